@@ -1,0 +1,204 @@
+"""Ways to a target: a subprocess here, or an exec channel of an SSH connection.
+
+Both start the agent by the same line: a few bytes of Python that read the program from standard
+input, so nothing is installed and nothing is left.
+"""
+
+import contextlib
+import os
+import shlex
+import subprocess
+import sys
+import zlib
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Protocol
+
+import paramiko
+from fabric import Connection
+
+from autoloop.core.app import HostSpec
+from autoloop.core.errors import AgentLost, HostKeyChanged, HostUnreachable
+
+PIECE = 128 << 10
+CONNECT_S = 15
+
+BOOT = (
+    "import sys,zlib;i=sys.stdin.buffer;"
+    "exec(compile(zlib.decompress(i.read(int(i.readline()))),'autoloop-agent','exec'))"
+)
+
+
+def program() -> bytes:
+    """The agent's source as it travels: its length in a line, then zlib."""
+    packed = zlib.compress(files("autoloop.agent").joinpath("remote.py").read_bytes(), 9)
+    return b"%d\n" % len(packed) + packed
+
+
+class Channel(Protocol):
+    """Bytes to and from one running agent."""
+
+    place: str
+
+    def write(self, data: bytes) -> None:
+        """Send all of *data*.
+
+        Raises:
+            AgentLost: the other side is gone.
+        """
+        ...
+
+    def read(self, size: int) -> bytes:
+        """Exactly *size* bytes; fewer only at the end."""
+        ...
+
+    def close(self) -> None:
+        """End the agent. May be called twice."""
+        ...
+
+
+class LocalChannel:
+    """The agent as a child process of this one."""
+
+    def __init__(self) -> None:
+        self.place = "local"
+        self._process = subprocess.Popen(
+            [sys.executable, "-I", "-c", BOOT, "autoloop-agent"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            start_new_session=True,
+        )
+        self.pid = self._process.pid
+        self.write(program())
+
+    def write(self, data: bytes) -> None:
+        assert self._process.stdin
+        try:
+            self._process.stdin.write(data)
+            self._process.stdin.flush()
+        except OSError as error:
+            raise AgentLost(self.place, f"the agent is gone ({error})", "connect again") from None
+
+    def read(self, size: int) -> bytes:
+        assert self._process.stdout
+        return self._process.stdout.read(size)
+
+    def close(self) -> None:
+        """Close its input, by which it ends; kill it when it does not."""
+        assert self._process.stdin
+        with contextlib.suppress(OSError):
+            self._process.stdin.close()
+        try:
+            self._process.wait(3)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait(3)
+        if self._process.stdout:
+            self._process.stdout.close()
+
+
+class SshChannel:
+    """The agent behind one exec channel of a Fabric connection. Host keys are verified."""
+
+    def __init__(self, host: HostSpec, key: str = "", password: str = "") -> None:
+        self.place = f"{host.user}@{host.address}:{host.port}"
+        self._connection = _connect(host, self.place, key, password)
+        command = f"exec python3 -I -c {shlex.quote(BOOT)} autoloop-agent"
+        if host.sudo:
+            command = f"exec sudo -n -- python3 -I -c {shlex.quote(BOOT)} autoloop-agent"
+        transport = self._connection.transport
+        transport.set_keepalive(15)
+        self._channel = transport.open_session(timeout=CONNECT_S)
+        self._channel.exec_command(command)
+        self._stdout = self._channel.makefile("rb")
+        self.write(program())
+
+    def write(self, data: bytes) -> None:
+        """In pieces: one large `sendall` is quadratic in Paramiko."""
+        try:
+            for start in range(0, len(data), PIECE):
+                self._channel.sendall(data[start : start + PIECE])
+        except (OSError, EOFError) as error:
+            raise AgentLost(self.place, f"connection lost ({error})", "connect again") from None
+
+    def read(self, size: int) -> bytes:
+        try:
+            return bytes(self._stdout.read(size))
+        except (OSError, EOFError):
+            return b""
+
+    def complaint(self) -> str:
+        """What the far side wrote on standard error so far."""
+        text = b""
+        while self._channel.recv_stderr_ready():
+            text += self._channel.recv_stderr(4096)
+        return text.decode("utf-8", "replace").strip()[-500:]
+
+    def close(self) -> None:
+        with contextlib.suppress(Exception):
+            self._channel.close()
+        with contextlib.suppress(Exception):
+            self._connection.close()
+
+
+def _connect(host: HostSpec, place: str, key: str, password: str) -> Connection:
+    arguments: dict[str, Any] = {"timeout": CONNECT_S, "banner_timeout": CONNECT_S}
+    arguments.update(auth_timeout=CONNECT_S, look_for_keys=not key, allow_agent=not key)
+    if key:
+        arguments["pkey"] = _private_key(key, place)
+    elif host.identity_file:
+        arguments["key_filename"] = str(Path(host.identity_file).expanduser())
+    if password:
+        arguments["password"] = password
+    connection = Connection(
+        host.address, user=host.user, port=host.port, connect_kwargs=arguments
+    )
+    client = connection.client
+    _trust(client, host)
+    try:
+        connection.open()
+    except paramiko.BadHostKeyException as error:
+        what = f"the host key changed: got {error.key.get_name()} {error.key.fingerprint}"
+        raise HostKeyChanged(place, what, "check who answers, then renew known_hosts") from None
+    except paramiko.SSHException as error:
+        step = "check user, key and known_hosts"
+        raise HostUnreachable(place, f"SSH refused: {error}", step) from None
+    except (OSError, EOFError) as error:
+        raise HostUnreachable(place, f"cannot connect: {error}", "check address and port") from None
+    return connection
+
+
+def _trust(client: paramiko.SSHClient, host: HostSpec) -> None:
+    client.set_missing_host_key_policy(paramiko.RejectPolicy())
+    if host.known_hosts and "\n" not in host.known_hosts and os.path.isfile(  # noqa: PTH113
+        os.path.expanduser(host.known_hosts)  # noqa: PTH111
+    ):
+        client.load_host_keys(os.path.expanduser(host.known_hosts))  # noqa: PTH111
+        return
+    client.load_system_host_keys()
+    for line in host.known_hosts.splitlines():
+        entry = paramiko.hostkeys.HostKeyEntry.from_line(line) if line.strip() else None
+        if entry and entry.key:
+            for name in entry.hostnames or ():
+                client.get_host_keys().add(name, entry.key.get_name(), entry.key)
+
+
+def _private_key(text: str, place: str) -> paramiko.PKey:
+    import io
+
+    for kind in (paramiko.Ed25519Key, paramiko.ECDSAKey, paramiko.RSAKey):
+        with contextlib.suppress(paramiko.SSHException, ValueError):
+            return kind.from_private_key(io.StringIO(text))
+    raise HostUnreachable(place, "the private key cannot be read", "use an OpenSSH key without passphrase")
+
+
+def open_channel(host: HostSpec, key: str = "", password: str = "") -> Channel:
+    """The way to *host*: local without SSH, otherwise one connection.
+
+    Raises:
+        HostUnreachable: no connection, or no usable key.
+        HostKeyChanged: another key than the known one answers.
+    """
+    if host.address == "local":
+        return LocalChannel()
+    return SshChannel(host, key, password)

@@ -1,0 +1,1165 @@
+"""The agent: runs on the target for as long as one connection lasts. Standard library only.
+
+It is sent on standard input at connect, listens on nothing and leaves only its state folder: the
+journal of operations, an object store named by content hash, backups, locks. Python 3.6 or newer.
+
+Frames, both ways: two big-endian 32-bit lengths, a JSON head, a body of bytes. See
+``docs/reference/agent-protocol.md``.
+"""
+
+import contextlib
+import ctypes
+import errno
+import fcntl
+import fnmatch
+import hashlib
+import http.client
+import json
+import os
+import re
+import signal
+import socket
+import sqlite3
+import stat
+import struct
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import urllib.parse
+
+PROTOCOLS = [1]
+HEAD_LIMIT = 16 << 20
+BODY_LIMIT = 4 << 20
+OUTPUT_LIMIT = 256 << 10
+SILENCE_S = 120  # without a word from the client for so long, the agent ends
+KEPT_OPERATIONS = 500
+
+
+class Refusal(Exception):
+    """An answer that is an error: its name is one of the client's exceptions."""
+
+    def __init__(self, name, place, what, next_step="read the agent's answer"):
+        super().__init__("%s: %s" % (place, what))
+        self.body = {"error": name, "place": place, "what": what, "next": next_step}
+
+
+# ---- small durable writes ------------------------------------------------------------------
+
+
+def sync_dir(path):
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def write_durably(path, data, mode=0o600, owner=None):
+    """Replace *path* so that after any crash it holds the old content or the new, whole."""
+    folder = os.path.dirname(path)
+    handle, temporary = tempfile.mkstemp(prefix=".autoloop-", dir=folder)
+    try:
+        with os.fdopen(handle, "wb") as out:
+            if hasattr(data, "read"):
+                copy_stream(data, out)
+            else:
+                out.write(data)
+            out.flush()
+            if owner is not None:
+                own(temporary, owner[0], owner[1])
+            os.chmod(temporary, mode)
+            os.fsync(out.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
+        raise
+    sync_dir(folder)
+
+
+def copy_stream(source, out):
+    while True:
+        piece = source.read(1 << 20)
+        if not piece:
+            return
+        out.write(piece)
+
+
+def own(path, uid, gid):
+    now = os.lstat(path)
+    if (now.st_uid, now.st_gid) != (uid, gid):
+        os.lchown(path, uid, gid)
+
+
+def sha256_of(path):
+    total = hashlib.sha256()
+    with open(path, "rb") as source:
+        for piece in iter(lambda: source.read(1 << 20), b""):
+            total.update(piece)
+    return total.hexdigest()
+
+
+# ---- state folder --------------------------------------------------------------------------
+
+
+class Store:
+    """The state folder: ``ops/`` journal, ``objects/`` contents, ``backups/``, ``locks/``."""
+
+    def __init__(self, root):
+        self.root = root
+        for name in ("ops", "objects", "backups", "locks"):
+            os.makedirs(os.path.join(root, name), mode=0o700, exist_ok=True)
+        os.chmod(root, 0o700)
+
+    def path(self, *parts):
+        return os.path.join(self.root, *parts)
+
+    def object_path(self, sha):
+        if not re.match(r"^[0-9a-f]{64}$", sha):
+            raise Refusal("AgentRefused", "object " + sha[:80], "is not a SHA-256")
+        return self.path("objects", sha[:2], sha[2:])
+
+    def has(self, sha):
+        return os.path.exists(self.object_path(sha))
+
+    def keep(self, path):
+        """Copy the content of a file into the store; returns its hash and size."""
+        sha = sha256_of(path)
+        size = os.path.getsize(path)
+        if not self.has(sha):
+            target = self.object_path(sha)
+            os.makedirs(os.path.dirname(target), mode=0o700, exist_ok=True)
+            with open(path, "rb") as source:
+                write_durably(target, source)
+            if sha256_of(target) != sha:
+                os.unlink(target)
+                raise Refusal("OperationFailed", path, "changed while it was copied", "try again")
+        return sha, size
+
+    def keep_bytes(self, data):
+        sha = hashlib.sha256(data).hexdigest()
+        if not self.has(sha):
+            target = self.object_path(sha)
+            os.makedirs(os.path.dirname(target), mode=0o700, exist_ok=True)
+            write_durably(target, data)
+        return sha
+
+    # -- journal
+
+    def op_path(self, op):
+        if not re.match(r"^[A-Za-z0-9._:/-]{1,200}$", op) or ".." in op:
+            raise Refusal("AgentRefused", "operation " + op[:80], "is not a usable id")
+        return self.path("ops", op.replace("/", "+") + ".json")
+
+    def load_op(self, op):
+        try:
+            with open(self.op_path(op), encoding="utf-8") as source:
+                return json.load(source)
+        except FileNotFoundError:
+            return None
+
+    def save_op(self, record):
+        record["at"] = time.time()
+        write_durably(self.op_path(record["op"]), json.dumps(record).encode())
+
+    def operations(self):
+        for name in sorted(os.listdir(self.path("ops"))):
+            if name.endswith(".json"):
+                with open(self.path("ops", name), encoding="utf-8") as source:
+                    yield json.load(source)
+
+    def forget_old_operations(self):
+        records = [r for r in self.operations() if r["state"] in ("committed", "reverted", "done")]
+        records.sort(key=lambda record: record["at"])
+        for record in records[: max(0, len(records) - KEPT_OPERATIONS)]:
+            os.unlink(self.op_path(record["op"]))
+
+
+# ---- files ---------------------------------------------------------------------------------
+
+ABSENT = {"kind": "absent", "sha256": "", "mode": 0, "uid": 0, "gid": 0, "link": ""}
+
+
+def file_state(path, content=True):
+    """What is at *path*, in the form of a `FileState`."""
+    try:
+        found = os.lstat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return dict(ABSENT)
+    state = dict(ABSENT, mode=stat.S_IMODE(found.st_mode), uid=found.st_uid, gid=found.st_gid)
+    if stat.S_ISLNK(found.st_mode):
+        state.update(kind="link", mode=0, link=os.readlink(path))
+    elif stat.S_ISDIR(found.st_mode):
+        state["kind"] = "dir"
+    elif stat.S_ISREG(found.st_mode):
+        state["kind"] = "file"
+        state["sha256"] = sha256_of(path) if content else ""
+    else:
+        raise Refusal("AgentRefused", path, "is a device, pipe or socket", "leave it out")
+    return state
+
+
+def excluded(relative, patterns):
+    parts = relative.split("/")
+    return any(
+        fnmatch.fnmatch(relative, pattern) or any(fnmatch.fnmatch(p, pattern) for p in parts)
+        for pattern in patterns
+    )
+
+
+def tree_states(root, exclude):
+    """Every path below *root* (and *root* itself) with its state, links not followed."""
+    states = {}
+    top = file_state(root)
+    if top["kind"] == "absent":
+        return states
+    states[root] = top
+    for folder, names, files in os.walk(root):
+        for name in list(names) + files:
+            path = os.path.join(folder, name)
+            relative = os.path.relpath(path, root)
+            if excluded(relative, exclude):
+                if name in names:
+                    names.remove(name)
+                continue
+            mode = os.lstat(path).st_mode
+            if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode) or stat.S_ISLNK(mode)):
+                continue
+            with contextlib.suppress(FileNotFoundError):
+                states[path] = file_state(path)
+    return states
+
+
+def put_state(store, path, wanted):
+    """Make *path* be *wanted*. Doing it twice, or after half of it, is the same."""
+    now = file_state(path)
+    if now == wanted:
+        return
+    if wanted["kind"] == "absent":
+        if now["kind"] == "dir":
+            with contextlib.suppress(FileNotFoundError):
+                os.rmdir(path)
+        else:
+            os.unlink(path)
+        sync_dir(os.path.dirname(path))
+        return
+    if now["kind"] not in ("absent", wanted["kind"]):
+        if now["kind"] == "dir":
+            os.rmdir(path)
+        elif wanted["kind"] == "dir":
+            os.unlink(path)
+    if wanted["kind"] == "dir":
+        if not os.path.isdir(path):
+            os.mkdir(path, wanted["mode"])
+        own(path, wanted["uid"], wanted["gid"])
+        os.chmod(path, wanted["mode"])
+        sync_dir(os.path.dirname(path))
+    elif wanted["kind"] == "link":
+        temporary = path + ".autoloop-link"
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(temporary)
+        os.symlink(wanted["link"], temporary)
+        own(temporary, wanted["uid"], wanted["gid"])
+        os.replace(temporary, path)
+        sync_dir(os.path.dirname(path))
+    elif now["kind"] == "file" and now["sha256"] == wanted["sha256"]:
+        own(path, wanted["uid"], wanted["gid"])
+        os.chmod(path, wanted["mode"])
+    else:
+        with open(store.object_path(wanted["sha256"]), "rb") as source:
+            write_durably(path, source, wanted["mode"], (wanted["uid"], wanted["gid"]))
+
+
+def in_order(changes, side):
+    """Folders and files are made from the top down, removed from the bottom up."""
+    made = [c for c in changes if c[side]["kind"] != "absent"]
+    gone = [c for c in changes if c[side]["kind"] == "absent"]
+    made.sort(key=lambda c: c["path"])
+    gone.sort(key=lambda c: c["path"], reverse=True)
+    # A file that gives way to a folder must go first, a folder that gives way to a file too.
+    return gone + made
+
+
+def put_all(store, changes, side):
+    for change in in_order(changes, side):
+        put_state(store, change["path"], change[side])
+
+
+def differing(changes, side):
+    return [c["path"] for c in changes if file_state(c["path"]) != c[side]]
+
+
+# ---- reading the host ----------------------------------------------------------------------
+
+
+def proc_text(pid, name):
+    try:
+        with open("/proc/%s/%s" % (pid, name), "rb") as source:
+            return source.read().decode("utf-8", "replace")
+    except OSError:
+        return ""
+
+
+def started_ticks(pid):
+    fields = proc_text(pid, "stat").rpartition(")")[2].split()
+    return int(fields[19]) if len(fields) > 19 and fields[0] not in "ZX" else 0
+
+
+def unit_of(pid):
+    """The systemd unit whose control group *pid* is in; scopes and slices are no unit."""
+    for line in proc_text(pid, "cgroup").splitlines():
+        for part in reversed(line.split("/")):
+            if part.endswith((".service", ".socket")):
+                return part
+    return ""
+
+
+def describe_process(pid):
+    status = dict(
+        line.split(":\t", 1) for line in proc_text(pid, "status").splitlines() if ":\t" in line
+    )
+    return {
+        "pid": int(pid),
+        "started": started_ticks(pid),
+        "command": proc_text(pid, "cmdline").replace("\0", " ").strip()[:500],
+        "name": status.get("Name", ""),
+        "parent": int(status.get("PPid", "0") or 0),
+        "uid": int(status.get("Uid", "-1").split("\t")[0] or -1),
+        "unit": unit_of(pid),
+    }
+
+
+def listening_inodes():
+    found = {}
+    for name in ("tcp", "tcp6"):
+        try:
+            with open("/proc/net/" + name) as source:
+                rows = source.read().splitlines()[1:]
+        except OSError:
+            continue
+        for row in rows:
+            fields = row.split()
+            if fields[3] == "0A":
+                address, port = fields[1].split(":")
+                found[fields[9]] = (address_text(address), int(port, 16))
+    return found
+
+
+def address_text(hexadecimal):
+    raw = bytes.fromhex(hexadecimal)
+    if len(raw) == 4:
+        return socket.inet_ntop(socket.AF_INET, raw[::-1])
+    words = b"".join(raw[i : i + 4][::-1] for i in range(0, 16, 4))
+    return socket.inet_ntop(socket.AF_INET6, words)
+
+
+def holders_of_sockets(inodes):
+    holders = {}
+    for pid in (name for name in os.listdir("/proc") if name.isdigit()):
+        try:
+            handles = os.listdir("/proc/%s/fd" % pid)
+        except OSError:
+            continue
+        for handle in handles:
+            with contextlib.suppress(OSError):
+                link = os.readlink("/proc/%s/fd/%s" % (pid, handle))
+                if link.startswith("socket:[") and link[8:-1] in inodes:
+                    holders.setdefault(link[8:-1], []).append(pid)
+    return holders
+
+
+def ancestors(pid):
+    line = []
+    while pid > 1 and len(line) < 32:
+        line.append(pid)
+        fields = proc_text(pid, "stat").rpartition(")")[2].split()
+        pid = int(fields[1]) if len(fields) > 1 else 0
+    return line
+
+
+def read_listeners(_args):
+    inodes = listening_inodes()
+    holders = holders_of_sockets(inodes)
+    rows = []
+    for inode, (address, port) in inodes.items():
+        pids = sorted(int(pid) for pid in holders.get(inode, []))
+        owner = describe_process(pids[0]) if pids else {}
+        rows.append(
+            {
+                "address": address,
+                "port": port,
+                "pids": pids,
+                "owner": owner,
+                "ancestors": ancestors(pids[0]) if pids else [],
+            }
+        )
+    return sorted(rows, key=lambda row: (row["port"], row["address"]))
+
+
+def die_with_parent():
+    ctypes.CDLL(None, use_errno=True).prctl(1, signal.SIGKILL)
+
+
+def run_program(argv, timeout_s, env=None, cancel=None):
+    """Run without a shell; the last 256 KiB of each output are kept. Ends with its whole group."""
+    full = dict(os.environ, LC_ALL="C", SYSTEMD_COLORS="0", SYSTEMD_PAGER="")
+    full.update(env or {})
+    began = time.monotonic()
+    try:
+        process = subprocess.Popen(
+            argv,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=full,
+            start_new_session=True,
+            preexec_fn=die_with_parent,
+        )
+    except (OSError, ValueError) as error:
+        return {"code": 127, "out": "", "err": str(error), "seconds": 0.0, "timed_out": False}
+    outputs = {"out": bytearray(), "err": bytearray()}
+    readers = [
+        threading.Thread(target=drain, args=(process.stdout, outputs["out"]), daemon=True),
+        threading.Thread(target=drain, args=(process.stderr, outputs["err"]), daemon=True),
+    ]
+    for reader in readers:
+        reader.start()
+    timed_out = not wait_for(process, began + timeout_s, cancel)
+    if timed_out:
+        with contextlib.suppress(OSError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    for reader in readers:
+        reader.join(2)
+    return {
+        "code": process.returncode,
+        "out": bytes(outputs["out"]).decode("utf-8", "replace"),
+        "err": bytes(outputs["err"]).decode("utf-8", "replace"),
+        "seconds": round(time.monotonic() - began, 4),
+        "timed_out": timed_out,
+    }
+
+
+def drain(pipe, kept):
+    for piece in iter(lambda: os.read(pipe.fileno(), 65536), b""):
+        kept.extend(piece)
+        if len(kept) > 2 * OUTPUT_LIMIT:
+            del kept[:-OUTPUT_LIMIT]
+    del kept[:-OUTPUT_LIMIT]
+
+
+def wait_for(process, deadline, cancel):
+    pause = 0.002
+    while process.poll() is None:
+        if time.monotonic() > deadline or (cancel is not None and cancel.is_set()):
+            return False
+        time.sleep(pause)
+        pause = min(pause * 1.5, 0.05)
+    return True
+
+
+def read_run(args):
+    argv = [str(part) for part in args["argv"]]
+    return run_program(argv, float(args.get("timeout_s", 15)), args.get("env"))
+
+
+def read_file(args):
+    with open(args["path"], "rb") as source:
+        size = os.fstat(source.fileno()).st_size
+        limit = int(args.get("limit", 65536))
+        if args.get("tail"):
+            source.seek(max(0, size - limit))
+        text = source.read(limit).decode("utf-8", "replace")
+    return {"text": text, "size": size}
+
+
+def read_http(args):
+    """One HTTP request from the target, certificates not verified: it is the target's own."""
+    url = urllib.parse.urlsplit(args["url"])
+    timeout = float(args.get("timeout_s", 5))
+    began = time.monotonic()
+    try:
+        if url.scheme == "https":
+            import ssl
+
+            connection = http.client.HTTPSConnection(
+                url.hostname, url.port, timeout=timeout, context=ssl._create_unverified_context()
+            )
+        else:
+            connection = http.client.HTTPConnection(url.hostname, url.port, timeout=timeout)
+        try:
+            path = (url.path or "/") + ("?" + url.query if url.query else "")
+            body = args.get("body")
+            headers = dict(args.get("headers") or {})
+            payload = None
+            if body is not None:
+                payload = (body if isinstance(body, str) else json.dumps(body)).encode("utf-8")
+                headers.setdefault("Content-Type", "application/json")
+            connection.request(args.get("method", "GET"), path, payload, headers)
+            reply = connection.getresponse()
+            text = reply.read(1 << 20).decode("utf-8", "replace")
+            return {"status": reply.status, "body": text, "ms": since_ms(began), "error": ""}
+        finally:
+            connection.close()
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        why = str(error) or type(error).__name__
+        return {"status": 0, "body": "", "ms": since_ms(began), "error": why}
+
+
+def since_ms(began):
+    return round((time.monotonic() - began) * 1000, 2)
+
+
+def read_facts(_args):
+    with open("/proc/uptime") as source:
+        uptime = float(source.read().split()[0])
+    with open("/proc/sys/kernel/random/boot_id") as source:
+        boot = source.read().strip()
+    return {
+        "host": socket.gethostname(),
+        "uid": os.geteuid(),
+        "python": "%d.%d.%d" % sys.version_info[:3],
+        "time": time.time(),
+        "uptime": uptime,
+        "ticks": os.sysconf("SC_CLK_TCK"),
+        "boot": boot,
+    }
+
+
+def read_disk(args):
+    found = os.statvfs(args["path"])
+    return {
+        "free": found.f_bavail * found.f_frsize,
+        "total": found.f_blocks * found.f_frsize,
+        "inodes_free": found.f_favail,
+        "inodes": found.f_files,
+    }
+
+
+def read_stat(args):
+    return file_state(args["path"])
+
+
+def read_tree(args):
+    return tree_states(args["path"], args.get("exclude", []))
+
+
+# ---- backups -------------------------------------------------------------------------------
+
+
+class Backups:
+    """Manifests in ``backups/APP/ID.json``; contents in the object store, each once."""
+
+    def __init__(self, store):
+        self.store = store
+
+    def folder(self, app):
+        if not re.match(r"^[a-z][a-z0-9_-]{0,63}$", app):
+            raise Refusal("AgentRefused", "app " + app[:80], "is not a usable name")
+        return self.store.path("backups", app)
+
+    def load(self, app, backup):
+        name = self.good(app) if backup == "good" else backup
+        try:
+            with open(os.path.join(self.folder(app), os.path.basename(name) + ".json")) as source:
+                return json.load(source)
+        except (FileNotFoundError, ValueError):
+            what = "no backup '%s'" % backup if name else "no good state is known yet"
+            raise Refusal("NotFound", "backups of " + app, what, "list them: autoloop backups")
+
+    def listed(self, app):
+        found = []
+        with contextlib.suppress(FileNotFoundError):
+            for name in sorted(os.listdir(self.folder(app)), reverse=True):
+                if name.endswith(".json"):
+                    with open(os.path.join(self.folder(app), name)) as source:
+                        found.append(json.load(source))
+        return found
+
+    def good(self, app):
+        try:
+            with open(os.path.join(self.folder(app), "GOOD")) as source:
+                return source.read().strip()
+        except FileNotFoundError:
+            return ""
+
+    def mark_good(self, app, backup):
+        write_durably(os.path.join(self.folder(app), "GOOD"), backup.encode())
+
+    def save(self, args):
+        app = args["app"]
+        os.makedirs(self.folder(app), mode=0o700, exist_ok=True)
+        states = {}
+        for root in args.get("trees", []):
+            states.update(tree_states(root, args.get("exclude", [])))
+        for path in args.get("files", []):
+            states[path] = file_state(path)
+        total = 0
+        for path, state in states.items():
+            if state["kind"] == "file":
+                state["sha256"], size = self.store.keep(path)
+                total += size
+        databases = {}
+        for path in args.get("sqlite", []):
+            databases[path] = self.save_sqlite(path)
+            total += databases[path]["size"]
+        listing = json.dumps(states, sort_keys=True).encode()
+        name = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime()) + "-" + os.urandom(3).hex()
+        record = {
+            "id": name,
+            "app": app,
+            "at": time.time(),
+            "reason": args.get("reason", ""),
+            "trees": args.get("trees", []),
+            "exclude": args.get("exclude", []),
+            "release": hashlib.sha256(listing).hexdigest(),
+            "files": states,
+            "sqlite": databases,
+            "bytes": total,
+        }
+        write_durably(os.path.join(self.folder(app), name + ".json"), json.dumps(record).encode())
+        if args.get("good"):
+            self.mark_good(app, name)
+        return summary(record)
+
+    def save_sqlite(self, path):
+        """A consistent copy by SQLite's own backup interface, checked, in the object store."""
+        if not os.path.exists(path):
+            return {"sha256": "", "size": 0, "check": "absent", "state": dict(ABSENT)}
+        handle, copy = tempfile.mkstemp(dir=self.store.root)
+        os.close(handle)
+        try:
+            source = sqlite3.connect("file:%s?mode=ro" % urllib.parse.quote(path), uri=True)
+            target = sqlite3.connect(copy)
+            try:
+                if hasattr(source, "backup"):
+                    source.backup(target, pages=1024)
+                else:
+                    target.executescript("\n".join(source.iterdump()))
+                check = target.execute("pragma quick_check(1)").fetchone()[0]
+            except sqlite3.DatabaseError as error:
+                check = str(error)
+            finally:
+                source.close()
+                target.close()
+            sha, size = self.store.keep(path if check != "ok" else copy)
+            state = dict(file_state(path, content=False), sha256=sha)
+            return {"sha256": sha, "size": size, "check": check, "state": state}
+        finally:
+            os.unlink(copy)
+
+    def verify(self, app, backup):
+        """Read every content of a backup again; returns the paths that are not what they were."""
+        record = self.load(app, backup)
+        wanted = {p: s["sha256"] for p, s in record["files"].items() if s["kind"] == "file"}
+        wanted.update({p: d["sha256"] for p, d in record["sqlite"].items() if d["sha256"]})
+        broken = []
+        for path, sha in sorted(wanted.items()):
+            try:
+                if sha256_of(self.store.object_path(sha)) != sha:
+                    broken.append(path)
+            except OSError:
+                broken.append(path)
+        return {"id": record["id"], "checked": len(wanted), "broken": broken}
+
+    def prune(self, app, keep):
+        """Drop all but the newest *keep*; the last good one always stays."""
+        good = self.good(app)
+        dropped = [r["id"] for r in self.listed(app)[keep:] if r["id"] != good]
+        for name in dropped:
+            os.unlink(os.path.join(self.folder(app), name + ".json"))
+        if dropped:
+            self.collect()
+        return dropped
+
+    def collect(self):
+        """Remove contents that no backup and no open operation names."""
+        named = set()
+        for app in os.listdir(self.store.path("backups")):
+            for record in self.listed(app):
+                named.update(state["sha256"] for state in record["files"].values())
+                named.update(found["sha256"] for found in record["sqlite"].values())
+        for record in self.store.operations():
+            if record["state"] in ("applying", "applied", "putting back"):
+                for change in record.get("changes", []):
+                    named.update((change["before"]["sha256"], change["after"]["sha256"]))
+        old = time.time() - 3600
+        for folder, _, files in os.walk(self.store.path("objects")):
+            for name in files:
+                path = os.path.join(folder, name)
+                if os.path.basename(folder) + name not in named and os.path.getmtime(path) < old:
+                    os.unlink(path)
+
+    def drift(self, args):
+        """How the host differs from a backup, with the texts of the *texts* paths, both sides."""
+        record = self.load(args["app"], args.get("backup", "good"))
+        now = {}
+        for root in record["trees"]:
+            now.update(tree_states(root, record["exclude"]))
+        for path in record["files"]:
+            if path not in now:
+                now[path] = file_state(path)
+        changes = []
+        for path in sorted(set(now) | set(record["files"])):
+            then, current = record["files"].get(path, ABSENT), now.get(path, ABSENT)
+            if then != current:
+                changes.append(self.drifted(path, then, current, args.get("texts", [])))
+        return {
+            "backup": record["id"],
+            "at": record["at"],
+            "changes": changes,
+            "sqlite": record["sqlite"],
+            "newest": max([0.0] + [changed_at(p) for p in record["files"]]),
+        }
+
+    def drifted(self, path, then, current, texts):
+        change = {"path": path, "good": then, "now": current}
+        if path in texts:
+            change["good_text"] = self.text(then)
+            change["now_text"] = ""
+            if current["kind"] == "file":
+                change["now_text"] = read_file({"path": path})["text"]
+        return change
+
+    def text(self, state):
+        if state["kind"] != "file":
+            return ""
+        return read_file({"path": self.store.object_path(state["sha256"])})["text"]
+
+
+def changed_at(path):
+    try:
+        return os.lstat(path).st_ctime
+    except OSError:
+        return 0.0
+
+
+def summary(record):
+    kept = {k: record[k] for k in ("id", "app", "at", "reason", "release", "bytes")}
+    kept["files"] = sum(1 for s in record["files"].values() if s["kind"] == "file")
+    kept["sqlite"] = {path: found["check"] for path, found in record["sqlite"].items()}
+    return kept
+
+
+# ---- changing the host ---------------------------------------------------------------------
+
+
+class Worker:
+    """Carries operations out, once each, under the target's lock."""
+
+    def __init__(self, store):
+        self.store = store
+        self.backups = Backups(store)
+        self.locks = {}
+        self.changing = threading.Lock()
+
+    # -- lock
+
+    def lock(self, args, cancel):
+        name, fence = args["name"], int(args["fence"])
+        if not re.match(r"^[A-Za-z0-9._-]{1,64}$", name):
+            raise Refusal("AgentRefused", "lock " + name[:80], "is not a usable name")
+        if name in self.locks:
+            return {"fence": self.locks[name][1], "recovered": []}
+        handle = os.open(self.store.path("locks", name), os.O_RDWR | os.O_CREAT, 0o600)
+        deadline = time.monotonic() + float(args.get("wait_s", 0))
+        while True:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except OSError:
+                if time.monotonic() > deadline or cancel.is_set():
+                    os.close(handle)
+                    raise Refusal("TargetBusy", "lock " + name, "another run holds it", "wait")
+                time.sleep(0.05)
+        last = int(os.pread(handle, 32, 0) or b"0")
+        if last > fence:
+            os.close(handle)
+            raise Refusal("StaleFence", "lock " + name, "number %d was here" % last, "start anew")
+        os.pwrite(handle, b"%-32d" % fence, 0)
+        os.fsync(handle)
+        self.locks[name] = (handle, fence)
+        return {"fence": fence, "recovered": self.recover(name, args.get("owner", ""))}
+
+    def unlock(self, args, _cancel):
+        held = self.locks.pop(args["name"], None)
+        if held:
+            os.close(held[0])
+        return {}
+
+    def check_lock(self, args):
+        held = self.locks.get(args.get("lock", ""))
+        if held is None:
+            place = "operation %s" % args.get("op")
+            raise Refusal("AgentRefused", place, "the target's lock is not held", "take it first")
+        if int(os.pread(held[0], 32, 0)) != held[1]:
+            raise Refusal("StaleFence", "lock " + args["lock"], "a later holder was here", "stop")
+
+    def recover(self, name, owner):
+        """Put back what was left half done, and what another run left unsettled.
+
+        What *owner*'s own operations have fully applied stays: that run goes on with it.
+        """
+        recovered = []
+        for record in self.store.operations():
+            if record.get("lock") != name or record["kind"] != "files":
+                continue
+            mine = owner and record["op"].startswith(owner + "/")
+            if record["state"] in ("applying", "putting back") or (
+                record["state"] == "applied" and not mine
+            ):
+                self.put_back(record)
+                recovered.append(record["op"])
+        return recovered
+
+    # -- operations
+
+    def do(self, args, cancel):
+        self.check_lock(args)
+        op, action = args["op"], args["action"]
+        with self.changing:
+            record = self.store.load_op(op)
+            if record is not None and record["state"] in ("done", "applied", "committed"):
+                return done(record, repeated=True)
+            if record is not None and record["state"] == "failed" and action["kind"] == "files":
+                record = None
+            handler = getattr(self, "do_" + action["kind"], None)
+            if handler is None:
+                place = "operation " + op
+                raise Refusal("AgentRefused", place, "unknown kind '%s'" % action["kind"])
+            base = {"op": op, "kind": action["kind"], "lock": args["lock"], "value": {}}
+            return done(handler(base, record, action, cancel))
+
+    def do_files(self, base, record, action, _cancel):
+        changes = action["changes"]
+        if record is not None and record["state"] in ("applying", "putting back"):
+            self.put_back(record)
+        drifted = differing(changes, "before")
+        if drifted and not differing(changes, "after"):
+            record = dict(base, state="applied", changes=[], value={"changed": []})
+            self.store.save_op(record)
+            return record
+        if drifted:
+            what = "changed since the plan was made: " + ", ".join(drifted[:5])
+            raise Refusal("Drifted", "operation " + base["op"], what, "diagnose again")
+        for change in changes:
+            wanted = change["after"]
+            if wanted["kind"] == "file" and not self.store.has(wanted["sha256"]):
+                raise Refusal("AgentRefused", change["path"], "its content was not sent", "send it")
+            if change["before"]["kind"] == "file":
+                self.store.keep(change["path"])
+        record = dict(base, state="applying", changes=changes)
+        self.store.save_op(record)
+        try:
+            put_all(self.store, changes, "after")
+            wrong = differing(changes, "after")
+            if wrong:
+                raise OSError("not as wanted afterwards: " + ", ".join(wrong[:5]))
+        except OSError as error:
+            self.put_back(record, state="failed", why=str(error))
+            what = "%s; everything was put back" % error
+            raise Refusal("OperationFailed", "operation " + base["op"], what, "mend the cause")
+        record["state"] = "applied"
+        record["value"] = {"changed": [c["path"] for c in changes]}
+        self.store.save_op(record)
+        return record
+
+    def put_back(self, record, state="reverted", why=""):
+        record["state"] = "putting back"
+        self.store.save_op(record)
+        put_all(self.store, record["changes"], "before")
+        left = differing(record["changes"], "before")
+        if left:
+            place = "operation " + record["op"]
+            what = "could not be put back: " + ", ".join(left[:5])
+            raise Refusal("OperationFailed", place, what, "restore the backup by hand")
+        record["state"] = state
+        record["value"] = {"put_back": [c["path"] for c in record["changes"]], "why": why}
+        self.store.save_op(record)
+
+    def revert(self, args, _cancel):
+        self.check_lock(args)
+        with self.changing:
+            record = self.store.load_op(args["op"])
+            if record is None or record["kind"] != "files":
+                return {"op": args["op"], "outcome": "not done", "value": {}}
+            if record["state"] != "reverted":
+                self.put_back(record)
+            return done(record)
+
+    def commit(self, args, _cancel):
+        self.check_lock(args)
+        with self.changing:
+            record = self.store.load_op(args["op"])
+            if record is None:
+                return {"op": args["op"], "outcome": "not done", "value": {}}
+            if record["state"] == "applied":
+                record["state"] = "committed"
+                self.store.save_op(record)
+            self.store.forget_old_operations()
+            return done(record)
+
+    def do_command(self, base, record, action, cancel):
+        witness = action.get("witness") or []
+        if record is not None and record["state"] == "started":
+            if witness and self.seen(witness) != record["witness"]:
+                record.update(state="done", value={"code": 0, "lost": True})
+                self.store.save_op(record)
+                return record
+            if not witness and not action.get("idempotent"):
+                place = "operation " + base["op"]
+                what = "was started, its outcome is unknown and it may not run twice"
+                raise Refusal("OperationFailed", place, what, "look at the host, then decide")
+        seen = self.seen(witness) if witness else ""
+        record = dict(base, state="started", witness=seen, argv=action["argv"])
+        self.store.save_op(record)
+        value = run_program(action["argv"], action["timeout_s"], action.get("env"), cancel)
+        record["value"] = dict(value, out=value["out"][-4000:], err=value["err"][-4000:])
+        good = value["code"] in action.get("ok_codes", [0]) and not value["timed_out"]
+        record["state"] = "done" if good else "failed"
+        self.store.save_op(record)
+        return record
+
+    @staticmethod
+    def seen(witness):
+        return run_program(witness, 15)["out"]
+
+    def do_process(self, base, record, action, cancel):
+        pid, started = int(action["pid"]), int(action["started"])
+        described = describe_process(pid) if started_ticks(pid) == started else {}
+        if record is None:
+            record = dict(base, state="started", value={"process": described})
+            self.store.save_op(record)
+        if pid in ancestors(os.getpid()) or pid <= 1:
+            raise Refusal("AgentRefused", "process %d" % pid, "is this connection's own", "stop")
+        for number, wait_s in ((signal.SIGTERM, action["grace_s"]), (signal.SIGKILL, 5)):
+            if started_ticks(pid) != started:
+                break
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, number)
+            self.wait_gone(pid, started, wait_s, cancel)
+        gone = started_ticks(pid) != started
+        record["state"] = "done" if gone else "failed"
+        self.store.save_op(record)
+        return record
+
+    @staticmethod
+    def wait_gone(pid, started, wait_s, cancel):
+        deadline = time.monotonic() + wait_s
+        while started_ticks(pid) == started and time.monotonic() < deadline:
+            if cancel.is_set():
+                return
+            time.sleep(0.02)
+
+    def do_backup(self, base, _record, action, _cancel):
+        value = self.backups.save(action)
+        self.store.save_op(dict(base, state="done", value=value))
+        self.backups.prune(action["app"], int(action.get("keep", 5)))
+        return dict(base, state="done", value=value)
+
+    def mark_good(self, args, _cancel):
+        self.check_lock(args)
+        record = self.backups.load(args["app"], args["backup"])
+        self.backups.mark_good(args["app"], record["id"])
+        return {"good": record["id"]}
+
+
+OUTCOMES = {
+    "started": "half",
+    "applying": "half",
+    "putting back": "half",
+    "applied": "done",
+    "committed": "done",
+    "done": "done",
+    "reverted": "reverted",
+    "failed": "failed",
+}
+
+
+def done(record, repeated=False):
+    return {
+        "op": record["op"],
+        "outcome": OUTCOMES[record["state"]],
+        "value": record.get("value", {}),
+        "repeated": repeated,
+    }
+
+
+# ---- frames --------------------------------------------------------------------------------
+
+
+class Agent:
+    """Reads frames, answers each call from a thread of its own, ends with its input."""
+
+    def __init__(self, source, sink):
+        self.source, self.sink = source, sink
+        self.writing = threading.Lock()
+        self.cancels = {}
+        self.heard = time.monotonic()
+        self.worker = None
+        self.reads = {
+            "run": read_run,
+            "file": read_file,
+            "listeners": read_listeners,
+            "http": read_http,
+            "facts": read_facts,
+            "disk": read_disk,
+            "stat": read_stat,
+            "tree": read_tree,
+        }
+
+    def open_store(self, root):
+        if not root:
+            home = os.path.expanduser("~/.local/state/autoloop-agent")
+            root = "/var/lib/autoloop-agent" if os.geteuid() == 0 else home
+        worker = self.worker = Worker(Store(root))
+        backups, store = worker.backups, worker.store
+        self.reads.update(
+            drift=backups.drift,
+            backups=lambda args: [
+                dict(summary(r), good=r["id"] == backups.good(args["app"]))
+                for r in backups.listed(args["app"])
+            ],
+            backup=lambda args: backups.load(args["app"], args["backup"]),
+            verify_backup=lambda args: backups.verify(args["app"], args["backup"]),
+            missing=lambda args: [sha for sha in args["objects"] if not store.has(sha)],
+            outcome=lambda args: done(
+                store.load_op(args["op"]) or {"op": args["op"], "state": "none"}
+            ),
+        )
+        OUTCOMES["none"] = "not done"
+        return root
+
+    def send(self, head, body=b""):
+        data = json.dumps(head).encode()
+        with self.writing:
+            self.sink.write(struct.pack(">II", len(data), len(body)) + data + body)
+            self.sink.flush()
+
+    def receive(self):
+        lengths = self.source.read(8)
+        if len(lengths) < 8:
+            return None, b""
+        head_size, body_size = struct.unpack(">II", lengths)
+        if head_size > HEAD_LIMIT or body_size > BODY_LIMIT:
+            raise ValueError("frame of %d + %d bytes is too large" % (head_size, body_size))
+        head = json.loads(self.source.read(head_size).decode())
+        return head, self.source.read(body_size)
+
+    def serve(self):
+        threading.Thread(target=self.watch_silence, daemon=True).start()
+        while True:
+            head, body = self.receive()
+            if head is None:
+                return
+            self.heard = time.monotonic()
+            if head["kind"] == "cancel":
+                cancel = self.cancels.get(head["id"])
+                if cancel:
+                    cancel.set()
+            elif head["kind"] == "call":
+                self.cancels[head["id"]] = threading.Event()
+                threading.Thread(target=self.answer, args=(head, body), daemon=True).start()
+
+    def watch_silence(self):
+        while time.monotonic() - self.heard < SILENCE_S:
+            time.sleep(5)
+        os._exit(75)
+
+    def answer(self, head, body):
+        number, cancel = head["id"], self.cancels[head["id"]]
+        try:
+            reply = {"kind": "result", "id": number, "value": self.call(head, body, cancel)}
+        except Refusal as refusal:
+            reply = {"kind": "error", "id": number, "error": refusal.body}
+        except Exception as error:
+            refusal = Refusal("AgentRefused", head.get("op", "?"), describe(error))
+            reply = {"kind": "error", "id": number, "error": refusal.body}
+        finally:
+            self.cancels.pop(number, None)
+        with contextlib.suppress(OSError, ValueError):
+            self.send(reply)
+
+    def call(self, head, body, cancel):
+        op, args = head["op"], head.get("args", {})
+        for option in ("twin", "run_as"):
+            if head.get(option):
+                raise Refusal("AgentRefused", op, "option '%s' is not known yet" % option)
+        if op == "hello":
+            return self.hello(args)
+        if op == "ping":
+            return {}
+        if self.worker is None:
+            raise Refusal("AgentRefused", op, "the first call must be 'hello'", "say hello")
+        if op == "batch":
+            return [self.read_one(read) for read in args["reads"]]
+        if op == "put":
+            return self.put(args, body)
+        if op in ("lock", "unlock", "do", "revert", "commit", "mark_good"):
+            return getattr(self.worker, op)(args, cancel)
+        raise Refusal("AgentRefused", op, "is not an operation of protocol 1", "upgrade")
+
+    def hello(self, args):
+        common = [number for number in args.get("protocols", []) if number in PROTOCOLS]
+        if not common:
+            what = "speaks %s, this is %s" % (args.get("protocols"), PROTOCOLS)
+            raise Refusal("AgentRefused", "hello", what, "upgrade")
+        root = self.open_store(args.get("state_dir", ""))
+        return dict(read_facts({}), protocol=max(common), state_dir=root)
+
+    def read_one(self, read):
+        reader = self.reads.get(read["op"])
+        if reader is None:
+            return {"ok": False, "error": "no read is called '%s'" % read["op"]}
+        try:
+            return {"ok": True, "value": reader(read.get("args", {}))}
+        except Refusal as refusal:
+            return {"ok": False, "error": "%(what)s" % refusal.body, "value": refusal.body["error"]}
+        except Exception as error:
+            return {"ok": False, "error": describe(error)}
+
+    def put(self, args, body):
+        """Contents, one after the other in the body; a piece of a large one has an offset."""
+        store, start = self.worker.store, 0
+        for piece in args["pieces"]:
+            data = body[start : start + piece["size"]]
+            start += piece["size"]
+            if piece["size"] == piece["total"]:
+                if store.keep_bytes(data) != piece["sha256"]:
+                    raise Refusal("AgentRefused", "object " + piece["sha256"], "arrived damaged")
+                continue
+            partial = store.object_path(piece["sha256"]) + ".part"
+            os.makedirs(os.path.dirname(partial), mode=0o700, exist_ok=True)
+            with open(partial, "r+b" if os.path.exists(partial) else "w+b") as out:
+                out.seek(piece["offset"])
+                out.write(data)
+            if piece["offset"] + piece["size"] == piece["total"]:
+                try:
+                    if store.keep(partial)[0] != piece["sha256"]:
+                        raise Refusal("AgentRefused", "object " + piece["sha256"], "is damaged")
+                finally:
+                    os.unlink(partial)
+        return {"bytes": start}
+
+
+def describe(error):
+    if isinstance(error, OSError) and error.errno:
+        where = error.filename or ""
+        return "%s %s" % (errno.errorcode.get(error.errno, error.errno), where or error)
+    return "%s: %s" % (type(error).__name__, error)
+
+
+def main():
+    agent = Agent(sys.stdin.buffer, sys.stdout.buffer)
+    agent.send({"kind": "hello", "protocols": PROTOCOLS, "pid": os.getpid()})
+    try:
+        agent.serve()
+    finally:
+        sys.stdout = None
+        os._exit(0)
+
+
+if __name__ == "__main__":
+    main()

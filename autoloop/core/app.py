@@ -1,0 +1,166 @@
+"""What an application is: the contents of its ``autoloop.toml``, checked."""
+
+from typing import Any, Literal
+
+from pydantic import Field, ValidationError, field_validator, model_validator
+
+from autoloop.core.case import Case
+from autoloop.core.errors import BadSpec
+from autoloop.core.service import ServiceManager, Supervisord, Systemd
+from autoloop.core.words import Frozen
+
+Risk = Literal["none", "low", "medium", "high"]
+RISKS: tuple[Risk, ...] = ("none", "low", "medium", "high")
+
+
+class HostSpec(Frozen):
+    """Where the application lives. ``address = "local"`` is this machine, without SSH."""
+
+    address: str = "local"
+    port: int = Field(default=22, ge=1, le=65535)
+    user: str = "root"
+    sudo: bool = False
+    identity_file: str = ""
+    known_hosts: str = ""
+    state_dir: str = ""
+
+
+class CodeSpec(Frozen):
+    """The tree that deployments change."""
+
+    path: str
+    exclude: tuple[str, ...] = ("__pycache__", "*.pyc", ".git", ".venv", "node_modules")
+
+
+class DataSpec(Frozen):
+    """What a backup must hold besides code and configuration."""
+
+    sqlite: tuple[str, ...] = ()
+
+
+class Component(Frozen):
+    """One supervised part: the application server, the front, a worker."""
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9_-]*$")
+    manager: Literal["systemd", "supervisord"] = "systemd"
+    supervisorctl: tuple[str, ...] = ("supervisorctl",)
+    unit: str
+    port: int | None = Field(default=None, ge=1, le=65535)
+    settings: str = ""
+    config: tuple[str, ...] = ()
+    config_test: tuple[str, ...] = ()
+    logs: tuple[str, ...] = ()
+    needs: tuple[str, ...] = ()
+
+    def service(self) -> ServiceManager:
+        """The manager that this component's unit belongs to."""
+        return Systemd() if self.manager == "systemd" else Supervisord(self.supervisorctl)
+
+    def files(self) -> tuple[str, ...]:
+        """Its configuration and settings files."""
+        return tuple(dict.fromkeys((*self.config, *([self.settings] if self.settings else []))))
+
+
+class Health(Frozen):
+    """When trouble is called trouble, and for how long health must hold before it counts."""
+
+    every_s: float = Field(default=30, ge=1)
+    confirm: int = Field(default=3, ge=1, le=20)
+    confirm_gap_s: float = Field(default=2, ge=0, le=60)
+    ready_s: float = Field(default=30, ge=1, le=600)
+    hold_s: float = Field(default=5, ge=0, le=600)
+
+
+class Limits(Frozen):
+    """What may be done without asking a person."""
+
+    risk: Risk = "medium"
+    backups: int = Field(default=5, ge=1, le=100)
+    failures: int = Field(default=3, ge=1)
+
+
+class AppSpec(Frozen):
+    """One application under care."""
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9_-]*$", max_length=64)
+    environment: str = "production"
+    tenant: str = "default"
+    host: HostSpec = HostSpec()
+    code: CodeSpec | None = None
+    data: DataSpec = DataSpec()
+    components: tuple[Component, ...] = Field(min_length=1)
+    cases: tuple[Case, ...] = Field(min_length=1)
+    health: Health = Health()
+    limits: Limits = Limits()
+
+    @field_validator("components")
+    @classmethod
+    def _known_needs(cls, parts: tuple[Component, ...]) -> tuple[Component, ...]:
+        names = [part.name for part in parts]
+        if len(set(names)) != len(names):
+            raise ValueError(f"two components share a name: {', '.join(names)}")
+        for part in parts:
+            unknown = [need for need in part.needs if need not in names]
+            if unknown:
+                raise ValueError(f"component '{part.name}' needs '{unknown[0]}', which is not one")
+        return parts
+
+    @model_validator(mode="after")
+    def _absolute_paths(self) -> "AppSpec":
+        for path in self.watched():
+            if not path.startswith("/") or "/../" in path or "\0" in path:
+                raise ValueError(f"'{path}' is not an absolute path without '..'")
+        if self.code and self.code.path.count("/") < 2:
+            raise ValueError(f"code.path '{self.code.path}' is too near the root of the host")
+        return self
+
+    def watched(self) -> tuple[str, ...]:
+        """Every path whose last good state is remembered."""
+        code = (self.code.path,) if self.code else ()
+        files = (path for part in self.components for path in part.files())
+        return tuple(dict.fromkeys((*code, *files, *self.data.sqlite)))
+
+    def config_files(self) -> tuple[str, ...]:
+        """All configuration and settings files, once each, outside the code tree."""
+        inside = f"{self.code.path}/" if self.code else "\0"
+        files = (path for part in self.components for path in part.files())
+        return tuple(dict.fromkeys(path for path in files if not path.startswith(inside)))
+
+    def component(self, name: str) -> Component:
+        """The component called *name*."""
+        for part in self.components:
+            if part.name == name:
+                return part
+        raise BadSpec(f"app {self.name}", f"no component '{name}'", "see its autoloop.toml")
+
+    def deepest_first(self) -> tuple[Component, ...]:
+        """Components in the order in which a cause travels: what is needed before who needs it."""
+        ordered: list[Component] = []
+        seen: set[str] = set()
+
+        def visit(part: Component) -> None:
+            if part.name in seen:
+                return
+            seen.add(part.name)
+            for need in part.needs:
+                visit(self.component(need))
+            ordered.append(part)
+
+        for part in self.components:
+            visit(part)
+        return tuple(ordered)
+
+
+def parse_app(document: dict[str, Any], place: str) -> AppSpec:
+    """The application in *document*, the parsed contents of an ``autoloop.toml``.
+
+    Raises:
+        BadSpec: naming the first wrong key of *place*, its value, and what is expected.
+    """
+    try:
+        return AppSpec.model_validate(document)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        key = ".".join(str(part) for part in first["loc"]) or "the file"
+        value = "" if first["type"] == "missing" else f" (got {str(first['input'])[:80]!r})"
+        raise BadSpec(place, f"{key}: {first['msg']}{value}", "correct that line") from None

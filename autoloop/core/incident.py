@@ -1,0 +1,136 @@
+"""An incident: what came in, for which application, and how far it has got.
+
+The states and the ways between them are drawn in ``docs/explanation/incident.md``.
+"""
+
+import hashlib
+import re
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Literal
+
+from pydantic import Field
+
+from autoloop.core.errors import NotSettled
+from autoloop.core.words import Frozen
+
+Source = Literal["cli", "api", "python", "ui", "log", "alert", "health", "webhook"]
+Severity = Literal["P0", "P1", "P2"]
+
+TEXT_LIMIT = 256_000
+"""Characters of an error text that are kept; the middle of a longer one is cut."""
+
+
+class State(StrEnum):
+    """Where an incident stands."""
+
+    OPEN = "open"
+    DIAGNOSING = "diagnosing"
+    PLANNED = "planned"
+    AWAITING_APPROVAL = "awaiting approval"
+    REPAIRING = "repairing"
+    PROVING = "proving"
+    ROLLED_BACK = "rolled back"
+    CLOSED = "closed"
+    ASKED = "asked a person"
+    IGNORED = "ignored"
+
+
+ENDED = frozenset({State.CLOSED, State.ASKED, State.IGNORED})
+
+MOVES = MappingProxyType(
+    {
+        State.OPEN: frozenset({State.DIAGNOSING, State.IGNORED, State.ASKED}),
+        State.DIAGNOSING: frozenset({State.PLANNED, State.IGNORED, State.ASKED}),
+        State.PLANNED: frozenset({State.AWAITING_APPROVAL, State.REPAIRING, State.ASKED}),
+        State.AWAITING_APPROVAL: frozenset({State.REPAIRING, State.ASKED, State.DIAGNOSING}),
+        State.REPAIRING: frozenset({State.PROVING, State.ROLLED_BACK, State.ASKED}),
+        State.PROVING: frozenset({State.CLOSED, State.ROLLED_BACK, State.ASKED}),
+        State.ROLLED_BACK: frozenset({State.PLANNED, State.REPAIRING, State.ASKED}),
+        State.CLOSED: frozenset(),
+        State.ASKED: frozenset({State.CLOSED, State.DIAGNOSING}),
+        State.IGNORED: frozenset(),
+    }
+)
+
+
+def check_move(incident: str, now: State, to: State) -> None:
+    """Refuse a step the diagram does not have.
+
+    Raises:
+        NotSettled: when *to* does not follow *now*.
+    """
+    if to not in MOVES[now]:
+        allowed = ", ".join(sorted(MOVES[now])) or "none, it has ended"
+        raise NotSettled(f"incident {incident}", f"cannot go from '{now}' to '{to}'", allowed)
+
+
+class Request(Frozen):
+    """What every door makes of what it was given; all doors get the same result for it."""
+
+    app: str = Field(min_length=1, max_length=64, pattern=r"^[a-z][a-z0-9_-]*$")
+    text: str = Field(default="", max_length=TEXT_LIMIT)
+    fields: dict[str, str] = Field(default_factory=dict)
+    source: Source = "api"
+    actor: str = Field(default="anonymous", max_length=128)
+    tenant: str = Field(default="default", max_length=64)
+    environment: str = Field(default="", max_length=64)
+    idempotency_key: str = Field(default="", max_length=128)
+
+
+class Incident(Frozen):
+    """One trouble of one application. At most one live flow run works on it."""
+
+    id: str
+    app: str
+    text: str = ""
+    fields: dict[str, str] = Field(default_factory=dict)
+    source: Source = "api"
+    actor: str = "anonymous"
+    tenant: str = "default"
+    environment: str = ""
+    fingerprint: str = ""
+    events: int = 1
+    first_seen: str = ""
+    last_seen: str = ""
+    parent: str = ""
+    severity: Severity = "P1"
+    state: State = State.OPEN
+    flow_run: str = ""
+
+
+class Transition(Frozen):
+    """One step of an incident's life, as written down when it was made."""
+
+    at: str
+    state: State
+    reason: str
+
+
+_VARYING = re.compile(
+    r"0x[0-9a-f]+|\b[0-9a-f]{8}-[0-9a-f-]{27}\b|\b\d{4}-\d\d-\d\d[T ][\d:.,+Z-]+|\d+", re.IGNORECASE
+)
+
+
+def fingerprint(request: Request) -> str:
+    """The same for two reports of the same trouble: numbers, ids and times do not count.
+
+    Returns:
+        16 hexadecimal digits over tenant, app, environment and the normalised text.
+    """
+    text = " ".join(_VARYING.sub("#", request.text).lower().split())
+    return digest(request.tenant, request.app, request.environment, text)
+
+
+def digest(*parts: str) -> str:
+    """16 hexadecimal digits of SHA-256 over *parts*, unambiguous at their borders."""
+    whole = "\0".join(parts).encode("utf-8", "surrogatepass")
+    return hashlib.sha256(whole).hexdigest()[:16]
+
+
+def clip(text: str, limit: int = TEXT_LIMIT) -> str:
+    """*text* with its middle cut out when it is longer than *limit* characters."""
+    if len(text) <= limit:
+        return text
+    half = limit // 2 - 32
+    return f"{text[:half]}\n… {len(text) - 2 * half} characters cut …\n{text[-half:]}"

@@ -1,0 +1,185 @@
+"""Service managers: commands are built here and run elsewhere, answers are read here.
+
+A manager knows four commands and how to read two answers. `Systemd` and `Supervisord` are the two
+that exist; each test compares command lines and real answers.
+"""
+
+from collections.abc import Mapping
+from typing import Literal, Protocol
+
+from autoloop.core.target import Answer, Read, RunCommand
+from autoloop.core.words import Frozen
+
+Activity = Literal["running", "starting", "stopped", "failed", "missing", "unknown"]
+
+
+class ServiceState(Frozen):
+    """A service as its manager sees it."""
+
+    activity: Activity = "unknown"
+    result: str = ""  # the manager's own word for how it ended: exit-code, signal, start-limit-hit
+    exit_status: int | None = None
+    pid: int = 0
+    restarts: int = 0  # automatic restarts in a row
+    since: float = 0.0  # seconds since boot at which it last became active; 0 unknown
+    serial: str = ""  # another value after every start
+
+
+class ServiceManager(Protocol):
+    """How a kind of supervisor is spoken to."""
+
+    name: str
+
+    def state(self, unit: str) -> Read:
+        """The read that `parse` understands."""
+        ...
+
+    def parse(self, answer: Answer) -> ServiceState:
+        """The state in *answer*; ``unknown`` when the manager could not be asked."""
+        ...
+
+    def start(self, unit: str) -> RunCommand:
+        """Start it; does nothing when it runs."""
+        ...
+
+    def stop(self, unit: str) -> RunCommand:
+        """Stop it; does nothing when it is stopped."""
+        ...
+
+    def restart(self, unit: str) -> RunCommand:
+        """Stop and start it, once."""
+        ...
+
+    def clear(self, unit: str) -> RunCommand | None:
+        """Make it startable again after it has given up; None where a start does that."""
+        ...
+
+    def logs(self, unit: str, lines: int) -> Read | None:
+        """The newest *lines* of its log; None where the manager keeps none."""
+        ...
+
+
+class Systemd:
+    """systemd units, by ``systemctl`` and ``journalctl``."""
+
+    name = "systemd"
+    _PROPERTIES = (
+        "LoadState,ActiveState,SubState,Result,ExecMainStatus,MainPID,NRestarts,"
+        "ActiveEnterTimestampMonotonic,InvocationID"
+    )
+
+    def _command(self, verb: str, unit: str) -> RunCommand:
+        return RunCommand(
+            argv=("systemctl", verb, unit),
+            timeout_s=100,
+            witness=("systemctl", "show", "-p", "InvocationID,ActiveState", unit),
+            idempotent=verb != "restart",
+        )
+
+    def state(self, unit: str) -> Read:
+        return Read(op="run", args={"argv": ["systemctl", "show", "-p", self._PROPERTIES, unit]})
+
+    def parse(self, answer: Answer) -> ServiceState:
+        if not answer.ok or answer.value["code"] != 0:
+            return ServiceState()
+        shown = _pairs(answer.value["out"])
+        return ServiceState(
+            activity=self._activity(shown),
+            result=shown.get("Result", ""),
+            exit_status=int(shown.get("ExecMainStatus") or 0),
+            pid=int(shown.get("MainPID") or 0),
+            restarts=int(shown.get("NRestarts") or 0),
+            since=int(shown.get("ActiveEnterTimestampMonotonic") or 0) / 1e6,
+            serial=shown.get("InvocationID", ""),
+        )
+
+    @staticmethod
+    def _activity(shown: Mapping[str, str]) -> Activity:
+        if shown.get("LoadState") in ("not-found", "masked"):
+            return "missing"
+        names: dict[str, Activity] = {
+            "active": "running",
+            "reloading": "running",
+            "activating": "starting",
+            "deactivating": "stopped",
+            "inactive": "stopped",
+            "failed": "failed",
+        }
+        return names.get(shown.get("ActiveState", ""), "unknown")
+
+    def start(self, unit: str) -> RunCommand:
+        return self._command("start", unit)
+
+    def stop(self, unit: str) -> RunCommand:
+        return self._command("stop", unit)
+
+    def restart(self, unit: str) -> RunCommand:
+        return self._command("restart", unit)
+
+    def clear(self, unit: str) -> RunCommand | None:
+        return RunCommand(argv=("systemctl", "reset-failed", unit), idempotent=True)
+
+    def logs(self, unit: str, lines: int) -> Read | None:
+        argv = ["journalctl", "-q", "--no-pager", "-o", "short-iso", "-n", str(lines), "-u", unit]
+        return Read(op="run", args={"argv": argv})
+
+
+class Supervisord:
+    """Programs of supervisord, by the ``supervisorctl`` command line that reaches it."""
+
+    name = "supervisord"
+
+    def __init__(self, command: tuple[str, ...] = ("supervisorctl",)) -> None:
+        self.command = command
+
+    def _command(self, verb: str, unit: str) -> RunCommand:
+        return RunCommand(
+            argv=(*self.command, verb, unit),
+            timeout_s=100,
+            witness=(*self.command, "pid", unit),
+            idempotent=verb != "restart",
+        )
+
+    def state(self, unit: str) -> Read:
+        return Read(op="run", args={"argv": [*self.command, "status", unit]})
+
+    def parse(self, answer: Answer) -> ServiceState:
+        words = answer.value["out"].split() if answer.ok else []
+        if len(words) < 2:
+            return ServiceState()
+        names: dict[str, Activity] = {
+            "RUNNING": "running",
+            "STARTING": "starting",
+            "BACKOFF": "starting",
+            "STOPPED": "stopped",
+            "EXITED": "stopped",
+            "FATAL": "failed",
+        }
+        pid = int(words[3].rstrip(",")) if words[1] == "RUNNING" and len(words) > 3 else 0
+        missing = "no such process" in answer.value["out"]
+        return ServiceState(
+            activity="missing" if missing else names.get(words[1], "unknown"),
+            result=words[1].lower(),
+            pid=pid,
+            serial=str(pid),
+        )
+
+    def start(self, unit: str) -> RunCommand:
+        """Exit code 7 is supervisorctl's "already started"."""
+        return self._command("start", unit).model_copy(update={"ok_codes": (0, 7)})
+
+    def stop(self, unit: str) -> RunCommand:
+        return self._command("stop", unit)
+
+    def restart(self, unit: str) -> RunCommand:
+        return self._command("restart", unit)
+
+    def clear(self, unit: str) -> RunCommand | None:  # noqa: ARG002 - a start clears FATAL
+        return None
+
+    def logs(self, unit: str, lines: int) -> Read | None:  # noqa: ARG002 - logs are files there
+        return None
+
+
+def _pairs(text: str) -> dict[str, str]:
+    return dict(line.split("=", 1) for line in text.splitlines() if "=" in line)
