@@ -1,0 +1,70 @@
+"""A diagnosis: ranked causes, each with what speaks for and against it, and what it does to users."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from autoloop.core.incident import Severity
+from autoloop.core.words import Frozen
+
+Verdict = Literal["confirms", "refutes", "silent"]
+
+UNKNOWN = "UNKNOWN.unknown"
+BENIGN = "NONE.benign"
+
+SEVERITIES: dict[str, Severity] = {
+    "SERVICE.service_down": "P0",
+    "SERVICE.port_blocked": "P0",
+    "SERVICE.crash_loop": "P0",
+    "SERVICE.upstream_unreachable": "P0",
+}
+
+
+class Evidence(Frozen):
+    """One observation: where it comes from, when, and the words of it, redacted."""
+
+    source: str
+    at: str = ""
+    excerpt: str = ""
+    verdict: Verdict = "confirms"
+
+
+class Cause(Frozen):
+    """One possible cause: its name in the taxonomy, what is to blame, and how sure that is."""
+
+    name: str = Field(pattern=r"^[A-Z]+\.[a-z_]+$")
+    culprit: str = ""
+    component: str = ""
+    confidence: float = Field(ge=0, le=1)
+    evidence: tuple[Evidence, ...] = ()
+
+    @property
+    def error_class(self) -> str:
+        """The part before the dot."""
+        return self.name.split(".")[0]
+
+
+class Impact(Frozen):
+    """Who notices."""
+
+    components: tuple[str, ...] = ()
+    cases_failing: tuple[str, ...] = ()
+    since: str = ""
+
+
+class Diagnosis(Frozen):
+    """The causes, most likely first. Never empty: not knowing, and nothing wrong, are causes too."""
+
+    causes: tuple[Cause, ...] = Field(min_length=1)
+    impact: Impact = Impact()
+    severity: Severity = "P1"
+
+    @property
+    def top(self) -> Cause:
+        """The most likely cause."""
+        return self.causes[0]
+
+    @property
+    def benign(self) -> bool:
+        """Whether there is nothing to repair."""
+        return self.top.name == BENIGN

@@ -1,0 +1,183 @@
+"""Facts: what one look at the host gives, in one round trip, and how the answers are read."""
+
+from typing import Any
+
+from pydantic import Field
+
+from autoloop.core.app import AppSpec, Component
+from autoloop.core.case import Reply
+from autoloop.core.redact import redact, redact_value
+from autoloop.core.service import ServiceState
+from autoloop.core.settings_file import parse_settings
+from autoloop.core.target import Answer, FileState, Read
+from autoloop.core.words import Frozen
+
+LOG_LINES = 60
+
+
+class Holder(Frozen):
+    """A process that listens on a port."""
+
+    port: int
+    address: str
+    pid: int = 0
+    started: int = 0
+    command: str = ""
+    unit: str = ""
+    uid: int = -1
+    ancestors: tuple[int, ...] = ()
+
+
+class SettingsDrift(Frozen):
+    """How a settings file differs from its last good state; values are redacted."""
+
+    missing: tuple[str, ...] = ()
+    added: tuple[str, ...] = ()
+    changed: dict[str, tuple[str, str]] = Field(default_factory=dict)
+
+
+class Drift(Frozen):
+    """A watched path that is not as it was when all was well."""
+
+    path: str
+    good: FileState
+    now: FileState
+    settings: SettingsDrift | None = None
+
+
+class ComponentFacts(Frozen):
+    """One component, seen from its manager, its ports, its own configuration test and its log."""
+
+    service: ServiceState = ServiceState()
+    config_ok: bool | None = None
+    config_says: str = ""
+    log: str = ""
+
+
+class Facts(Frozen):
+    """Everything a diagnosis of one application is made from."""
+
+    components: dict[str, ComponentFacts]
+    holders: tuple[Holder, ...] = ()
+    drift: tuple[Drift, ...] = ()
+    good: str = ""
+    health: Reply = Reply()
+    now: float = 0.0
+    uptime: float = 0.0
+
+    def on_port(self, port: int | None) -> tuple[Holder, ...]:
+        """Who listens on *port*."""
+        return tuple(holder for holder in self.holders if holder.port == port)
+
+    def belongs(self, holder: Holder, part: Component) -> bool:
+        """Whether a listener is a process of *part*'s service."""
+        pid = self.components[part.name].service.pid
+        return bool(pid) and (pid in holder.ancestors or holder.unit == part.unit)
+
+    def serves(self, part: Component) -> bool:
+        """Whether *part* runs, and owns its port if it has one."""
+        if self.components[part.name].service.activity != "running":
+            return False
+        return part.port is None or any(self.belongs(h, part) for h in self.on_port(part.port))
+
+
+def reads_for(spec: AppSpec) -> tuple[Read, ...]:
+    """The one batch that `facts_from` understands, in its order."""
+    texts = [part.settings for part in spec.components if part.settings]
+    reads = [
+        Read(op="facts"),
+        Read(op="listeners"),
+        Read(op="drift", args={"app": spec.name, "texts": texts}),
+        health_read(spec),
+    ]
+    for part in spec.components:
+        manager = part.service()
+        reads.append(manager.state(part.unit))
+        reads.append(Read(op="run", args={"argv": list(part.config_test) or ["true"]}))
+        reads.append(manager.logs(part.unit, LOG_LINES) or Read(op="run", args={"argv": ["true"]}))
+        reads.extend(log_read(path) for path in part.logs)
+    return tuple(reads)
+
+
+def health_read(spec: AppSpec) -> Read:
+    """The first case, asked from the host itself."""
+    case = spec.cases[0]
+    args = {"url": case.url, "method": case.method, "headers": case.headers, "body": case.body}
+    return Read(op="http", args={**args, "timeout_s": case.timeout_s})
+
+
+def log_read(path: str) -> Read:
+    """The end of a log file."""
+    return Read(op="file", args={"path": path, "limit": 8192, "tail": True})
+
+
+def facts_from(spec: AppSpec, answers: tuple[Answer, ...]) -> Facts:
+    """Read the answers to `reads_for`; redacted, so that they may be stored and shown."""
+    host, listeners, drift, health, *rest = answers
+    components: dict[str, ComponentFacts] = {}
+    for part in spec.components:
+        count = 3 + len(part.logs)
+        own, rest = rest[:count], rest[count:]
+        components[part.name] = _component(part, own)
+    return Facts(
+        components=components,
+        holders=tuple(_holder(row) for row in (listeners.value or [])) if listeners.ok else (),
+        drift=_drift(drift),
+        good=drift.value["backup"] if drift.ok else "",
+        health=Reply.model_validate(health.value) if health.ok else Reply(error=health.error),
+        now=host.value["time"] if host.ok else 0.0,
+        uptime=host.value["uptime"] if host.ok else 0.0,
+    )
+
+
+def _component(part: Component, own: list[Answer]) -> ComponentFacts:
+    state, test, journal, *files = own
+    tested = bool(part.config_test) and test.ok
+    logs = [a.value["out"] for a in (journal,) if a.ok] + [a.value["text"] for a in files if a.ok]
+    return ComponentFacts(
+        service=part.service().parse(state),
+        config_ok=test.value["code"] == 0 if tested else None,
+        config_says=redact((test.value["err"] or test.value["out"])[-2000:]) if tested else "",
+        log=redact("\n".join(logs)[-12000:]),
+    )
+
+
+def _holder(row: dict[str, Any]) -> Holder:
+    owner = row.get("owner") or {}
+    return Holder(
+        port=row["port"],
+        address=row["address"],
+        pid=owner.get("pid", 0),
+        started=owner.get("started", 0),
+        command=redact(owner.get("command", "")),
+        unit=owner.get("unit", ""),
+        uid=owner.get("uid", -1),
+        ancestors=tuple(row.get("ancestors", ())),
+    )
+
+
+def _drift(answer: Answer) -> tuple[Drift, ...]:
+    if not answer.ok:
+        return ()
+    return tuple(
+        Drift(
+            path=row["path"],
+            good=FileState.model_validate(row["good"]),
+            now=FileState.model_validate(row["now"]),
+            settings=_settings_drift(row) if "good_text" in row else None,
+        )
+        for row in answer.value["changes"]
+    )
+
+
+def _settings_drift(row: dict[str, Any]) -> SettingsDrift:
+    good, now = parse_settings(row["good_text"]), parse_settings(row["now_text"])
+    return SettingsDrift(
+        missing=tuple(sorted(set(good) - set(now))),
+        added=tuple(sorted(set(now) - set(good))),
+        changed={
+            key: (redact_value(key, good[key]), redact_value(key, now[key]))
+            for key in sorted(set(good) & set(now))
+            if good[key] != now[key]
+        },
+    )

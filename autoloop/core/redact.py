@@ -1,0 +1,39 @@
+"""Redaction: secrets are replaced before anything is stored, shown, mailed or sent to a model."""
+
+import re
+
+HIDDEN = "‹hidden›"
+_SECRET_KEY = re.compile(
+    r"(?i)(pass(word|wd|phrase)?|pwd|secret|token|api[_-]?key|private|credential|auth|cookie|dsn|salt)"
+)
+_RULES = (
+    # scheme://user:password@host
+    (re.compile(r"(\b[a-z][a-z0-9+.-]*://[^\s:/@]*:)[^\s@/]+(@)", re.IGNORECASE), rf"\1{HIDDEN}\2"),
+    (re.compile(r"(?i)\b(bearer|basic)\s+[a-z0-9._~+/=-]{8,}"), rf"\1 {HIDDEN}"),
+    (
+        re.compile(
+            r"(?i)\b([\w.-]*(?:passw(?:or)?d|pwd|secret|token|api[_-]?key|密码|口令)[\w.-]*"
+            r"[\"']?\s*[=:：]\s*)(\"[^\"]*\"|'[^']*'|[^\s,;&}\"']+)"
+        ),
+        rf"\1{HIDDEN}",
+    ),
+    (re.compile(r"\beyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*"), HIDDEN),  # JSON web token
+    (re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?(-----END [A-Z ]*KEY-----|\Z)"), HIDDEN),
+    (re.compile(r"\b(AKIA|ASIA)[0-9A-Z]{16}\b"), HIDDEN),
+    (re.compile(r"\b(ghp|gho|ghs|github_pat|sk|xox[bap])[-_][A-Za-z0-9_-]{16,}"), HIDDEN),
+    (re.compile(r"\$2[aby]\$\d\d\$[./A-Za-z0-9]{53}"), HIDDEN),  # bcrypt
+)
+_CONTROL = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(\x07|\x1b\\)|[\x00-\x08\x0b-\x1f\x7f]")
+
+
+def redact(text: str) -> str:
+    """*text* without passwords, tokens, keys and terminal escapes."""
+    text = _CONTROL.sub("", text)
+    for pattern, put in _RULES:
+        text = pattern.sub(put, text)
+    return text
+
+
+def redact_value(key: str, value: str) -> str:
+    """The value of a setting as it may be shown: hidden when its name says it is a secret."""
+    return HIDDEN if _SECRET_KEY.search(key) else redact(value)

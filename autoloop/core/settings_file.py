@@ -1,0 +1,39 @@
+"""Settings files: lines of ``KEY=VALUE``, as systemd's EnvironmentFile and shells read them."""
+
+import re
+
+_LINE = re.compile(r"^\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=\s*(.*?)\s*$")
+
+
+def parse_settings(text: str) -> dict[str, str]:
+    """The settings in *text*; quotes around a value do not count, the last of a key wins."""
+    found: dict[str, str] = {}
+    for line in text.splitlines():
+        match = _LINE.match(line)
+        if match:
+            value = match[2]
+            if len(value) > 1 and value[0] == value[-1] and value[0] in "\"'":
+                value = value[1:-1]
+            found[match[1]] = value
+    return found
+
+
+def put_back(now: str, good: str, keys: frozenset[str]) -> str:
+    """*now* with the lines of *keys* as they stand in *good*; every other line is untouched.
+
+    A line that is missing in *now* comes back at the place it had: after the line that stood
+    before it, or at the end when that line is gone too.
+    """
+    lines = [line for line in now.splitlines() if _key(line) not in keys]
+    before = ""
+    for line in good.splitlines():
+        if _key(line) in keys:
+            at = lines.index(before) + 1 if before in lines else (len(lines) if before else 0)
+            lines.insert(at, line)
+        before = line
+    return "\n".join(lines) + "\n" if lines else ""
+
+
+def _key(line: str) -> str:
+    match = _LINE.match(line)
+    return match[1] if match else ""

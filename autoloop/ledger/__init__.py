@@ -1,0 +1,1 @@
+"""The ledger: incidents, what happened to them, and the numbers that fence writers off."""

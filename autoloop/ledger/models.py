@@ -1,0 +1,71 @@
+"""Tables of the ledger."""
+
+from typing import Any
+
+from sqlalchemy import JSON, ForeignKey, Integer, String, Text, UniqueConstraint
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+
+class Base(DeclarativeBase):
+    """All tables."""
+
+
+class AppRow(Base):
+    """An application under care: its checked ``autoloop.toml``, without secrets."""
+
+    __tablename__ = "apps"
+
+    name: Mapped[str] = mapped_column(String(64), primary_key=True)
+    spec: Mapped[dict[str, Any]] = mapped_column(JSON)
+    updated: Mapped[str] = mapped_column(String(32))
+
+
+class IncidentRow(Base):
+    """An incident. Times are UTC, ISO 8601."""
+
+    __tablename__ = "incidents"
+
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    app: Mapped[str] = mapped_column(String(64), index=True)
+    state: Mapped[str] = mapped_column(String(24), index=True)
+    fingerprint: Mapped[str] = mapped_column(String(16), index=True)
+    body: Mapped[dict[str, Any]] = mapped_column(JSON)
+    diagnosis: Mapped[dict[str, Any] | None] = mapped_column(JSON, default=None)
+    plan: Mapped[dict[str, Any] | None] = mapped_column(JSON, default=None)
+    outcome: Mapped[dict[str, Any] | None] = mapped_column(JSON, default=None)
+    opened: Mapped[str] = mapped_column(String(32), index=True)
+    ended: Mapped[str] = mapped_column(String(32), default="")
+    flow_run: Mapped[str] = mapped_column(String(36), default="")
+
+
+class TransitionRow(Base):
+    """One step of an incident's life."""
+
+    __tablename__ = "transitions"
+
+    number: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=True)
+    incident: Mapped[str] = mapped_column(ForeignKey("incidents.id"), index=True)
+    at: Mapped[str] = mapped_column(String(32))
+    state: Mapped[str] = mapped_column(String(24))
+    reason: Mapped[str] = mapped_column(Text, default="")
+
+
+class KeyRow(Base):
+    """An idempotency key that was used, and what it led to."""
+
+    __tablename__ = "idempotency_keys"
+    __table_args__ = (UniqueConstraint("actor", "key"),)
+
+    number: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=True)
+    actor: Mapped[str] = mapped_column(String(128))
+    key: Mapped[str] = mapped_column(String(128))
+    incident: Mapped[str] = mapped_column(String(32))
+
+
+class FenceRow(Base):
+    """The last fencing number that was given out for a target."""
+
+    __tablename__ = "fences"
+
+    name: Mapped[str] = mapped_column(String(64), primary_key=True)
+    number: Mapped[int] = mapped_column(Integer, default=0)

@@ -1,0 +1,280 @@
+"""Reading and writing the ledger. Every method is one transaction."""
+
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Engine, create_engine, event, select, text
+from sqlalchemy.orm import Session as Connection
+
+from autoloop.core.app import AppSpec
+from autoloop.core.errors import NotFound
+from autoloop.core.incident import (
+    ENDED,
+    Incident,
+    Request,
+    State,
+    Transition,
+    check_move,
+    clip,
+    fingerprint,
+)
+from autoloop.core.redact import redact
+from autoloop.ledger.models import AppRow, FenceRow, IncidentRow, KeyRow, TransitionRow
+
+
+def now() -> str:
+    """The time, UTC, ISO 8601 with milliseconds."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+class Ledger:
+    """The ledger at *url*; opened, migrated and in WAL mode when it is SQLite."""
+
+    def __init__(self, url: str) -> None:
+        if url.startswith("sqlite:///"):
+            Path(url.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
+        self.engine: Engine = create_engine(url, connect_args=_connect_args(url))
+        if url.startswith("sqlite"):
+            event.listen(self.engine, "connect", _sqlite_pragmas)
+            event.listen(self.engine, "begin", lambda conn: conn.exec_driver_sql("BEGIN IMMEDIATE"))
+        self._migrate()
+
+    def _migrate(self) -> None:
+        config = Config()
+        config.set_main_option("script_location", str(files("autoloop.ledger") / "migrations"))
+        with self.engine.begin() as connection:
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+
+    @contextmanager
+    def _transaction(self) -> Iterator[Connection]:
+        with Connection(self.engine, expire_on_commit=False) as session, session.begin():
+            yield session
+
+    # -- applications
+
+    def save_app(self, spec: AppSpec) -> None:
+        """Put an application under care, or renew what is known of it."""
+        with self._transaction() as session:
+            body = spec.model_dump(mode="json")
+            session.merge(AppRow(name=spec.name, spec=body, updated=now()))
+
+    def app(self, name: str) -> AppSpec:
+        """The application called *name*.
+
+        Raises:
+            NotFound: it is not under care.
+        """
+        with self._transaction() as session:
+            row = session.get(AppRow, name)
+            if row is None:
+                raise NotFound(f"app '{name}'", "is not under care", "autoloop register autoloop.toml")
+            return AppSpec.model_validate(row.spec)
+
+    def apps(self) -> tuple[AppSpec, ...]:
+        """All applications under care, by name."""
+        with self._transaction() as session:
+            rows = session.scalars(select(AppRow).order_by(AppRow.name))
+            return tuple(AppSpec.model_validate(row.spec) for row in rows)
+
+    # -- incidents
+
+    def open_incident(self, request: Request) -> tuple[Incident, bool]:
+        """The incident for *request*, and whether it is new.
+
+        A key that was used before, or a live incident of the same application, gives that one.
+        """
+        mark = fingerprint(request)
+        with self._transaction() as session:
+            known = self._known(session, request, mark)
+            if known is not None:
+                body = Incident.model_validate(known.body)
+                body = body.model_copy(update={"events": body.events + 1, "last_seen": now()})
+                known.body = body.model_dump(mode="json")
+                return self._read(known), False
+            incident = self._new(request, mark)
+            session.add(_row(incident))
+            session.flush()
+            reason = f"reported by {request.actor} through {request.source}"
+            session.add(
+                TransitionRow(
+                    incident=incident.id, at=incident.first_seen, state=State.OPEN, reason=reason
+                )
+            )
+            if request.idempotency_key:
+                key = request.idempotency_key
+                session.add(KeyRow(actor=request.actor, key=key, incident=incident.id))
+            return incident, True
+
+    @staticmethod
+    def _known(session: Connection, request: Request, mark: str) -> IncidentRow | None:
+        if request.idempotency_key:
+            used = session.scalar(
+                select(KeyRow.incident).where(
+                    KeyRow.actor == request.actor, KeyRow.key == request.idempotency_key
+                )
+            )
+            if used:
+                return session.get(IncidentRow, used)
+        live = select(IncidentRow).where(
+            IncidentRow.app == request.app, IncidentRow.state.not_in([s.value for s in ENDED])
+        )
+        if request.source != "health":
+            live = live.where(IncidentRow.fingerprint == mark)
+        return session.scalars(live.order_by(IncidentRow.opened)).first()
+
+    @staticmethod
+    def _new(request: Request, mark: str) -> Incident:
+        at = now()
+        return Incident(
+            id=f"i-{uuid.uuid4().hex[:12]}",
+            app=request.app,
+            text=clip(redact(request.text)),
+            fields={key: redact(value) for key, value in request.fields.items()},
+            source=request.source,
+            actor=request.actor,
+            tenant=request.tenant,
+            environment=request.environment,
+            fingerprint=mark,
+            first_seen=at,
+            last_seen=at,
+        )
+
+    def incident(self, number: str) -> Incident:
+        """The incident with that id."""
+        with self._transaction() as session:
+            return self._read(self._get(session, number))
+
+    def record(self, number: str) -> dict[str, Any]:
+        """Everything the ledger knows of one incident, as doors hand it out."""
+        with self._transaction() as session:
+            return self._record(session, self._get(session, number))
+
+    def records(self, app: str = "", limit: int = 50) -> list[dict[str, Any]]:
+        """The newest incidents first."""
+        query = select(IncidentRow).order_by(IncidentRow.opened.desc()).limit(limit)
+        with self._transaction() as session:
+            rows = session.scalars(query.where(IncidentRow.app == app) if app else query)
+            return [self._record(session, row) for row in rows]
+
+    def live(self, app: str) -> Incident | None:
+        """The incident of *app* that is being worked on, if there is one."""
+        query = select(IncidentRow).where(
+            IncidentRow.app == app, IncidentRow.state.not_in([s.value for s in ENDED])
+        )
+        with self._transaction() as session:
+            row = session.scalars(query).first()
+            return self._read(row) if row else None
+
+    def last_ended(self, app: str) -> dict[str, Any] | None:
+        """The newest incident of *app* that has ended."""
+        return next((r for r in self.records(app, 5) if r["state"] in ENDED), None)
+
+    def _record(self, session: Connection, row: IncidentRow) -> dict[str, Any]:
+        steps = session.scalars(
+            select(TransitionRow)
+            .where(TransitionRow.incident == row.id)
+            .order_by(TransitionRow.number)
+        )
+        return {
+            **self._read(row).model_dump(mode="json"),
+            "diagnosis": row.diagnosis,
+            "plan": row.plan,
+            "outcome": row.outcome,
+            "opened": row.opened,
+            "ended": row.ended,
+            "timeline": [{"at": s.at, "state": s.state, "reason": s.reason} for s in steps],
+        }
+
+    def move(self, number: str, to: State, reason: str, **kept: Any) -> Incident:
+        """Write a transition down. A move that was made already is not made twice.
+
+        Args:
+            kept: columns to set with it: diagnosis, plan, outcome, flow_run.
+        """
+        with self._transaction() as session:
+            row = self._get(session, number)
+            if row.state != to:
+                check_move(number, State(row.state), to)
+                session.add(TransitionRow(incident=number, at=now(), state=to, reason=redact(reason)))
+                row.state = to
+                row.ended = now() if to in ENDED else ""
+            for name, value in kept.items():
+                setattr(row, name, value)
+            return self._read(row)
+
+    def note(self, number: str, reason: str) -> None:
+        """Write a line into an incident's timeline without moving it; once."""
+        with self._transaction() as session:
+            row = self._get(session, number)
+            known = select(TransitionRow).where(
+                TransitionRow.incident == number, TransitionRow.reason == reason
+            )
+            if session.scalars(known).first() is None:
+                session.add(
+                    TransitionRow(incident=number, at=now(), state=row.state, reason=redact(reason))
+                )
+
+    def timeline(self, number: str) -> tuple[Transition, ...]:
+        """The steps of an incident, in order."""
+        return tuple(Transition.model_validate(step) for step in self.record(number)["timeline"])
+
+    @staticmethod
+    def _get(session: Connection, number: str) -> IncidentRow:
+        row = session.get(IncidentRow, number)
+        if row is None:
+            raise NotFound(f"incident '{number}'", "does not exist", "autoloop incidents")
+        return row
+
+    @staticmethod
+    def _read(row: IncidentRow) -> Incident:
+        body = {**row.body, "state": row.state, "flow_run": row.flow_run}
+        return Incident.model_validate(body)
+
+    # -- fencing
+
+    def next_fence(self, name: str) -> int:
+        """A number larger than every one given out before for *name*."""
+        with self._transaction() as session:
+            row = session.get(FenceRow, name) or FenceRow(name=name, number=0)
+            row.number += 1
+            session.add(row)
+            return row.number
+
+    def ping(self) -> bool:
+        """Whether the database answers."""
+        with self.engine.connect() as connection:
+            return bool(connection.execute(text("select 1")).scalar() == 1)
+
+
+def _row(incident: Incident) -> IncidentRow:
+    return IncidentRow(
+        id=incident.id,
+        app=incident.app,
+        state=incident.state,
+        fingerprint=incident.fingerprint,
+        body=incident.model_dump(mode="json"),
+        opened=incident.first_seen,
+        ended="",
+        flow_run="",
+    )
+
+
+def _connect_args(url: str) -> dict[str, Any]:
+    return {"timeout": 30, "isolation_level": None} if url.startswith("sqlite") else {}
+
+
+def _sqlite_pragmas(connection: Any, _record: Any) -> None:
+    cursor = connection.cursor()
+    cursor.execute("pragma journal_mode=wal")
+    cursor.execute("pragma busy_timeout=30000")
+    cursor.execute("pragma foreign_keys=on")
+    cursor.execute("pragma synchronous=full")
+    cursor.close()

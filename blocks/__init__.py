@@ -1,0 +1,1 @@
+"""Nouns: how the things that are worked on are reached."""

@@ -1,0 +1,1 @@
+"""Sentences: what people start or schedule, one flow a file."""

@@ -1,0 +1,63 @@
+"""Put a component's configuration files back as they were when it was last proved good."""
+
+from collections.abc import Mapping
+
+from autoloop.core.effect import Effect
+from autoloop.core.remedy import Context, PlannedAction, Proposal, Refusal
+from autoloop.core.suspicions import drift_of
+from autoloop.core.target import ChangeFiles, FileChange, Observer
+from autoloop.core.words import Words
+
+
+class RestoreConfig:
+    """Whole files, from the target's own store; the restart goes through the manager."""
+
+    name = "restore_config"
+    cures = frozenset({"CONFIG.invalid_config_file", "CONFIG.wrong_port"})
+    rank = 20
+    words = Words(
+        en="Restore the component's configuration files from the last good state, and restart.",
+        zh="从最近一次正常状态恢复该组件的配置文件并重启。",
+    )
+
+    def propose(self, context: Context, host: Observer) -> Proposal | Refusal:  # noqa: ARG002
+        """Needs files of the component that differ from the last good state."""
+        part = context.component
+        drifted = [d for d in drift_of(context.facts, part) if d.settings is None]
+        if not drifted:
+            why = Words(en="no configuration file differs", zh="没有配置文件发生变化")
+            return Refusal(remedy=self.name, why=why)
+        manager = part.service()
+        clear = manager.clear(part.unit)
+        changes = tuple(FileChange(path=d.path, before=d.now, after=d.good) for d in drifted)
+        names = ", ".join(d.path for d in drifted)
+        return Proposal(
+            remedy=self.name,
+            why=Words(en=f"{names} changed since all was well", zh=f"{names} 自正常状态后被修改"),
+            actions=(
+                PlannedAction(action=ChangeFiles(changes=changes)),
+                *([PlannedAction(action=clear)] if clear else []),
+                PlannedAction(action=manager.restart(part.unit)),
+            ),
+            effects=(
+                *(
+                    Effect(
+                        kind="file",
+                        subject=d.path,
+                        before=d.now.sha256 or None,
+                        after=d.good.sha256 or None,
+                    )
+                    for d in drifted
+                ),
+                Effect(kind="unit", subject=part.unit, before="any", after="running"),
+            ),
+            risk="medium",
+            files={d.path: d.good.sha256 for d in drifted if d.good.kind == "file"},
+        )
+
+    def contents(self, context: Context, host: Observer) -> Mapping[str, bytes]:  # noqa: ARG002
+        """None: the last good contents are in the target's store."""
+        return {}
+
+
+REMEDY = RestoreConfig()

@@ -1,0 +1,86 @@
+"""Put settings back that are missing or changed since the application was last proved good."""
+
+import hashlib
+from collections.abc import Mapping
+
+from autoloop.core.effect import Effect
+from autoloop.core.facts import Drift
+from autoloop.core.remedy import Context, PlannedAction, Proposal, Refusal
+from autoloop.core.settings_file import put_back
+from autoloop.core.suspicions import drift_of
+from autoloop.core.target import ChangeFiles, FileChange, Observer, Read
+from autoloop.core.words import Words
+
+
+class RestoreSetting:
+    """Touches only the lines of the settings that differ; others that were added stay."""
+
+    name = "restore_setting"
+    cures = frozenset({"CONFIG.env_missing", "CONFIG.wrong_port", "CONFIG.invalid_config_file"})
+    rank = 10
+    words = Words(
+        en="Put the setting back as it was when all was well, and restart.",
+        zh="将配置项恢复为最近一次正常时的值并重启。",
+    )
+
+    def propose(self, context: Context, host: Observer) -> Proposal | Refusal:
+        """Needs a known good state in which the culprit stands."""
+        drift = self._drift(context)
+        if drift is None or drift.settings is None:
+            why = Words(en="no setting differs from the last good state", zh="没有配置项偏离正常状态")
+            return Refusal(remedy=self.name, why=why)
+        key, part = context.cause.culprit, context.component
+        sha = next(iter(self.contents(context, host)))
+        after = drift.good if drift.now.kind != "file" else drift.now
+        change = FileChange(
+            path=drift.path, before=drift.now, after=after.model_copy(update={"sha256": sha})
+        )
+        good, now = drift.settings.changed.get(key, ("as in the last good state", None))
+        manager = part.service()
+        clear = manager.clear(part.unit)
+        return Proposal(
+            remedy=self.name,
+            why=Words(
+                en=f"{key} in {drift.path} differs from the state last proved good",
+                zh=f"{drift.path} 中的 {key} 与最近一次验证正常的状态不同",
+            ),
+            actions=(
+                PlannedAction(action=ChangeFiles(changes=(change,))),
+                *([PlannedAction(action=clear)] if clear else []),
+                PlannedAction(action=manager.restart(part.unit), inverse=None),
+            ),
+            effects=(
+                Effect(kind="setting", subject=f"{drift.path}#{key}", before=now, after=good),
+                Effect(
+                    kind="file", subject=drift.path, before=drift.now.sha256 or None, after=sha
+                ),
+                Effect(kind="unit", subject=part.unit, before="any", after="running"),
+            ),
+            risk="low",
+            files={drift.path: sha},
+        )
+
+    def contents(self, context: Context, host: Observer) -> Mapping[str, bytes]:
+        """The settings file with the culprit's line as it was."""
+        drift = self._drift(context)
+        if drift is None:
+            return {}
+        read = Read(op="drift", args={"app": context.spec.name, "texts": [drift.path]})
+        rows = host.observe([read])[0].value["changes"]
+        row = next((row for row in rows if row["path"] == drift.path), None)
+        if row is None:
+            return {}
+        keys = frozenset({context.cause.culprit})
+        data = put_back(row["now_text"], row["good_text"], keys).encode()
+        return {hashlib.sha256(data).hexdigest(): data}
+
+    @staticmethod
+    def _drift(context: Context) -> Drift | None:
+        key = context.cause.culprit
+        for drift in drift_of(context.facts, context.component):
+            if drift.settings and (key in drift.settings.missing or key in drift.settings.changed):
+                return drift
+        return None
+
+
+REMEDY = RestoreSetting()
