@@ -5,6 +5,7 @@ input, so nothing is installed and nothing is left.
 """
 
 import contextlib
+import io
 import os
 import shlex
 import subprocess
@@ -12,7 +13,7 @@ import sys
 import zlib
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import paramiko
 from fabric import Connection
@@ -66,22 +67,24 @@ class LocalChannel:
             [sys.executable, "-I", "-c", BOOT, "autoloop-agent"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
+            bufsize=0,  # a writer held up by a full pipe must not hold up `close`
             start_new_session=True,
         )
+        self._stdout = io.BufferedReader(cast(io.RawIOBase, self._process.stdout))
         self.pid = self._process.pid
         self.write(program())
 
     def write(self, data: bytes) -> None:
         assert self._process.stdin
+        left = memoryview(data)
         try:
-            self._process.stdin.write(data)
-            self._process.stdin.flush()
-        except OSError as error:
+            while left:
+                left = left[self._process.stdin.write(left) :]
+        except (OSError, ValueError) as error:
             raise AgentLost(self.place, f"the agent is gone ({error})", "connect again") from None
 
     def read(self, size: int) -> bytes:
-        assert self._process.stdout
-        return self._process.stdout.read(size)
+        return self._stdout.read(size)
 
     def close(self) -> None:
         """Close its input, by which it ends; kill it when it does not."""
@@ -93,8 +96,7 @@ class LocalChannel:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait(3)
-        if self._process.stdout:
-            self._process.stdout.close()
+        self._stdout.close()
 
 
 class SshChannel:
@@ -106,6 +108,17 @@ class SshChannel:
         command = f"exec python3 -I -c {shlex.quote(BOOT)} autoloop-agent"
         if host.sudo:
             command = f"exec sudo -n -- python3 -I -c {shlex.quote(BOOT)} autoloop-agent"
+        try:
+            self._start(command)
+        except AgentLost:
+            self.close()
+            raise
+        except (paramiko.SSHException, OSError, EOFError) as error:
+            self.close()
+            what = f"the agent cannot be started: {error}"
+            raise HostUnreachable(self.place, what, "check sshd and python3 there") from None
+
+    def _start(self, command: str) -> None:
         transport = self._connection.transport
         transport.set_keepalive(15)
         self._channel = transport.open_session(timeout=CONNECT_S)
@@ -150,32 +163,38 @@ def _connect(host: HostSpec, place: str, key: str, password: str) -> Connection:
         arguments["key_filename"] = str(Path(host.identity_file).expanduser())
     if password:
         arguments["password"] = password
-    connection = Connection(
-        host.address, user=host.user, port=host.port, connect_kwargs=arguments
-    )
+    connection = Connection(host.address, user=host.user, port=host.port, connect_kwargs=arguments)
     client = connection.client
     _trust(client, host)
     try:
         connection.open()
     except paramiko.BadHostKeyException as error:
+        connection.close()
         what = f"the host key changed: got {error.key.get_name()} {error.key.fingerprint}"
         raise HostKeyChanged(place, what, "check who answers, then renew known_hosts") from None
     except paramiko.SSHException as error:
+        connection.close()
         step = "check user, key and known_hosts"
         raise HostUnreachable(place, f"SSH refused: {error}", step) from None
     except (OSError, EOFError) as error:
+        connection.close()
         raise HostUnreachable(place, f"cannot connect: {error}", "check address and port") from None
     return connection
 
 
 def _trust(client: paramiko.SSHClient, host: HostSpec) -> None:
     client.set_missing_host_key_policy(paramiko.RejectPolicy())
-    if host.known_hosts and "\n" not in host.known_hosts and os.path.isfile(  # noqa: PTH113
-        os.path.expanduser(host.known_hosts)  # noqa: PTH111
+    if (
+        host.known_hosts
+        and "\n" not in host.known_hosts
+        and os.path.isfile(  # noqa: PTH113
+            os.path.expanduser(host.known_hosts)  # noqa: PTH111
+        )
     ):
         client.load_host_keys(os.path.expanduser(host.known_hosts))  # noqa: PTH111
         return
-    client.load_system_host_keys()
+    if not host.known_hosts:  # what the application says of its host goes before the system's list
+        client.load_system_host_keys()
     for line in host.known_hosts.splitlines():
         entry = paramiko.hostkeys.HostKeyEntry.from_line(line) if line.strip() else None
         if entry and entry.key:
@@ -189,7 +208,9 @@ def _private_key(text: str, place: str) -> paramiko.PKey:
     for kind in (paramiko.Ed25519Key, paramiko.ECDSAKey, paramiko.RSAKey):
         with contextlib.suppress(paramiko.SSHException, ValueError):
             return kind.from_private_key(io.StringIO(text))
-    raise HostUnreachable(place, "the private key cannot be read", "use an OpenSSH key without passphrase")
+    raise HostUnreachable(
+        place, "the private key cannot be read", "use an OpenSSH key without passphrase"
+    )
 
 
 def open_channel(host: HostSpec, key: str = "", password: str = "") -> Channel:

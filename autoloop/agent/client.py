@@ -3,6 +3,7 @@
 import contextlib
 import itertools
 import json
+import queue
 import struct
 import threading
 from collections.abc import Sequence
@@ -16,12 +17,14 @@ from autoloop.core.errors import AgentLost, AgentRefused, DeadlineExceeded
 
 PROTOCOLS = (1,)
 PING_S = 20.0
+HEAD_LIMIT = 64 << 20
+BODY_LIMIT = 4 << 20
 
 
 class Client:
     """Calls by request id over one channel; several may be under way at once.
 
-    A call ends with its value, with the agent's own error as an exception of `autoloop.core.errors`,
+    A call ends with its value, with the error that the agent named (`autoloop.core.errors`),
     with `DeadlineExceeded`, or with `AgentLost`: then its outcome is unknown.
     """
 
@@ -32,10 +35,16 @@ class Client:
         self._guard = threading.Lock()
         self._closed = threading.Event()
         self._greeting: Future[Any] = Future()
+        self._outbox: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
         threading.Thread(target=self._listen, name="agent-reader", daemon=True).start()
-        self._await(self._greeting, "hello", connect_s)
-        hello = {"protocols": list(PROTOCOLS), "state_dir": state_dir}
-        self.facts: dict[str, Any] = self.call("hello", hello, deadline_s=connect_s)
+        threading.Thread(target=self._talk, name="agent-writer", daemon=True).start()
+        try:
+            self._await(self._greeting, "hello", connect_s)
+            hello = {"protocols": list(PROTOCOLS), "state_dir": state_dir}
+            self.facts: dict[str, Any] = self.call("hello", hello, deadline_s=connect_s)
+        except BaseException:
+            self.close()
+            raise
         threading.Thread(target=self._keep_alive, name="agent-ping", daemon=True).start()
 
     @property
@@ -63,14 +72,14 @@ class Client:
         try:
             return self._await(waiting, op, deadline_s)
         except DeadlineExceeded:
-            with contextlib.suppress(AgentLost):
-                self._send({"kind": "cancel", "id": number})
+            self._send({"kind": "cancel", "id": number})
             raise
         finally:
             self._waiting.pop(number, None)
 
     def close(self) -> None:
         """End the agent and the connection."""
+        self._closed.set()
         self.channel.close()
         self._end()
 
@@ -83,17 +92,22 @@ class Client:
 
     def _send(self, head: dict[str, Any], body: bytes = b"") -> None:
         data = json.dumps(head).encode()
-        with self._guard:
-            try:
-                self.channel.write(struct.pack(">II", len(data), len(body)) + data + body)
-            except AgentLost:
-                self._end()
-                raise
+        self._outbox.put(struct.pack(">II", len(data), len(body)) + data + body)
+
+    def _talk(self) -> None:
+        """Write frames in turn: a peer that does not read holds this thread, never a caller."""
+        with contextlib.suppress(OSError, ValueError):
+            while (frame := self._outbox.get()) is not None:
+                self.channel.write(frame)
+        self._end()
 
     def _listen(self) -> None:
-        with contextlib.suppress(OSError, ValueError, struct.error):
+        """Deliver frames until the end, or until one is no frame of the protocol."""
+        with contextlib.suppress(Exception):
             while True:
                 lengths = struct.unpack(">II", self.channel.read(8))
+                if lengths[0] > HEAD_LIMIT or lengths[1] > BODY_LIMIT:
+                    break
                 head = json.loads(self.channel.read(lengths[0]))
                 self.channel.read(lengths[1])
                 self._deliver(head)
@@ -112,8 +126,11 @@ class Client:
             waiting.set_result(head["value"])
 
     def _end(self) -> None:
-        self._closed.set()
-        for waiting in (self._greeting, *list(self._waiting.values())):
+        with self._guard:
+            self._closed.set()
+            left = (self._greeting, *self._waiting.values())
+        self._outbox.put(None)
+        for waiting in left:
             with contextlib.suppress(Exception):
                 waiting.set_exception(self._lost())
 
@@ -123,18 +140,29 @@ class Client:
         return AgentLost(self.channel.place, what, "it is tried again; check python3 on the host")
 
     def _keep_alive(self) -> None:
-        while not self._closed.wait(PING_S):
-            with contextlib.suppress(errors.AutoloopError):
+        """Two pings without an answer are a dead connection, even if nothing says so."""
+        missed = 0
+        while missed < 2 and not self._closed.wait(PING_S):
+            try:
                 self.call("ping", {}, deadline_s=PING_S)
+                missed = 0
+            except errors.AutoloopError:
+                missed += 1
+        if missed:
+            self.close()
 
 
 def as_exception(body: dict[str, str]) -> errors.AutoloopError:
     """The exception that an agent's error stands for."""
-    kind = getattr(errors, body.get("error", ""), AgentRefused)
+    kind = getattr(errors, str(body.get("error", "")), AgentRefused)
+    if not (isinstance(kind, type) and issubclass(kind, errors.AutoloopError)):
+        kind = AgentRefused
     return kind(body.get("place", "agent"), body.get("what", "?"), body.get("next", ""))
 
 
-def pieces(contents: Sequence[tuple[str, bytes]], limit: int) -> list[tuple[list[dict[str, Any]], bytes]]:
+def pieces(
+    contents: Sequence[tuple[str, bytes]], limit: int
+) -> list[tuple[list[dict[str, Any]], bytes]]:
     """Contents cut and packed into bodies of at most *limit* bytes, small ones together."""
     frames: list[tuple[list[dict[str, Any]], bytes]] = []
     heads: list[dict[str, Any]] = []

@@ -14,6 +14,7 @@ import fcntl
 import fnmatch
 import hashlib
 import http.client
+import io
 import json
 import os
 import re
@@ -34,7 +35,12 @@ HEAD_LIMIT = 16 << 20
 BODY_LIMIT = 4 << 20
 OUTPUT_LIMIT = 256 << 10
 SILENCE_S = 120  # without a word from the client for so long, the agent ends
+ANSWER_LIMIT = 48 << 20  # below what the client takes for one head
 KEPT_OPERATIONS = 500
+LOCKED_DATABASE_S = 20  # for so long a backup waits for a writer that does not let go
+
+LIBC = ctypes.CDLL(None, use_errno=True)  # loaded before any fork
+RUNNING = set()  # leaders of the process groups that this agent has started
 
 
 class Refusal(Exception):
@@ -56,10 +62,13 @@ def sync_dir(path):
         os.close(handle)
 
 
-def write_durably(path, data, mode=0o600, owner=None):
+def write_durably(path, data, mode=0o600):
     """Replace *path* so that after any crash it holds the old content or the new, whole."""
-    folder = os.path.dirname(path)
-    handle, temporary = tempfile.mkstemp(prefix=".autoloop-", dir=folder)
+    handle, temporary = tempfile.mkstemp(prefix=".autoloop-", dir=os.path.dirname(path))
+    fill_and_replace(handle, temporary, path, data, mode)
+
+
+def fill_and_replace(handle, temporary, path, data, mode, owner=None):
     try:
         with os.fdopen(handle, "wb") as out:
             if hasattr(data, "read"):
@@ -68,23 +77,25 @@ def write_durably(path, data, mode=0o600, owner=None):
                 out.write(data)
             out.flush()
             if owner is not None:
-                own(temporary, owner[0], owner[1])
-            os.chmod(temporary, mode)
+                os.fchown(out.fileno(), owner[0], owner[1])
+            os.fchmod(out.fileno(), mode)
             os.fsync(out.fileno())
         os.replace(temporary, path)
     except BaseException:
         with contextlib.suppress(OSError):
             os.unlink(temporary)
         raise
-    sync_dir(folder)
+    sync_dir(os.path.dirname(path))
 
 
 def copy_stream(source, out):
-    while True:
-        piece = source.read(1 << 20)
-        if not piece:
-            return
+    """Copy to the end; returns the SHA-256 and the size of what went by."""
+    total, size = hashlib.sha256(), 0
+    for piece in iter(lambda: source.read(1 << 20), b""):
         out.write(piece)
+        total.update(piece)
+        size += len(piece)
+    return total.hexdigest(), size
 
 
 def own(path, uid, gid):
@@ -117,7 +128,7 @@ class Store:
         return os.path.join(self.root, *parts)
 
     def object_path(self, sha):
-        if not re.match(r"^[0-9a-f]{64}$", sha):
+        if not re.fullmatch(r"[0-9a-f]{64}", sha):
             raise Refusal("AgentRefused", "object " + sha[:80], "is not a SHA-256")
         return self.path("objects", sha[:2], sha[2:])
 
@@ -125,31 +136,49 @@ class Store:
         return os.path.exists(self.object_path(sha))
 
     def keep(self, path):
-        """Copy the content of a file into the store; returns its hash and size."""
+        """Copy the content of a file into the store; returns its hash and size.
+
+        A file that grows meanwhile is kept as far as it was read: the name is the copy's own hash.
+        """
         sha = sha256_of(path)
-        size = os.path.getsize(path)
-        if not self.has(sha):
-            target = self.object_path(sha)
-            os.makedirs(os.path.dirname(target), mode=0o700, exist_ok=True)
-            with open(path, "rb") as source:
-                write_durably(target, source)
-            if sha256_of(target) != sha:
-                os.unlink(target)
-                raise Refusal("OperationFailed", path, "changed while it was copied", "try again")
-        return sha, size
+        if self.refresh(sha):
+            return sha, os.path.getsize(self.object_path(sha))
+        with open(path, "rb") as source:
+            return self.keep_stream(source)
 
     def keep_bytes(self, data):
         sha = hashlib.sha256(data).hexdigest()
-        if not self.has(sha):
+        return sha if self.refresh(sha) else self.keep_stream(io.BytesIO(data))[0]
+
+    def keep_stream(self, source):
+        handle, temporary = tempfile.mkstemp(prefix=".autoloop-", dir=self.path("objects"))
+        try:
+            with os.fdopen(handle, "wb") as out:
+                sha, size = copy_stream(source, out)
+                out.flush()
+                os.fsync(out.fileno())
             target = self.object_path(sha)
             os.makedirs(os.path.dirname(target), mode=0o700, exist_ok=True)
-            write_durably(target, data)
-        return sha
+            os.replace(temporary, target)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                os.unlink(temporary)
+            raise
+        sync_dir(os.path.dirname(target))
+        return sha, size
+
+    def refresh(self, sha):
+        """Whether *sha* is here; if so it counts as new, and no collection takes it for an hour."""
+        try:
+            os.utime(self.object_path(sha))
+        except FileNotFoundError:
+            return False
+        return True
 
     # -- journal
 
     def op_path(self, op):
-        if not re.match(r"^[A-Za-z0-9._:/-]{1,200}$", op) or ".." in op:
+        if not re.fullmatch(r"[A-Za-z0-9._:/-]{1,200}", op) or ".." in op:
             raise Refusal("AgentRefused", "operation " + op[:80], "is not a usable id")
         return self.path("ops", op.replace("/", "+") + ".json")
 
@@ -167,14 +196,17 @@ class Store:
     def operations(self):
         for name in sorted(os.listdir(self.path("ops"))):
             if name.endswith(".json"):
-                with open(self.path("ops", name), encoding="utf-8") as source:
-                    yield json.load(source)
+                with contextlib.suppress(FileNotFoundError):  # another agent may forget it now
+                    with open(self.path("ops", name), encoding="utf-8") as source:
+                        yield json.load(source)
 
     def forget_old_operations(self):
-        records = [r for r in self.operations() if r["state"] in ("committed", "reverted", "done")]
+        settled = ("committed", "reverted", "done", "failed")
+        records = [r for r in self.operations() if r["state"] in settled]
         records.sort(key=lambda record: record["at"])
         for record in records[: max(0, len(records) - KEPT_OPERATIONS)]:
-            os.unlink(self.op_path(record["op"]))
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(self.op_path(record["op"]))
 
 
 # ---- files ---------------------------------------------------------------------------------
@@ -224,12 +256,33 @@ def tree_states(root, exclude):
                 if name in names:
                     names.remove(name)
                 continue
-            mode = os.lstat(path).st_mode
-            if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode) or stat.S_ISLNK(mode)):
-                continue
             with contextlib.suppress(FileNotFoundError):
-                states[path] = file_state(path)
+                mode = os.lstat(path).st_mode
+                if stat.S_ISREG(mode) or stat.S_ISDIR(mode) or stat.S_ISLNK(mode):
+                    states[path] = file_state(path)
     return states
+
+
+def temporary_of(path):
+    """Where a content or link waits to take the place of *path*: known again after a crash."""
+    name = hashlib.sha256(os.fsencode(path)).hexdigest()[:16]
+    return os.path.join(os.path.dirname(path), ".autoloop-" + name)
+
+
+def remove_leftover(path):
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+        os.unlink(temporary_of(path))
+
+
+def remove_dir(path):
+    """Remove an empty folder; compiled Python in it does not count."""
+    cache = os.path.join(path, "__pycache__")
+    if os.path.isdir(cache) and not os.path.islink(cache):
+        for name in os.listdir(cache):
+            if name.endswith(".pyc") or ".pyc." in name:
+                os.unlink(os.path.join(cache, name))
+        os.rmdir(cache)
+    os.rmdir(path)
 
 
 def put_state(store, path, wanted):
@@ -240,14 +293,14 @@ def put_state(store, path, wanted):
     if wanted["kind"] == "absent":
         if now["kind"] == "dir":
             with contextlib.suppress(FileNotFoundError):
-                os.rmdir(path)
+                remove_dir(path)
         else:
             os.unlink(path)
         sync_dir(os.path.dirname(path))
         return
     if now["kind"] not in ("absent", wanted["kind"]):
         if now["kind"] == "dir":
-            os.rmdir(path)
+            remove_dir(path)
         elif wanted["kind"] == "dir":
             os.unlink(path)
     if wanted["kind"] == "dir":
@@ -255,11 +308,10 @@ def put_state(store, path, wanted):
             os.mkdir(path, wanted["mode"])
         own(path, wanted["uid"], wanted["gid"])
         os.chmod(path, wanted["mode"])
+        sync_dir(path)
         sync_dir(os.path.dirname(path))
     elif wanted["kind"] == "link":
-        temporary = path + ".autoloop-link"
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(temporary)
+        temporary = temporary_of(path)
         os.symlink(wanted["link"], temporary)
         own(temporary, wanted["uid"], wanted["gid"])
         os.replace(temporary, path)
@@ -267,9 +319,20 @@ def put_state(store, path, wanted):
     elif now["kind"] == "file" and now["sha256"] == wanted["sha256"]:
         own(path, wanted["uid"], wanted["gid"])
         os.chmod(path, wanted["mode"])
+        with contextlib.suppress(PermissionError):  # the new mode may forbid the owner to read
+            sync_dir(path)
     else:
-        with open(store.object_path(wanted["sha256"]), "rb") as source:
-            write_durably(path, source, wanted["mode"], (wanted["uid"], wanted["gid"]))
+        put_content(store, path, wanted)
+
+
+def put_content(store, path, wanted):
+    kept, temporary = store.object_path(wanted["sha256"]), temporary_of(path)
+    if sha256_of(kept) != wanted["sha256"]:
+        raise OSError("the stored content for %s is damaged" % path)
+    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+    with open(kept, "rb") as source:
+        owner = (wanted["uid"], wanted["gid"])
+        fill_and_replace(handle, temporary, path, source, wanted["mode"], owner)
 
 
 def in_order(changes, side):
@@ -283,8 +346,18 @@ def in_order(changes, side):
 
 
 def put_all(store, changes, side):
+    """Put every path on *side*, as far as it goes; returns what stood in the way."""
+    trouble = []
+    for change in changes:
+        remove_leftover(change["path"])
     for change in in_order(changes, side):
-        put_state(store, change["path"], change[side])
+        try:
+            put_state(store, change["path"], change[side])
+        except (OSError, Refusal) as error:
+            trouble.append(describe(error))
+            if side == "after":
+                break
+    return trouble
 
 
 def differing(changes, side):
@@ -399,7 +472,15 @@ def read_listeners(_args):
 
 
 def die_with_parent():
-    ctypes.CDLL(None, use_errno=True).prctl(1, signal.SIGKILL)
+    LIBC.prctl(1, signal.SIGKILL)
+
+
+def end(code):
+    """End this agent, and with it the programs it has started."""
+    for leader in list(RUNNING):
+        with contextlib.suppress(OSError):
+            os.killpg(leader, signal.SIGKILL)
+    os._exit(code)
 
 
 def run_program(argv, timeout_s, env=None, cancel=None):
@@ -419,6 +500,14 @@ def run_program(argv, timeout_s, env=None, cancel=None):
         )
     except (OSError, ValueError) as error:
         return {"code": 127, "out": "", "err": str(error), "seconds": 0.0, "timed_out": False}
+    RUNNING.add(process.pid)
+    try:
+        return watch_program(process, began, timeout_s, cancel)
+    finally:
+        RUNNING.discard(process.pid)
+
+
+def watch_program(process, began, timeout_s, cancel):
     outputs = {"out": bytearray(), "err": bytearray()}
     readers = [
         threading.Thread(target=drain, args=(process.stdout, outputs["out"]), daemon=True),
@@ -435,8 +524,8 @@ def run_program(argv, timeout_s, env=None, cancel=None):
         reader.join(2)
     return {
         "code": process.returncode,
-        "out": bytes(outputs["out"]).decode("utf-8", "replace"),
-        "err": bytes(outputs["err"]).decode("utf-8", "replace"),
+        "out": bytes(outputs["out"][-OUTPUT_LIMIT:]).decode("utf-8", "replace"),
+        "err": bytes(outputs["err"][-OUTPUT_LIMIT:]).decode("utf-8", "replace"),
         "seconds": round(time.monotonic() - began, 4),
         "timed_out": timed_out,
     }
@@ -460,13 +549,17 @@ def wait_for(process, deadline, cancel):
     return True
 
 
-def read_run(args):
+def read_run(args, cancel=None):
     argv = [str(part) for part in args["argv"]]
-    return run_program(argv, float(args.get("timeout_s", 15)), args.get("env"))
+    return run_program(argv, float(args.get("timeout_s", 15)), args.get("env"), cancel)
+
+
+def open_at_once(path, flags):
+    return os.open(path, flags | os.O_NONBLOCK)  # a pipe without a writer must not hold us
 
 
 def read_file(args):
-    with open(args["path"], "rb") as source:
+    with open(args["path"], "rb", opener=open_at_once) as source:
         size = os.fstat(source.fileno()).st_size
         limit = int(args.get("limit", 65536))
         if args.get("tail"):
@@ -556,7 +649,7 @@ class Backups:
         self.store = store
 
     def folder(self, app):
-        if not re.match(r"^[a-z][a-z0-9_-]{0,63}$", app):
+        if not re.fullmatch(r"[a-z][a-z0-9_-]{0,63}", app):
             raise Refusal("AgentRefused", "app " + app[:80], "is not a usable name")
         return self.store.path("backups", app)
 
@@ -570,13 +663,15 @@ class Backups:
             raise Refusal("NotFound", "backups of " + app, what, "list them: autoloop backups")
 
     def listed(self, app):
+        """The backups of *app*, newest first."""
         found = []
         with contextlib.suppress(FileNotFoundError):
-            for name in sorted(os.listdir(self.folder(app)), reverse=True):
+            for name in os.listdir(self.folder(app)):
                 if name.endswith(".json"):
-                    with open(os.path.join(self.folder(app), name)) as source:
-                        found.append(json.load(source))
-        return found
+                    with contextlib.suppress(FileNotFoundError):  # pruned meanwhile
+                        with open(os.path.join(self.folder(app), name)) as source:
+                            found.append(json.load(source))
+        return sorted(found, key=lambda record: record["at"], reverse=True)
 
     def good(self, app):
         try:
@@ -597,10 +692,13 @@ class Backups:
         for path in args.get("files", []):
             states[path] = file_state(path)
         total = 0
-        for path, state in states.items():
+        for path, state in list(states.items()):
             if state["kind"] == "file":
-                state["sha256"], size = self.store.keep(path)
-                total += size
+                try:
+                    state["sha256"], size = self.store.keep(path)
+                    total += size
+                except FileNotFoundError:  # removed since it was listed
+                    del states[path]
         databases = {}
         for path in args.get("sqlite", []):
             databases[path] = self.save_sqlite(path)
@@ -628,16 +726,13 @@ class Backups:
         """A consistent copy by SQLite's own backup interface, checked, in the object store."""
         if not os.path.exists(path):
             return {"sha256": "", "size": 0, "check": "absent", "state": dict(ABSENT)}
-        handle, copy = tempfile.mkstemp(dir=self.store.root)
+        handle, copy = tempfile.mkstemp(prefix=".autoloop-", dir=self.store.root)
         os.close(handle)
         try:
             source = sqlite3.connect("file:%s?mode=ro" % urllib.parse.quote(path), uri=True)
             target = sqlite3.connect(copy)
             try:
-                if hasattr(source, "backup"):
-                    source.backup(target, pages=1024)
-                else:
-                    target.executescript("\n".join(source.iterdump()))
+                copy_sqlite(source, target)
                 check = target.execute("pragma quick_check(1)").fetchone()[0]
             except sqlite3.DatabaseError as error:
                 check = str(error)
@@ -688,9 +783,12 @@ class Backups:
         old = time.time() - 3600
         for folder, _, files in os.walk(self.store.path("objects")):
             for name in files:
-                path = os.path.join(folder, name)
-                if os.path.basename(folder) + name not in named and os.path.getmtime(path) < old:
-                    os.unlink(path)
+                if os.path.basename(folder) + name not in named:
+                    remove_older(os.path.join(folder, name), old)
+        for folder in (self.store.root, self.store.path("ops")):
+            for name in os.listdir(folder):
+                if name.startswith(".autoloop-"):
+                    remove_older(os.path.join(folder, name), old)
 
     def drift(self, args):
         """How the host differs from a backup, with the texts of the *texts* paths, both sides."""
@@ -729,6 +827,32 @@ class Backups:
         return read_file({"path": self.store.object_path(state["sha256"])})["text"]
 
 
+def remove_older(path, moment):
+    with contextlib.suppress(FileNotFoundError):  # another agent may collect as well
+        if os.path.getmtime(path) < moment:
+            os.unlink(path)
+
+
+def copy_sqlite(source, target):
+    """One moment of *source*, while others write. Python 3.6 has no backup interface."""
+    if not hasattr(source, "backup"):
+        source.isolation_level = None
+        source.execute("begin")
+        version = source.execute("pragma user_version").fetchone()[0]
+        target.executescript("\n".join(source.iterdump()))
+        target.execute("pragma user_version = %d" % version)
+        return
+    moved = [time.monotonic()]
+
+    def give_up(status, _remaining, _total):
+        if status not in (5, 6):  # SQLITE_BUSY, SQLITE_LOCKED
+            moved[0] = time.monotonic()
+        elif time.monotonic() - moved[0] > LOCKED_DATABASE_S:
+            raise sqlite3.OperationalError("locked for %d s" % LOCKED_DATABASE_S)
+
+    source.backup(target, pages=1024, progress=give_up)
+
+
 def changed_at(path):
     try:
         return os.lstat(path).st_ctime
@@ -759,7 +883,7 @@ class Worker:
 
     def lock(self, args, cancel):
         name, fence = args["name"], int(args["fence"])
-        if not re.match(r"^[A-Za-z0-9._-]{1,64}$", name):
+        if not re.fullmatch(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}", name):
             raise Refusal("AgentRefused", "lock " + name[:80], "is not a usable name")
         if name in self.locks:
             return {"fence": self.locks[name][1], "recovered": []}
@@ -780,13 +904,20 @@ class Worker:
             raise Refusal("StaleFence", "lock " + name, "number %d was here" % last, "start anew")
         os.pwrite(handle, b"%-32d" % fence, 0)
         os.fsync(handle)
+        try:
+            with self.changing:
+                recovered = self.recover(name, args.get("owner", ""))
+        except BaseException:
+            os.close(handle)  # nobody changes a target that could not be put in order
+            raise
         self.locks[name] = (handle, fence)
-        return {"fence": fence, "recovered": self.recover(name, args.get("owner", ""))}
+        return {"fence": fence, "recovered": recovered}
 
     def unlock(self, args, _cancel):
-        held = self.locks.pop(args["name"], None)
-        if held:
-            os.close(held[0])
+        with self.changing:  # what is under way ends first
+            held = self.locks.pop(args["name"], None)
+            if held:
+                os.close(held[0])
         return {}
 
     def check_lock(self, args):
@@ -800,10 +931,12 @@ class Worker:
     def recover(self, name, owner):
         """Put back what was left half done, and what another run left unsettled.
 
-        What *owner*'s own operations have fully applied stays: that run goes on with it.
+        What *owner*'s own operations have fully applied stays: that run goes on with it. The
+        latest operation goes first, so that one upon another comes off in turn.
         """
         recovered = []
-        for record in self.store.operations():
+        records = list(self.store.operations())
+        for record in sorted(records, key=lambda r: r.get("began", r["at"]), reverse=True):
             if record.get("lock") != name or record["kind"] != "files":
                 continue
             mine = owner and record["op"].startswith(owner + "/")
@@ -820,8 +953,11 @@ class Worker:
         self.check_lock(args)
         op, action = args["op"], args["action"]
         with self.changing:
+            self.check_lock(args)
             record = self.store.load_op(op)
             if record is not None and record["state"] in ("done", "applied", "committed"):
+                return done(record, repeated=True)
+            if record is not None and record["state"] == "failed" and record["kind"] == "command":
                 return done(record, repeated=True)
             if record is not None and record["state"] == "failed" and action["kind"] == "files":
                 record = None
@@ -830,6 +966,7 @@ class Worker:
                 place = "operation " + op
                 raise Refusal("AgentRefused", place, "unknown kind '%s'" % action["kind"])
             base = {"op": op, "kind": action["kind"], "lock": args["lock"], "value": {}}
+            base["began"] = time.time()
             return done(handler(base, record, action, cancel))
 
     def do_files(self, base, record, action, _cancel):
@@ -848,18 +985,19 @@ class Worker:
             wanted = change["after"]
             if wanted["kind"] == "file" and not self.store.has(wanted["sha256"]):
                 raise Refusal("AgentRefused", change["path"], "its content was not sent", "send it")
-            if change["before"]["kind"] == "file":
-                self.store.keep(change["path"])
+            before = change["before"]
+            if before["kind"] == "file" and self.store.keep(change["path"])[0] != before["sha256"]:
+                what = "changed since the plan was made: " + change["path"]
+                raise Refusal("Drifted", "operation " + base["op"], what, "diagnose again")
         record = dict(base, state="applying", changes=changes)
         self.store.save_op(record)
-        try:
-            put_all(self.store, changes, "after")
-            wrong = differing(changes, "after")
-            if wrong:
-                raise OSError("not as wanted afterwards: " + ", ".join(wrong[:5]))
-        except OSError as error:
-            self.put_back(record, state="failed", why=str(error))
-            what = "%s; everything was put back" % error
+        trouble = put_all(self.store, changes, "after")
+        if not trouble:
+            trouble = ["not as wanted afterwards: " + p for p in differing(changes, "after")]
+        if trouble:
+            why = ", ".join(trouble[:5])
+            self.put_back(record, state="failed", why=why)
+            what = "%s; everything was put back" % why
             raise Refusal("OperationFailed", "operation " + base["op"], what, "mend the cause")
         record["state"] = "applied"
         record["value"] = {"changed": [c["path"] for c in changes]}
@@ -867,13 +1005,19 @@ class Worker:
         return record
 
     def put_back(self, record, state="reverted", why=""):
+        place = "operation " + record["op"]
+        for change in record["changes"]:
+            then = change["before"]
+            if then["kind"] == "file" and not self.store.has(then["sha256"]):
+                what = "the old content of %s is no longer kept" % change["path"]
+                raise Refusal("OperationFailed", place, what, "restore the backup by hand")
         record["state"] = "putting back"
         self.store.save_op(record)
-        put_all(self.store, record["changes"], "before")
+        trouble = put_all(self.store, record["changes"], "before")
         left = differing(record["changes"], "before")
         if left:
-            place = "operation " + record["op"]
-            what = "could not be put back: " + ", ".join(left[:5])
+            why = "; ".join(trouble[:3])
+            what = "could not be put back: %s (%s)" % (", ".join(left[:5]), why)
             raise Refusal("OperationFailed", place, what, "restore the backup by hand")
         record["state"] = state
         record["value"] = {"put_back": [c["path"] for c in record["changes"]], "why": why}
@@ -882,17 +1026,24 @@ class Worker:
     def revert(self, args, _cancel):
         self.check_lock(args)
         with self.changing:
-            record = self.store.load_op(args["op"])
+            record = self.own_op(args)
             if record is None or record["kind"] != "files":
                 return {"op": args["op"], "outcome": "not done", "value": {}}
             if record["state"] != "reverted":
                 self.put_back(record)
             return done(record)
 
+    def own_op(self, args):
+        record = self.store.load_op(args["op"])
+        if record is not None and record["lock"] != args["lock"]:
+            place = "operation " + args["op"]
+            raise Refusal("AgentRefused", place, "is under lock '%s'" % record["lock"], "take it")
+        return record
+
     def commit(self, args, _cancel):
         self.check_lock(args)
         with self.changing:
-            record = self.store.load_op(args["op"])
+            record = self.own_op(args)
             if record is None:
                 return {"op": args["op"], "outcome": "not done", "value": {}}
             if record["state"] == "applied":
@@ -904,7 +1055,7 @@ class Worker:
     def do_command(self, base, record, action, cancel):
         witness = action.get("witness") or []
         if record is not None and record["state"] == "started":
-            if witness and self.seen(witness) != record["witness"]:
+            if witness and self.seen(base["op"], witness) != record["witness"]:
                 record.update(state="done", value={"code": 0, "lost": True})
                 self.store.save_op(record)
                 return record
@@ -912,7 +1063,7 @@ class Worker:
                 place = "operation " + base["op"]
                 what = "was started, its outcome is unknown and it may not run twice"
                 raise Refusal("OperationFailed", place, what, "look at the host, then decide")
-        seen = self.seen(witness) if witness else ""
+        seen = self.seen(base["op"], witness) if witness else ""
         record = dict(base, state="started", witness=seen, argv=action["argv"])
         self.store.save_op(record)
         value = run_program(action["argv"], action["timeout_s"], action.get("env"), cancel)
@@ -923,19 +1074,24 @@ class Worker:
         return record
 
     @staticmethod
-    def seen(witness):
-        return run_program(witness, 15)["out"]
+    def seen(op, witness):
+        """What the witness says. One that cannot speak proves nothing, neither way."""
+        said = run_program(witness, 15)
+        if said["timed_out"] or said["code"] == 127:
+            what = "its witness cannot be asked: %s" % (said["err"][-200:] or "no answer in 15 s")
+            raise Refusal("OperationFailed", "operation " + op, what, "look at the host")
+        return said["out"]
 
     def do_process(self, base, record, action, cancel):
         pid, started = int(action["pid"]), int(action["started"])
+        if pid in ancestors(os.getpid()) or pid <= 1:
+            raise Refusal("AgentRefused", "process %d" % pid, "is this connection's own", "stop")
         described = describe_process(pid) if started_ticks(pid) == started else {}
         if record is None:
             record = dict(base, state="started", value={"process": described})
             self.store.save_op(record)
-        if pid in ancestors(os.getpid()) or pid <= 1:
-            raise Refusal("AgentRefused", "process %d" % pid, "is this connection's own", "stop")
         for number, wait_s in ((signal.SIGTERM, action["grace_s"]), (signal.SIGKILL, 5)):
-            if started_ticks(pid) != started:
+            if started_ticks(pid) != started or cancel.is_set():
                 break
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, number)
@@ -1034,6 +1190,10 @@ class Agent:
 
     def send(self, head, body=b""):
         data = json.dumps(head).encode()
+        if len(data) > ANSWER_LIMIT:
+            raise Refusal(
+                "AgentRefused", "answer", "of %d bytes is too large" % len(data), "ask less"
+            )
         with self.writing:
             self.sink.write(struct.pack(">II", len(data), len(body)) + data + body)
             self.sink.flush()
@@ -1060,27 +1220,27 @@ class Agent:
                 if cancel:
                     cancel.set()
             elif head["kind"] == "call":
-                self.cancels[head["id"]] = threading.Event()
-                threading.Thread(target=self.answer, args=(head, body), daemon=True).start()
+                cancel = self.cancels[head["id"]] = threading.Event()
+                args = (head, body, cancel)
+                threading.Thread(target=self.answer, args=args, daemon=True).start()
 
     def watch_silence(self):
         while time.monotonic() - self.heard < SILENCE_S:
             time.sleep(5)
-        os._exit(75)
+        end(75)
 
-    def answer(self, head, body):
-        number, cancel = head["id"], self.cancels[head["id"]]
+    def answer(self, head, body, cancel):
+        number = head["id"]
         try:
-            reply = {"kind": "result", "id": number, "value": self.call(head, body, cancel)}
-        except Refusal as refusal:
-            reply = {"kind": "error", "id": number, "error": refusal.body}
+            self.send({"kind": "result", "id": number, "value": self.call(head, body, cancel)})
         except Exception as error:
-            refusal = Refusal("AgentRefused", head.get("op", "?"), describe(error))
-            reply = {"kind": "error", "id": number, "error": refusal.body}
+            refusal = error
+            if not isinstance(error, Refusal):
+                refusal = Refusal("AgentRefused", str(head.get("op", "?"))[:80], describe(error))
+            with contextlib.suppress(OSError, ValueError):
+                self.send({"kind": "error", "id": number, "error": refusal.body})
         finally:
             self.cancels.pop(number, None)
-        with contextlib.suppress(OSError, ValueError):
-            self.send(reply)
 
     def call(self, head, body, cancel):
         op, args = head["op"], head.get("args", {})
@@ -1094,7 +1254,7 @@ class Agent:
         if self.worker is None:
             raise Refusal("AgentRefused", op, "the first call must be 'hello'", "say hello")
         if op == "batch":
-            return [self.read_one(read) for read in args["reads"]]
+            return [self.read_one(read, cancel) for read in args["reads"]]
         if op == "put":
             return self.put(args, body)
         if op in ("lock", "unlock", "do", "revert", "commit", "mark_good"):
@@ -1106,14 +1266,20 @@ class Agent:
         if not common:
             what = "speaks %s, this is %s" % (args.get("protocols"), PROTOCOLS)
             raise Refusal("AgentRefused", "hello", what, "upgrade")
+        if self.worker is not None:
+            raise Refusal("AgentRefused", "hello", "was said before", "say it once")
         root = self.open_store(args.get("state_dir", ""))
         return dict(read_facts({}), protocol=max(common), state_dir=root)
 
-    def read_one(self, read):
+    def read_one(self, read, cancel):
         reader = self.reads.get(read["op"])
         if reader is None:
             return {"ok": False, "error": "no read is called '%s'" % read["op"]}
+        if cancel.is_set():
+            return {"ok": False, "error": "the call was cancelled"}
         try:
+            if reader is read_run:
+                return {"ok": True, "value": read_run(read.get("args", {}), cancel)}
             return {"ok": True, "value": reader(read.get("args", {}))}
         except Refusal as refusal:
             return {"ok": False, "error": "%(what)s" % refusal.body, "value": refusal.body["error"]}
@@ -1126,6 +1292,8 @@ class Agent:
         for piece in args["pieces"]:
             data = body[start : start + piece["size"]]
             start += piece["size"]
+            if store.refresh(piece["sha256"]):
+                continue
             if piece["size"] == piece["total"]:
                 if store.keep_bytes(data) != piece["sha256"]:
                     raise Refusal("AgentRefused", "object " + piece["sha256"], "arrived damaged")
@@ -1145,6 +1313,8 @@ class Agent:
 
 
 def describe(error):
+    if isinstance(error, Refusal):
+        return str(error)
     if isinstance(error, OSError) and error.errno:
         where = error.filename or ""
         return "%s %s" % (errno.errorcode.get(error.errno, error.errno), where or error)
@@ -1156,9 +1326,10 @@ def main():
     agent.send({"kind": "hello", "protocols": PROTOCOLS, "pid": os.getpid()})
     try:
         agent.serve()
+    except Exception as error:
+        sys.stderr.write("autoloop-agent: bad frame: %s\n" % describe(error))
     finally:
-        sys.stdout = None
-        os._exit(0)
+        end(0)
 
 
 if __name__ == "__main__":

@@ -5,8 +5,10 @@ id, and the journal on the target knows what has been done. The lock is taken an
 number, before anything is changed.
 """
 
+import contextlib
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, TypeVar
 
 from autoloop.agent.client import Client, pieces
@@ -52,7 +54,8 @@ class Session:
         with self._guard:
             self._held = None
             if self._client is not None and self._client.alive:
-                self._client.call("unlock", {"name": name})
+                with contextlib.suppress(AgentLost):
+                    self._client.call("unlock", {"name": name})
 
     def do(self, op: str, action: Action, deadline_s: float = 120.0) -> Done:
         """Carry *action* out once; a second call with the same *op* reports the first."""
@@ -77,13 +80,14 @@ class Session:
         self._locked("mark_good", {"app": app, "backup": backup}, 30.0)
 
     def send(self, objects: Mapping[str, bytes]) -> int:
-        """Put contents into the target's store, those it lacks; returns the bytes that travelled."""
+        """Put contents the target's store lacks into it; returns the bytes that travelled."""
         if not objects:
             return 0
         lacking = self.observe([Read(op="missing", args={"objects": list(objects)})])[0].value
         travelled = 0
         for heads, body in pieces([(sha, objects[sha]) for sha in lacking], PIECE):
-            self._ask(lambda c, h=heads, b=body: c.call("put", {"pieces": h}, b, deadline_s=120.0))
+            put = partial(Client.call, op="put", args={"pieces": heads}, body=body, deadline_s=120)
+            self._ask(put)
             travelled += len(body)
         return travelled
 
@@ -115,11 +119,21 @@ class Session:
     def _connected(self) -> Client:
         with self._guard:
             if self._client is None or not self._client.alive:
-                self._client = self._connect()
-                if self._held is not None:
-                    name, wait_s = self._held
-                    self._take(self._client, name, self._next_fence(name), wait_s)
+                if self._client is not None:
+                    self._client.close()
+                self._client = None
+                self._client = self._with_lock(self._connect())
             return self._client
+
+    def _with_lock(self, client: Client) -> Client:
+        if self._held is not None:
+            name, wait_s = self._held
+            try:
+                self._take(client, name, self._next_fence(name), wait_s)
+            except BaseException:
+                client.close()  # a connection without the lock is of no use
+                raise
+        return client
 
     def _take(self, client: Client, name: str, fence: int, wait_s: float) -> None:
         args = {"name": name, "fence": fence, "wait_s": wait_s, "owner": self._owner}

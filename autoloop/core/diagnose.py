@@ -41,7 +41,9 @@ def diagnose(
     findings.sort(key=lambda f: f.depth < 10)
     causes = tuple(_cause(finding, at) for finding in findings)
     return Diagnosis(
-        causes=causes, impact=impact, severity=SEVERITIES.get(causes[0].name, "P0" if broken else "P1")
+        causes=causes,
+        impact=impact,
+        severity=SEVERITIES.get(causes[0].name, "P0" if broken else "P1"),
     )
 
 
@@ -51,7 +53,5 @@ def _cause(finding: Finding, at: str) -> Cause:
         culprit=finding.culprit,
         component=finding.component,
         confidence=finding.likelihood,
-        evidence=tuple(
-            e.model_copy(update={"at": at}) for e in finding.evidence if e.excerpt
-        ),
+        evidence=tuple(e.model_copy(update={"at": at}) for e in finding.evidence if e.excerpt),
     )

@@ -1,4 +1,4 @@
-"""A diagnosis: ranked causes, each with what speaks for and against it, and what it does to users."""
+"""A diagnosis: ranked causes, each with what speaks for and against it, and its impact."""
 
 from typing import Literal
 
@@ -53,7 +53,7 @@ class Impact(Frozen):
 
 
 class Diagnosis(Frozen):
-    """The causes, most likely first. Never empty: not knowing, and nothing wrong, are causes too."""
+    """Causes, most likely first. Never empty: not knowing and nothing wrong are causes too."""
 
     causes: tuple[Cause, ...] = Field(min_length=1)
     impact: Impact = Impact()

@@ -1,4 +1,4 @@
-"""Effects: the one vocabulary in which a change is declared, rehearsed, compared, undone, judged."""
+"""Effects: the vocabulary in which a change is declared, compared, undone and judged."""
 
 from collections.abc import Iterable
 from typing import Literal

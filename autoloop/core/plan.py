@@ -25,9 +25,7 @@ class Plan(Frozen):
         return not self.proposals
 
 
-def make_plan(
-    spec: AppSpec, incident: str, offers: Iterable[Proposal | Refusal]
-) -> Plan:
+def make_plan(spec: AppSpec, incident: str, offers: Iterable[Proposal | Refusal]) -> Plan:
     """Order the offers as they came; those above the environment's risk limit are rejected."""
     proposals: list[Proposal] = []
     rejected: list[Refusal] = []

@@ -14,7 +14,7 @@ from autoloop.core.words import Frozen
 
 
 class Finding(Frozen):
-    """A probe's answer for one component. *depth* ranks causes over consequences, larger is deeper."""
+    """A probe's answer for one component. *depth* ranks causes over consequences."""
 
     verdict: Verdict
     name: str

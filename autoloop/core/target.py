@@ -148,5 +148,5 @@ class Target(Observer, Protocol):
         ...
 
     def send(self, objects: Mapping[str, bytes]) -> int:
-        """Put contents, by their SHA-256, into the target's store; returns the bytes that travelled."""
+        """Put contents, by SHA-256, into the target's store; returns the bytes that travelled."""
         ...

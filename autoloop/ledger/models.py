@@ -11,12 +11,12 @@ class Base(DeclarativeBase):
 
 
 class AppRow(Base):
-    """An application under care: its checked ``autoloop.toml``, without secrets."""
+    """An application under care: what doors show of it."""
 
     __tablename__ = "apps"
 
     name: Mapped[str] = mapped_column(String(64), primary_key=True)
-    spec: Mapped[dict[str, Any]] = mapped_column(JSON)
+    about: Mapped[dict[str, Any]] = mapped_column(JSON)
     updated: Mapped[str] = mapped_column(String(32))
 
 

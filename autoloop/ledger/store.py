@@ -13,7 +13,6 @@ from alembic.config import Config
 from sqlalchemy import Engine, create_engine, event, select, text
 from sqlalchemy.orm import Session as Connection
 
-from autoloop.core.app import AppSpec
 from autoloop.core.errors import NotFound
 from autoloop.core.incident import (
     ENDED,
@@ -60,29 +59,25 @@ class Ledger:
 
     # -- applications
 
-    def save_app(self, spec: AppSpec) -> None:
-        """Put an application under care, or renew what is known of it."""
+    def save_app(self, name: str, about: dict[str, Any]) -> None:
+        """Remember that an application is under care. Its whole spec is in its Prefect block."""
         with self._transaction() as session:
-            body = spec.model_dump(mode="json")
-            session.merge(AppRow(name=spec.name, spec=body, updated=now()))
+            session.merge(AppRow(name=name, about=about, updated=now()))
 
-    def app(self, name: str) -> AppSpec:
-        """The application called *name*.
-
-        Raises:
-            NotFound: it is not under care.
-        """
-        with self._transaction() as session:
-            row = session.get(AppRow, name)
-            if row is None:
-                raise NotFound(f"app '{name}'", "is not under care", "autoloop register autoloop.toml")
-            return AppSpec.model_validate(row.spec)
-
-    def apps(self) -> tuple[AppSpec, ...]:
-        """All applications under care, by name."""
+    def apps(self) -> dict[str, dict[str, Any]]:
+        """What is known of the applications under care, by name."""
         with self._transaction() as session:
             rows = session.scalars(select(AppRow).order_by(AppRow.name))
-            return tuple(AppSpec.model_validate(row.spec) for row in rows)
+            return {row.name: {**row.about, "updated": row.updated} for row in rows}
+
+    def check_app(self, name: str) -> None:
+        """Refuse a name that is not under care.
+
+        Raises:
+            NotFound: there is no such application.
+        """
+        if name not in self.apps():
+            raise NotFound(f"app '{name}'", "is not under care", "autoloop register autoloop.toml")
 
     # -- incidents
 
@@ -173,9 +168,17 @@ class Ledger:
             row = session.scalars(query).first()
             return self._read(row) if row else None
 
-    def last_ended(self, app: str) -> dict[str, Any] | None:
-        """The newest incident of *app* that has ended."""
-        return next((r for r in self.records(app, 5) if r["state"] in ENDED), None)
+    def asked(self, app: str) -> Incident | None:
+        """The newest incident of *app*, if it still waits for a person."""
+        newest = self.records(app, 1)
+        return (
+            self.incident(newest[0]["id"]) if newest and newest[0]["state"] == State.ASKED else None
+        )
+
+    def repeats(self, app: str, cause: str, since: str) -> int:
+        """How many incidents of *app* with that *cause* were closed by a repair after *since*."""
+        closed = [r for r in self.records(app, 50) if r["ended"] > since and r["outcome"]]
+        return sum(1 for r in closed if r["diagnosis"]["causes"][0]["name"] == cause)
 
     def _record(self, session: Connection, row: IncidentRow) -> dict[str, Any]:
         steps = session.scalars(
@@ -203,7 +206,9 @@ class Ledger:
             row = self._get(session, number)
             if row.state != to:
                 check_move(number, State(row.state), to)
-                session.add(TransitionRow(incident=number, at=now(), state=to, reason=redact(reason)))
+                session.add(
+                    TransitionRow(incident=number, at=now(), state=to, reason=redact(reason))
+                )
                 row.state = to
                 row.ended = now() if to in ENDED else ""
             for name, value in kept.items():

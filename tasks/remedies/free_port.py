@@ -29,7 +29,9 @@ class FreePort:
             return self._refuse(part.port, owned)
         manager = part.service()
         pids = {h.pid: h for h in strangers}
-        stops = [PlannedAction(action=StopProcess(pid=h.pid, started=h.started)) for h in pids.values()]
+        stops = [
+            PlannedAction(action=StopProcess(pid=h.pid, started=h.started)) for h in pids.values()
+        ]
         clear = manager.clear(part.unit)
         start = PlannedAction(action=manager.start(part.unit), inverse=manager.stop(part.unit))
         state = facts.components[part.name].service
@@ -43,7 +45,10 @@ class FreePort:
             effects=(
                 *(
                     Effect(
-                        kind="process", subject=h.command or str(h.pid), before="running", after=None
+                        kind="process",
+                        subject=h.command or str(h.pid),
+                        before="running",
+                        after=None,
                     )
                     for h in pids.values()
                 ),

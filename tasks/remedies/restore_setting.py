@@ -27,7 +27,9 @@ class RestoreSetting:
         """Needs a known good state in which the culprit stands."""
         drift = self._drift(context)
         if drift is None or drift.settings is None:
-            why = Words(en="no setting differs from the last good state", zh="没有配置项偏离正常状态")
+            why = Words(
+                en="no setting differs from the last good state", zh="没有配置项偏离正常状态"
+            )
             return Refusal(remedy=self.name, why=why)
         key, part = context.cause.culprit, context.component
         sha = next(iter(self.contents(context, host)))
@@ -51,9 +53,7 @@ class RestoreSetting:
             ),
             effects=(
                 Effect(kind="setting", subject=f"{drift.path}#{key}", before=now, after=good),
-                Effect(
-                    kind="file", subject=drift.path, before=drift.now.sha256 or None, after=sha
-                ),
+                Effect(kind="file", subject=drift.path, before=drift.now.sha256 or None, after=sha),
                 Effect(kind="unit", subject=part.unit, before="any", after="running"),
             ),
             risk="low",

@@ -33,7 +33,9 @@ class StartService:
                 zh=f"{part.unit} 状态为 {state.activity}，未发现更深的原因",
             ),
             actions=(*([PlannedAction(action=clear)] if clear else []), start),
-            effects=(Effect(kind="unit", subject=part.unit, before=state.activity, after="running"),),
+            effects=(
+                Effect(kind="unit", subject=part.unit, before=state.activity, after="running"),
+            ),
             risk="low",
         )
 

@@ -12,7 +12,7 @@ def upgrade() -> None:
     op.create_table(
         "apps",
         sa.Column("name", sa.String(64), primary_key=True),
-        sa.Column("spec", sa.JSON, nullable=False),
+        sa.Column("about", sa.JSON, nullable=False),
         sa.Column("updated", sa.String(32), nullable=False),
     )
     op.create_table(
@@ -32,7 +32,9 @@ def upgrade() -> None:
     op.create_table(
         "transitions",
         sa.Column("number", sa.Integer, primary_key=True, autoincrement=True),
-        sa.Column("incident", sa.String(32), sa.ForeignKey("incidents.id"), nullable=False, index=True),
+        sa.Column(
+            "incident", sa.String(32), sa.ForeignKey("incidents.id"), nullable=False, index=True
+        ),
         sa.Column("at", sa.String(32), nullable=False),
         sa.Column("state", sa.String(24), nullable=False),
         sa.Column("reason", sa.Text, nullable=False),

@@ -1,0 +1,93 @@
+# Run `make` for the list of targets.
+MAKEFLAGS += --no-print-directory
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+UV ?= $(or $(wildcard .venv/bin/uv),uv)
+BIN := .venv/bin
+
+# Named after the contents, not the dates, of what decides an installation.
+KEY := $(shell cat requirements-dev.lock pyproject.toml | cksum | tr ' ' '-')
+STAMP := .venv/installed-$(KEY)
+
+.PHONY: help setup run test test-slow check bench-start lock clean
+
+help: ## list the targets
+	@echo "make TARGET, where TARGET is one of:"
+	@sed -n 's/^\([a-z%-]*\):[^#]*## \(.*\)/  \1|\2/p' Makefile | \
+	    while IFS='|' read -r name what; do printf '  %-14s%s\n' "$${name#  }" "$$what"; done
+
+setup: $(STAMP) ## make .venv with the pinned packages; nothing to do when it is up to date
+	@echo "setup: .venv is up to date"
+
+$(STAMP):
+	@echo "setup: checking for Python 3.11 or newer with venv"
+	@command -v "$(PYTHON)" >/dev/null || { \
+	    echo "setup: $(PYTHON) was not found - install it: apt-get install python3 python3-venv" >&2; exit 1; }
+	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	    echo "setup: $(PYTHON) is $$($(PYTHON) --version 2>&1), 3.11 or newer is needed -" \
+	        "install python3.11 and python3.11-venv, then: make setup PYTHON=python3.11" >&2; exit 1; }
+	@"$(PYTHON)" -c 'import venv, ensurepip' 2>/dev/null || { \
+	    echo "setup: $(PYTHON) has no venv module - install it: apt-get install python3-venv" >&2; exit 1; }
+	@if $(BIN)/python -c 'import pip, sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && \
+	    head -n 2 $(BIN)/pip | grep -qF "$(CURDIR)/$(BIN)"; then \
+	    echo "setup: keeping the .venv that is there"; \
+	else \
+	    echo "setup: making .venv"; "$(PYTHON)" -m venv --clear .venv; \
+	fi
+	@echo "setup: installing the packages of requirements-dev.lock (a minute or two the first time)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes \
+	    -r requirements-dev.lock
+	@echo "setup: installing autoloop itself, editable"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
+	@rm -f .venv/installed-*
+	@touch $@
+	@echo "setup: done"
+
+run: setup ## break an app, watch it being repaired (the demo); state goes to .autoloop
+	@echo "run: the demo, with its state in $(CURDIR)/.autoloop"
+	@AUTOLOOP_HOME="$(CURDIR)/.autoloop" $(BIN)/autoloop demo
+
+test: setup ## all tests but the slow ones; those on throw-away hosts need root
+	@echo "test: everything that is not marked slow"
+	@$(BIN)/pytest -m "not slow"
+
+test-slow: setup ## the long matrices
+	@echo "test-slow: everything that is marked slow"
+	@$(BIN)/pytest -m slow
+
+check: setup ## format, lint, types, imports, unit tests: under a minute
+	@echo "check: format"
+	@$(BIN)/ruff format --check .
+	@echo "check: lint"
+	@$(BIN)/ruff check .
+	@echo "check: types"
+	@$(BIN)/mypy
+	@echo "check: imports"
+	@$(BIN)/lint-imports
+	@echo "check: unit tests and the house"
+	@$(BIN)/pytest tests/unit tests/test_house.py
+
+bench-start: setup ## measure the time from a request to the first line of a flow
+	@echo "bench-start: tests/bench/bench_start.py"
+	@$(BIN)/python tests/bench/bench_start.py
+
+bench-%: setup ## measure with tests/bench/bench_%.py
+	@test -f tests/bench/bench_$(subst -,_,$*).py || { \
+	    echo "bench-$*: no tests/bench/bench_$(subst -,_,$*).py - see: ls tests/bench" >&2; exit 1; }
+	@echo "bench-$*: tests/bench/bench_$(subst -,_,$*).py"
+	@$(BIN)/python tests/bench/bench_$(subst -,_,$*).py
+
+lock: ## resolve pyproject.toml again and write both lock files (needs uv)
+	@echo "lock: requirements.lock and requirements-dev.lock"
+	@$(UV) pip compile pyproject.toml --quiet --universal --generate-hashes --no-annotate \
+	    --no-header --python-version 3.11 -o requirements.lock
+	@$(UV) pip compile pyproject.toml --quiet --extra dev --universal --generate-hashes \
+	    --no-annotate --no-header --python-version 3.11 -o requirements-dev.lock
+
+clean: ## remove .venv, caches and build results; .autoloop stays
+	@echo "clean: .venv, caches, build"
+	@rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache \
+	    .import_linter_cache .hypothesis
+	@find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +

@@ -1,0 +1,1 @@
+"""The arena: throw-away hosts, real faults, and judges that know nothing of the repairs."""

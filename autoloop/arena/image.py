@@ -1,0 +1,169 @@
+"""The root file system of hosts, made once, in two layers: Debian, and the managed app on it.
+
+Layers lie in the cache folder and are named after what they are made of. Each is the upper
+folder of an overlay, so a host's root is the layers with a folder of its own on top.
+"""
+
+import fnmatch
+import hashlib
+import os
+import platform
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
+from importlib.resources import as_file, files
+from pathlib import Path
+from typing import Literal
+
+from autoloop.arena import recipe
+from autoloop.arena.cache import cache_folder, made_once
+from autoloop.arena.errors import ImageNotBuilt, MissingPart
+from autoloop.arena.progress import announced
+
+Profile = Literal["sqlite"]
+APP = Path(__file__).parents[2] / "examples" / "lingzhi" / "app"
+NOT_SOURCE = ["__pycache__", "*.pyc", ".*", "*.db"]
+
+# A private mount and process namespace, which ends with this process however it ends.
+PRIVATE = [
+    *("setpriv", "--pdeathsig", "KILL"),
+    *("unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"),
+]
+CLEAN = ["env", "-i", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root", "LANG=C.UTF-8"]
+IN_ROOT = """
+mount -t overlay arena -o "lowerdir=$2,upperdir=$1/up,workdir=$1/work" "$1/root"
+mount -t proc proc "$1/root/proc"
+[ -z "$3" ] || mount --bind "$3" "$1/root/mnt"
+root=$1/root
+shift 3
+exec "$@" chroot "$root" /bin/sh -eu
+"""
+
+
+@dataclass(frozen=True)
+class Image:
+    """Finished layers, the topmost first."""
+
+    profile: Profile
+    layers: tuple[Path, ...]
+
+    @property
+    def lowerdir(self) -> str:
+        """The layers as an overlay mount names them."""
+        return ":".join(str(layer) for layer in self.layers)
+
+
+def build(profile: Profile = "sqlite", app: Path = APP) -> Image:
+    """The image of hosts with the app from folder `app`; made now if it is not there yet.
+
+    Several processes may ask at once: one makes a layer, the others wait for it. Raises
+    `ImageNotBuilt`, `MissingPart`.
+    """
+    _need_parts(app)
+    cache = cache_folder()
+    debian = _debian(cache)
+    with as_file(files("autoloop.arena") / "skeleton") as skeleton:
+        wheels = _wheels(cache, app / "requirements.txt")
+        key = _key(debian.name, recipe.APP_STEPS, IN_ROOT, _contents([app, skeleton]))
+        layer = made_once(
+            cache / f"{profile}-{key}", lambda part: _install(part, debian, wheels, app, skeleton)
+        )
+    return Image(profile, (layer / "up", debian / "up"))
+
+
+def _need_parts(app: Path) -> None:
+    if os.geteuid() != 0:
+        raise MissingPart("hosts", f"user {os.geteuid()} is not root", "run as root")
+    for program in ("mmdebstrap", "systemd-nspawn", "ssh", "ip", "nft", "setpriv", "unshare"):
+        if not shutil.which(program):
+            raise MissingPart(
+                "hosts",
+                f"{program} was not found",
+                "install systemd-container mmdebstrap openssh-client iproute2 nftables util-linux",
+            )
+    if not (app / "requirements.txt").is_file():
+        raise MissingPart("image", f"no application in {app}", "run from a checkout of the project")
+
+
+def _debian(cache: Path) -> Path:
+    """The folder of the layer with Debian alone."""
+    key = _key(*recipe.DEBOOTSTRAP, recipe.DEBIAN_STEPS)
+
+    def make(part: Path) -> None:
+        root = part / "up"
+        with announced(f"Debian {recipe.SUITE}, {len(recipe.PACKAGES)} packages asked for"):
+            _run([*PRIVATE, *recipe.DEBOOTSTRAP, str(root)], "", part)
+            _run(
+                [*PRIVATE, *CLEAN, "chroot", str(root), "/bin/sh", "-eu"], recipe.DEBIAN_STEPS, part
+            )
+
+    return made_once(cache / f"debian-{key}", make)
+
+
+def _wheels(cache: Path, requirements: Path) -> Path:
+    """A folder of wheels for the host's Python, fetched here: a host reaches no index."""
+    machine = platform.machine()
+    tags = [f"manylinux_2_{minor}_{machine}" for minor in range(36, 16, -1)]
+    words = ["download", "--quiet", "--only-binary=:all:", "--no-cache-dir"]
+    words += ["--python-version", recipe.PYTHON, "--implementation", "cp"]
+    for tag in [*tags, f"manylinux2014_{machine}", f"linux_{machine}"]:
+        words += ["--platform", tag]
+
+    def fetch(part: Path) -> None:
+        with announced(f"wheels of {requirements.name}"):
+            command = [sys.executable, "-m", "pip", *words, "-r", str(requirements)]
+            _run([*command, "-d", str(part)], "", part)
+
+    return made_once(cache / f"wheels-{_key(*words, requirements.read_text())}", fetch)
+
+
+def _install(part: Path, debian: Path, wheels: Path, app: Path, skeleton: Path) -> None:
+    """Fill `part` with the layer of the app."""
+    for name in ("up", "work", "root"):
+        (part / name).mkdir()
+    (part / "up").chmod(0o755)
+    shutil.copytree(skeleton, part / "up", dirs_exist_ok=True)
+    shutil.copytree(app, part / "up/srv/lingzhi/app", ignore=shutil.ignore_patterns(*NOT_SOURCE))
+    mount = ["sh", "-euc", IN_ROOT, "sh", str(part), str(debian / "up"), str(wheels)]
+    with announced("the managed app"):
+        _run([*PRIVATE, *mount, *CLEAN], recipe.APP_STEPS, part)
+
+
+def _run(command: list[str], script: str, part: Path) -> None:
+    """Run it with `script` on standard input; its last words are in the error when it fails."""
+    done = subprocess.run(
+        command,
+        input=script,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+        errors="replace",
+    )
+    if done.returncode:
+        last = "\n".join(done.stdout.splitlines()[-15:])
+        raise ImageNotBuilt(
+            f"layer {part.stem}", f"exit {done.returncode}:\n{last}\n", "correct that, build again"
+        )
+
+
+def _contents(folders: Iterable[Path]) -> str:
+    """A digest of paths and contents of the source files below the folders."""
+    digest = hashlib.sha256()
+    for folder in folders:
+        for path in sorted(folder.rglob("*")):
+            name = path.relative_to(folder)
+            if path.is_file() and not any(_ignored(part) for part in name.parts):
+                digest.update(f"{name}\0{hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
+    return digest.hexdigest()
+
+
+def _ignored(name: str) -> bool:
+    return any(fnmatch.fnmatch(name, pattern) for pattern in NOT_SOURCE)
+
+
+def _key(*parts: str) -> str:
+    """Twelve hexadecimal digits that stand for the parts."""
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:12]

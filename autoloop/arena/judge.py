@@ -1,0 +1,161 @@
+"""The judge: breaks a host, lets the product work, and says whether the host is whole again.
+
+::
+
+    judge = Judge(host, fault)
+    judge.baseline()            # a fresh host, everything noted
+    judge.inject()              # in a process that the product cannot see
+    ...                         # the product works, with what it has in production
+    verdict = judge.verdict(effects_that_it_declared)
+
+It knows nothing of diagnosis, plans and remedies.
+"""
+
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import Any
+
+from autoloop.arena.covering import effects as declared_effects
+from autoloop.arena.disk import Disk
+from autoloop.arena.errors import CommandTimedOut, JudgeFailed
+from autoloop.arena.fault import Fault
+from autoloop.arena.harm import Ledger, changes, ledger
+from autoloop.arena.hosts import Host
+from autoloop.arena.inside import Finished
+from autoloop.arena.packages import files_of
+from autoloop.arena.processes import wait_until
+from autoloop.arena.state import State, aligned, take
+
+UNIT = "lingzhi.service"
+ANSWERS = """
+for at in http://127.0.0.1 https://127.0.0.1; do
+    curl --fail --silent --insecure --max-time 5 --output /dev/null $at/api/health || exit 1
+done
+systemctl is-system-running --quiet
+"""
+RESTART = f"systemctl reset-failed {UNIT}; systemctl restart {UNIT}"
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How long the judge waits, in seconds."""
+
+    ready_s: float = 60
+    window_s: float = 10  # a repair must hold that long
+    looks: int = 3  # how often it looks in that time
+    script_s: float = 120
+
+
+@dataclass(frozen=True)
+class Look:
+    """What `healthy` and `keep` said at one moment."""
+
+    healthy: bool
+    keep: bool
+    words: str
+
+    @property
+    def green(self) -> bool:
+        """Whether both said yes."""
+        return self.healthy and self.keep
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What became of the host.
+
+    works: `healthy` and `keep` after the settling time. held: still so after the window and a
+    restart of the unit. harm: what is different and was not declared. acted: whether anything
+    was changed at all since the injection.
+    """
+
+    works: bool
+    held: bool
+    acted: bool
+    harm: tuple[str, ...]
+    words: str
+
+    @property
+    def repaired(self) -> bool:
+        """Works, held, and nothing was harmed."""
+        return self.works and self.held and not self.harm
+
+
+class Judge:
+    """Judges one fault on one host. Every step is done once, in order."""
+
+    def __init__(self, host: Host, fault: Fault, pace: Pace | None = None) -> None:
+        self.host = host
+        self.fault = fault
+        self.pace = pace or Pace()
+        self.injected_at = 0.0
+        self._probes = (files("autoloop.arena") / "probes.sh").read_text(encoding="utf-8")
+        self._before: State | None = None
+        self._broken: State | None = None
+
+    def baseline(self) -> None:
+        """Wait until the fresh host's app answers, then note its whole state."""
+        if not wait_until(self._answers, self.pace.ready_s, 0.2):
+            raise JudgeFailed(f"host {self.host.name}", "its app never answered", "see its logs")
+        self._before = take(self.host)
+
+    def inject(self) -> None:
+        """Break it, as a visitor whose login is over. Raises `JudgeFailed` if that fails."""
+        if self._before is None:
+            raise JudgeFailed(f"fault {self.fault.name}", "no baseline yet", "call baseline()")
+        self.injected_at = time.time()
+        done = self.host.inside(self.fault.inject, visitor=True, timeout_s=self.pace.script_s)
+        if not done.ok:
+            raise JudgeFailed(f"fault {self.fault.name}: inject", done.words, "correct the fault")
+        self._broken = take(self.host)
+        self._run_if_any(self.fault.work)
+
+    def look(self) -> Look:
+        """Run `healthy` and `keep` once."""
+        healthy = self._script(self.fault.healthy)
+        keep = self._script(self.fault.keep)
+        wrong = [
+            f"{name}: {done.words}"
+            for name, done in (("healthy", healthy), ("keep", keep))
+            if not done.ok
+        ]
+        return Look(healthy.ok, keep.ok, "; ".join(wrong) or "healthy and kept")
+
+    def verdict(self, effects: Iterable[Any] = ()) -> Verdict:
+        """What became of the host, given the effects that the plan declared as JSON objects."""
+        declared = declared_effects(effects)
+        time.sleep(self.fault.settle_s)
+        end = take(self.host)
+        self._run_if_any(self.fault.work)
+        first = self.look()
+        held, words = self._holds() if first.green else (False, first.words)
+        at_end, later = self._ledger(end, declared), self._ledger(take(self.host), declared)
+        rows = [one for one in later.harm if not one.startswith(("rows ", "schema "))]
+        acted = bool(at_end.changes) or self._started_by_hand(end) or self._undone(end)
+        harm = tuple(dict.fromkeys([*at_end.harm, *rows]))
+        return Verdict(first.green, held, acted, harm, words)
+
+    def _holds(self) -> tuple[bool, str]:
+        """Whether it holds for the window and, where something was broken, over a restart."""
+        for _ in range(self.pace.looks):
+            time.sleep(self.pace.window_s / self.pace.looks)
+            if not (look := self.look()).green:
+                return False, f"in the window: {look.words}"
+        if self.fault.is_control:
+            return True, "held"
+        if not (done := self._script(RESTART)).ok:
+            return False, f"restart of {UNIT}: {done.words}"
+        self._run_if_any(self.fault.again)
+        time.sleep(self.fault.settle_s)
+        self._run_if_any(self.fault.work)
+        look = self.look()
+        return look.green, "held" if look.green else f"after a restart: {look.words}"
+
+    def _ledger(self, end: State, declared: Any) -> Ledger:
+        before, broken = self._noted()
+        disk = Disk(self.host.disk, self.host.layers)
+        found = changes(*aligned([before, broken, end], disk))
+        paths = [change.subject for change in found]
+        return ledger(found, declared, lambda name, where: files_of(disk, paths, name, where))

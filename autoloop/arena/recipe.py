@@ -1,0 +1,101 @@
+"""What a host is made of: Debian's packages, and the steps that install the managed app.
+
+A change of anything here makes a new layer, because layers are named after their recipe.
+"""
+
+SUITE = "bookworm"
+PYTHON = "3.11"
+
+PACKAGES = [
+    "systemd",
+    "systemd-sysv",
+    "libpam-systemd",
+    "dbus",
+    "openssh-server",
+    "sudo",
+    "iproute2",
+    "procps",
+    "ca-certificates",
+    "python3",
+    "python3-venv",
+    "nginx-light",
+    "sqlite3",
+    "curl",
+    "openssl",
+    "logrotate",
+    "cron",
+    "git",
+    "nftables",
+]
+
+MASKED = [
+    "systemd-networkd-wait-online.service",
+    "systemd-resolved.service",
+    "systemd-timesyncd.service",
+    "apt-daily.timer",
+    "apt-daily-upgrade.timer",
+    "e2scrub_all.timer",
+    "fstrim.timer",
+    "dpkg-db-backup.timer",
+    "getty@tty1.service",
+    "console-getty.service",
+]
+
+DEBOOTSTRAP = [
+    "mmdebstrap",
+    "--quiet",
+    "--variant=minbase",
+    f"--include={','.join(PACKAGES)}",
+    '--aptopt=Acquire::Languages "none"',
+    "--dpkgopt=path-exclude=/usr/share/man/*",
+    "--dpkgopt=path-exclude=/usr/share/doc/*",
+    "--dpkgopt=path-exclude=/usr/share/locale/*",
+    SUITE,
+]
+
+# Run in the new root. Each host makes its own machine id and gets its own SSH keys.
+DEBIAN_STEPS = f"""
+for unit in {" ".join(MASKED)}; do systemctl --quiet mask "$unit"; done
+systemctl --quiet enable systemd-networkd.service nginx.service ssh.service cron.service
+rm -f /etc/ssh/ssh_host_*
+: >/etc/machine-id
+echo LANG=C.UTF-8 >/etc/default/locale
+mkdir -p /var/log/journal /root/.ssh
+chmod 700 /root/.ssh
+apt-get clean
+"""
+
+# Run in the root with the app's source in /srv/lingzhi/app and its wheels mounted on /mnt.
+APP_STEPS = """
+useradd --system --home-dir /srv/lingzhi --shell /usr/sbin/nologin lingzhi
+
+cd /srv/lingzhi
+mkdir -p data
+/usr/bin/python3 -m venv venv
+ln -sf /usr/bin/python3 venv/bin/python
+venv/bin/python -m pip install --quiet --no-index --find-links /mnt -r app/requirements.txt
+venv/bin/python -m compileall -q app
+chown -R lingzhi:lingzhi app venv data
+chmod 750 data
+
+chown root:lingzhi /etc/lingzhi /etc/lingzhi/lingzhi.env
+chmod 640 /etc/lingzhi/lingzhi.env
+mkdir -p /etc/lingzhi/tls
+openssl req -x509 -newkey rsa:2048 -nodes -days 3650 -subj /CN=lingzhi.test \
+    -addext subjectAltName=DNS:lingzhi.test,DNS:localhost,IP:127.0.0.1 \
+    -keyout /etc/lingzhi/tls/key.pem -out /etc/lingzhi/tls/cert.pem 2>/dev/null
+chmod 600 /etc/lingzhi/tls/key.pem
+
+install -d -o lingzhi -g adm -m 750 /var/log/lingzhi
+rm -f /etc/nginx/sites-enabled/default
+ln -s /etc/nginx/sites-available/lingzhi /etc/nginx/sites-enabled/lingzhi
+nginx -t -q
+rm -f /run/nginx.pid
+systemctl --quiet enable lingzhi.service
+
+set -a; . /etc/lingzhi/lingzhi.env; set +a
+cd app
+runuser -u lingzhi -- ../venv/bin/alembic -q upgrade head
+runuser -u lingzhi -- ../venv/bin/python seed.py
+chmod 640 "${DATABASE_URL#sqlite:///}"
+"""

@@ -1,0 +1,1 @@
+"""The endpoints of lingzhi, one file per subject, each with a `blueprint`."""

@@ -1,0 +1,36 @@
+"""The front door of every trouble."""
+
+from prefect import flow
+
+from autoloop.core.report import Report
+from autoloop.core.work import Work
+from flows.config import config
+from flows.loop import close_loop
+from flows.service import service
+from tasks.diagnosis import diagnose_target
+from tasks.incident import open_incident
+from tasks.target import working_on
+
+CLASSES = {"SERVICE": service, "CONFIG": config}
+
+
+@flow(
+    name="remediate",
+    flow_run_name="remediate {app} {incident}",
+    persist_result=True,
+    result_serializer="json",
+)
+def remediate(app: str, error: str = "", incident: str = "") -> Report:
+    """Diagnose on the live host, back up, repair, prove, report; or put everything back and ask.
+
+    Args:
+        app: the application, as it was registered.
+        error: what is wrong, in any words; may be empty.
+        incident: the incident to work on; empty opens one.
+    """
+    opened = open_incident(Work(id=incident, app=app), error)
+    work = Work(id=opened.id, app=app)
+    with working_on(work):
+        diagnosis = diagnose_target(work)
+        close = CLASSES.get(diagnosis.top.error_class, close_loop)
+        return close(work, diagnosis)

@@ -1,0 +1,203 @@
+"""Deployments: compared, put in place by the journal, activated, proved, kept or put back."""
+
+import time
+
+from autoloop.core.errors import BadSpec, DeadlineExceeded, NotFound, OperationFailed
+from autoloop.core.manifest import changes_between, release_id
+from autoloop.core.proof import Check, Proof, proof_of
+from autoloop.core.target import ChangeFiles, FileChange, FileState, Read
+from autoloop.core.words import Frozen
+from autoloop.core.work import Work
+from tasks.backup import Backup, backup_action
+from tasks.look import look_at, look_until_well
+from tasks.source import read_tree
+from tasks.step import step
+from tasks.target import session_of, spec_of
+
+
+class Comparison(Frozen):
+    """What a deployment would change. Nothing has happened yet."""
+
+    app: str
+    source: str
+    release: str
+    changes: tuple[FileChange, ...]
+    stop_first: bool = False
+
+    def count(self, kind: str) -> int:
+        """How many files are ``new``, ``modified`` or ``deleted``."""
+        return sum(1 for change in self.changes if _kind(change) == kind)
+
+
+class Placed(Frozen):
+    """The files are in place; the services have been told."""
+
+    operations: tuple[str, ...]
+    failed: str = ""
+
+
+class Deployment(Frozen):
+    """How a deployment or a restoration ended."""
+
+    app: str
+    release: str
+    backup: str
+    new: int
+    modified: int
+    deleted: int
+    kept: bool
+    proof: Proof
+    why: str = ""
+
+
+def _kind(change: FileChange) -> str:
+    if change.before.kind == "absent":
+        return "new"
+    return "deleted" if change.after.kind == "absent" else "modified"
+
+
+@step()
+def compare(work: Work, source: str) -> Comparison:
+    """Hold the source against the host; only what differs will travel."""
+    spec = spec_of(work)
+    if spec.code is None:
+        raise BadSpec(f"app {spec.name}", "has no [code] in its file", "add code.path")
+    manifest, _ = read_tree(source, spec.code.exclude)
+    read = Read(op="tree", args={"path": spec.code.path, "exclude": list(spec.code.exclude)})
+    answer = session_of(work).observe([read], 120)[0]
+    now = {path: FileState.model_validate(state) for path, state in answer.value.items()}
+    if spec.code.path not in now:
+        raise NotFound(spec.code.path, "does not exist on the host", "create the application first")
+    changes = changes_between(spec.code.path, manifest, now)
+    return Comparison(app=spec.name, source=source, release=release_id(manifest), changes=changes)
+
+
+@step()
+def compare_backup(work: Work, backup: str, with_data: bool) -> Comparison:
+    """Hold a backup against the host."""
+    session, spec = session_of(work), spec_of(work)
+    args = {"app": spec.name, "backup": backup}
+    check, drift = session.observe(
+        [Read(op="verify_backup", args=args), Read(op="drift", args=args)], 300
+    )
+    if not check.ok or check.value["broken"]:
+        what = check.error or "its contents are damaged: " + ", ".join(check.value["broken"][:3])
+        raise NotFound(f"backup {backup}", what, "choose another: autoloop backups")
+    changes = [
+        FileChange(path=row["path"], before=row["now"], after=row["good"])
+        for row in drift.value["changes"]
+    ]
+    if with_data:
+        changes += _database_changes(work, drift.value["sqlite"])
+    return Comparison(
+        app=spec.name,
+        source=f"backup {drift.value['backup']}",
+        release=drift.value["backup"],
+        changes=tuple(changes),
+        stop_first=with_data,
+    )
+
+
+def _database_changes(work: Work, databases: dict[str, dict[str, object]]) -> list[FileChange]:
+    """The database file, and its companions gone: they belong to the newer content."""
+    paths = [p for path in databases for p in (path, f"{path}-wal", f"{path}-shm")]
+    answers = session_of(work).observe([Read(op="stat", args={"path": p}) for p in paths], 120)
+    states = {p: FileState.model_validate(a.value) for p, a in zip(paths, answers, strict=True)}
+    changes = []
+    for path, saved in databases.items():
+        after = FileState.model_validate(saved["state"])
+        changes.append(FileChange(path=path, before=states[path], after=after))
+        for companion in (f"{path}-wal", f"{path}-shm"):
+            if states[companion].kind != "absent":
+                changes.append(
+                    FileChange(path=companion, before=states[companion], after=FileState())
+                )
+    return changes
+
+
+@step()
+def place(work: Work, comparison: Comparison, backup: Backup) -> Placed:
+    """Send what the host lacks, change all files or none, restart what serves them."""
+    session, spec = session_of(work), spec_of(work)
+    assert backup.app == comparison.app
+    if not comparison.source.startswith("backup "):
+        _, contents = read_tree(comparison.source, spec.code.exclude if spec.code else ())
+        wanted = {change.after.sha256 for change in comparison.changes}
+        session.send({sha: data for sha, data in contents.items() if sha in wanted})
+    operations = [work.op("files")]
+    changes = comparison.changes
+    if comparison.stop_first:
+        for part in reversed(spec.deepest_first()):
+            session.do(work.op(f"stop/{part.name}"), part.service().stop(part.unit))
+        changes = _seen_again(work, changes)
+    try:
+        session.do(operations[0], ChangeFiles(changes=changes))
+        for part in spec.deepest_first():
+            op = work.op(f"restart/{part.name}")
+            operations.append(op)
+            done = session.do(op, part.service().restart(part.unit))
+            if done.outcome == "failed":
+                said = str(done.value.get("err"))[-300:]
+                return Placed(operations=tuple(operations), failed=f"{part.unit}: {said}")
+    except (OperationFailed, DeadlineExceeded) as error:
+        return Placed(operations=tuple(operations), failed=str(error))
+    return Placed(operations=tuple(operations))
+
+
+def _seen_again(work: Work, changes: tuple[FileChange, ...]) -> tuple[FileChange, ...]:
+    """A database changes until its writer has stopped: look again at what is there now."""
+    reads = [Read(op="stat", args={"path": change.path}) for change in changes]
+    answers = session_of(work).observe(reads, 120)
+    return tuple(
+        change.model_copy(update={"before": FileState.model_validate(answer.value)})
+        for change, answer in zip(changes, answers, strict=True)
+    )
+
+
+@step()
+def prove_deployment(work: Work, comparison: Comparison, placed: Placed) -> Proof:
+    """Every case, every component, over the holding window."""
+    if placed.failed:
+        return Proof(checks=(Check(name="place", passed=False, why=placed.failed),), at=time.time())
+    spec, session = spec_of(work), session_of(work)
+    look = look_until_well(spec, session, spec.health.ready_s)
+    at, end = time.time(), time.monotonic() + spec.health.hold_s
+    while look.well and time.monotonic() < end:
+        time.sleep(min(1.0, spec.health.hold_s / 3))
+        look = look_at(spec, session)
+    return Proof(
+        checks=proof_of(spec, None, None, look.diagnosis, look.cases, {}),
+        held_s=spec.health.hold_s,
+        at=at,
+    )
+
+
+@step()
+def settle_deployment(
+    work: Work, comparison: Comparison, placed: Placed, proof: Proof, backup: Backup
+) -> Deployment:
+    """Keep it and remember it as good, or put every file back, restart, and check that."""
+    session, spec = session_of(work), spec_of(work)
+    ended = Deployment(
+        app=spec.name,
+        release=comparison.release,
+        backup=backup.id,
+        new=comparison.count("new"),
+        modified=comparison.count("modified"),
+        deleted=comparison.count("deleted"),
+        kept=proof.holds,
+        proof=proof,
+        why=proof.complaint,
+    )
+    if proof.holds:
+        session.commit(work.op("files"))
+        session.do(work.op("good"), backup_action(spec, f"{work.id}: deployed", good=True))
+        return ended
+    session.revert(work.op("files"))
+    for part in spec.deepest_first():
+        session.do(work.op(f"undo/{part.name}"), part.service().restart(part.unit))
+    look = look_until_well(spec, session, spec.health.ready_s)
+    if not look.well:
+        what = f"rolled back, but {look.diagnosis.top.name} remains"
+        raise OperationFailed(f"deployment {work.id}", what, f"autoloop fix --app {spec.name}")
+    return ended

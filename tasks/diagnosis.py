@@ -1,0 +1,26 @@
+"""Diagnosis: look at the host, more than once before anything is called broken."""
+
+import time
+
+from autoloop.core.diagnosis import Diagnosis
+from autoloop.core.work import Work
+from tasks.look import look_at
+from tasks.step import step
+from tasks.target import ledger, session_of, spec_of
+
+
+@step(retries=3)
+def diagnose_target(work: Work) -> Diagnosis:
+    """Look until the same thing was seen often enough, or all is well.
+
+    A trouble that goes away while it is looked at is none: the last look decides.
+    """
+    spec, host = spec_of(work), session_of(work)
+    look = look_at(spec, host)
+    for _ in range(spec.health.confirm - 1):
+        if look.well:
+            break
+        time.sleep(spec.health.confirm_gap_s)
+        look = look_at(spec, host)
+    ledger().note(work.id, f"diagnosis: {look.diagnosis.top.name} {look.diagnosis.top.culprit}")
+    return look.diagnosis

@@ -1,0 +1,101 @@
+"""Health: what is looked at on a schedule, and when it becomes an incident."""
+
+import time
+
+from autoloop.core.errors import NotSettled
+from autoloop.core.incident import Request, State
+from autoloop.core.target import Observer, Read
+from autoloop.core.words import Frozen
+from autoloop.core.work import Work
+from tasks.backup import backup_action
+from tasks.look import Look, look_at
+from tasks.step import step
+from tasks.target import ledger, session_of, spec_of, writing
+
+
+class HealthResult(Frozen):
+    """The outcome of one check."""
+
+    app: str
+    well: bool
+    cause: str = ""
+    incident: str = ""
+    new: bool = False
+
+
+class Adopted(Frozen):
+    """The good state of an application that was taken into care."""
+
+    app: str
+    backup: str
+    files: int
+
+
+@step(keep=False, retries=1)
+def check_health(work: Work) -> Look:
+    """Look; when something is wrong look again a few times, so that a blip is none."""
+    spec, host = spec_of(work), session_of(work)
+    look = look_at(spec, host)
+    for _ in range(spec.health.confirm - 1):
+        if look.well:
+            break
+        time.sleep(spec.health.confirm_gap_s)
+        look = look_at(spec, host)
+    return look
+
+
+@step(keep=False, retries=1)
+def note_health(work: Work, look: Look) -> HealthResult:
+    """Open an incident for what is wrong; close the one a person was asked when all is well."""
+    top = look.diagnosis.top
+    waiting = ledger().asked(work.app)
+    if look.well:
+        if waiting is not None:
+            ledger().move(waiting.id, State.CLOSED, "well again; not by a remedy")
+        _remember_good(work, look)
+        return HealthResult(app=work.app, well=True)
+    if waiting is not None:
+        ledger().note(waiting.id, "still so")
+        return HealthResult(app=work.app, well=False, cause=top.name, incident=waiting.id)
+    excerpts = "; ".join(e.excerpt for e in top.evidence)
+    text = f"health check: {top.name} {top.culprit}: {excerpts}"[:4000]
+    request = Request(app=work.app, text=text, source="health", actor="health")
+    incident, new = ledger().open_incident(request)
+    return HealthResult(app=work.app, well=False, cause=top.name, incident=incident.id, new=new)
+
+
+@step()
+def remember_good(work: Work, look: Look) -> Adopted:
+    """Back the application up as good; it must be well."""
+    if not look.well:
+        complaint = "; ".join(r.why for r in look.cases if not r.passed)
+        what = f"is not well ({look.diagnosis.top.name}: {complaint or 'a component is down'})"
+        raise NotSettled(f"app {work.app}", what, "repair it, or correct its autoloop.toml")
+    action = backup_action(spec_of(work), "taken into care", good=True)
+    done = session_of(work).do(work.op("good"), action)
+    return Adopted(app=work.app, backup=done.value["id"], files=done.value["files"])
+
+
+def _remember_good(work: Work, look: Look) -> None:
+    """A changed configuration becomes the good one once it runs and all is well."""
+    if not look.facts.drift or ledger().live(work.app) is not None:
+        return
+    spec, session = spec_of(work), session_of(work)
+    for part in spec.components:
+        changed = [d.path for d in look.facts.drift if d.path in part.files()]
+        if changed and not _started_since(look, part.name, session_of(work), changed):
+            return
+    with writing(work):
+        action = backup_action(spec, "well with a changed configuration", good=True)
+        session.do(work.op("good"), action)
+
+
+def _started_since(look: Look, part: str, session: Observer, paths: list[str]) -> bool:
+    """Whether the component became active after its files were changed; unknown counts as no."""
+    since = look.facts.components[part].service.since
+    if not since:
+        return False
+    started = look.facts.now - look.facts.uptime + since
+    reads = [Read(op="run", args={"argv": ["stat", "-c", "%Z", path]}) for path in paths]
+    stamps = [a.value["out"].strip() for a in session.observe(reads) if a.ok]
+    return all(stamp.isdigit() and float(stamp) < started for stamp in stamps)

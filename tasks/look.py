@@ -1,0 +1,80 @@
+"""One look at an application: the facts, its cases, and what follows from them."""
+
+import time
+from datetime import UTC, datetime
+
+import httpx
+
+from autoloop.core.app import AppSpec
+from autoloop.core.case import Case, CaseResult, Reply, run_cases
+from autoloop.core.diagnose import diagnose
+from autoloop.core.diagnosis import Diagnosis
+from autoloop.core.facts import Facts, facts_from, reads_for
+from autoloop.core.target import Observer, Read
+from autoloop.core.words import Frozen
+
+
+class Look(Frozen):
+    """What was seen, at one moment."""
+
+    facts: Facts
+    cases: tuple[CaseResult, ...]
+    diagnosis: Diagnosis
+
+    @property
+    def well(self) -> bool:
+        """Whether every component serves and every case passes."""
+        return self.diagnosis.benign
+
+
+class HostCases:
+    """Sends the requests of cases from the host itself."""
+
+    def __init__(self, host: Observer) -> None:
+        self._host = host
+
+    def send(self, case: Case) -> Reply:
+        """The reply that the host got."""
+        args = case.model_dump(include={"url", "method", "headers", "body", "timeout_s"})
+        answer = self._host.observe([Read(op="http", args=args)], case.timeout_s + 10)[0]
+        return Reply.model_validate(answer.value) if answer.ok else Reply(error=answer.error)
+
+
+class PlatformCases:
+    """Sends the requests of cases from where the platform runs."""
+
+    def send(self, case: Case) -> Reply:
+        """The reply that the platform got."""
+        began = time.monotonic()
+        content = case.body if isinstance(case.body, str) else None
+        body = case.body if content is None else None
+        try:
+            reply = httpx.request(
+                case.method, case.url, headers=case.headers, json=body, content=content,
+                timeout=case.timeout_s, verify=False,  # noqa: S501 - as the host's own probe does
+            )  # fmt: skip
+        except httpx.HTTPError as error:
+            return Reply(error=str(error) or type(error).__name__, ms=_ms(began))
+        return Reply(status=reply.status_code, body=reply.text[: 1 << 20], ms=_ms(began))
+
+
+def look_at(spec: AppSpec, host: Observer) -> Look:
+    """Look once: one round trip for the facts, one for each case."""
+    facts = facts_from(spec, host.observe(reads_for(spec), deadline_s=60))
+    cases = run_cases(spec.cases, HostCases(host))
+    at = datetime.now(UTC).isoformat(timespec="milliseconds")
+    return Look(facts=facts, cases=cases, diagnosis=diagnose(spec, facts, cases, at))
+
+
+def look_until_well(spec: AppSpec, host: Observer, seconds: float) -> Look:
+    """Look until all is well, for at most *seconds*; the last look."""
+    end = time.monotonic() + seconds
+    while True:
+        look = look_at(spec, host)
+        if look.well or time.monotonic() > end:
+            return look
+        time.sleep(0.3)
+
+
+def _ms(began: float) -> float:
+    return round((time.monotonic() - began) * 1000, 2)

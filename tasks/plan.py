@@ -1,0 +1,56 @@
+"""Plans: every remedy that says it cures the cause is asked, in order."""
+
+from datetime import UTC, datetime, timedelta
+
+from autoloop.core.app import AppSpec
+from autoloop.core.diagnosis import Diagnosis
+from autoloop.core.incident import State
+from autoloop.core.plan import Plan, make_plan
+from autoloop.core.remedy import Context, Proposal, Refusal
+from autoloop.core.words import Words
+from autoloop.core.work import Work
+from tasks.look import look_at
+from tasks.remedies import for_cause
+from tasks.step import step
+from tasks.target import ledger, session_of, spec_of
+
+
+@step()
+def choose_remedies(work: Work, diagnosis: Diagnosis) -> Plan:
+    """Ask the remedies of the most likely cause; write the plan down."""
+    spec, host = spec_of(work), session_of(work)
+    offers: list[Proposal | Refusal] = []
+    worn_out = _worn_out(spec, diagnosis)
+    if worn_out is not None:
+        offers.append(worn_out)
+    elif not diagnosis.benign and diagnosis.top.component:
+        facts = look_at(spec, host).facts
+        for cause in diagnosis.causes:
+            context = Context(spec=spec, facts=facts, cause=cause)
+            asked = [r.propose(context, host) for r in for_cause(cause.name)]
+            offers += asked
+            if any(isinstance(offer, Proposal) or offer.person for offer in asked):
+                break
+    plan = make_plan(spec, work.id, offers)
+    chosen = ", ".join(p.remedy for p in plan.proposals)
+    dump = {"diagnosis": diagnosis.model_dump(mode="json"), "plan": plan.model_dump(mode="json")}
+    if diagnosis.benign:
+        ledger().move(work.id, State.IGNORED, "nothing is wrong on the host", **dump)
+    elif plan.empty:
+        ledger().move(work.id, State.ASKED, "no remedy may be used without a person", **dump)
+    else:
+        ledger().move(work.id, State.PLANNED, f"plan {plan.hash}: {chosen}", **dump)
+    return plan
+
+
+def _worn_out(spec: AppSpec, diagnosis: Diagnosis) -> Refusal | None:
+    """The error budget: what keeps coming back after a repair is not repaired."""
+    since = (datetime.now(UTC) - timedelta(hours=1)).isoformat()
+    count = ledger().repeats(spec.name, diagnosis.top.name, since)
+    if count < spec.limits.failures:
+        return None
+    why = Words(
+        en=f"{diagnosis.top.name} came back {count} times within an hour after it was repaired",
+        zh=f"{diagnosis.top.name} 在一小时内修复后又出现了 {count} 次",
+    )
+    return Refusal(remedy="any", why=why, person=True)

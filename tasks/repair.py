@@ -1,0 +1,127 @@
+"""Repairs: applied, proved, and kept or put back."""
+
+import time
+
+from autoloop.core.diagnosis import Diagnosis
+from autoloop.core.errors import AutoloopError, OperationFailed
+from autoloop.core.incident import State
+from autoloop.core.plan import Plan
+from autoloop.core.proof import Check, Proof, proof_of
+from autoloop.core.remedy import Context, Proposal
+from autoloop.core.report import Settled
+from autoloop.core.target import ChangeFiles, Read
+from autoloop.core.words import Frozen
+from autoloop.core.work import Work
+from tasks.backup import Backup, backup_action
+from tasks.look import look_at, look_until_well
+from tasks.remedies import library
+from tasks.step import step
+from tasks.target import ledger, session_of, spec_of
+
+
+class Applied(Frozen):
+    """The actions of a proposal, carried out; or the first that would not."""
+
+    remedy: str
+    operations: tuple[str, ...]
+    failed: str = ""
+
+
+@step()
+def apply_remedy(work: Work, diagnosis: Diagnosis, plan: Plan, backup: Backup) -> Applied:
+    """Carry out the actions of this attempt's proposal, each once."""
+    proposal, session = plan.proposals[work.attempt - 1], session_of(work)
+    ledger().move(work.id, State.REPAIRING, f"{proposal.remedy}, backup {backup.id}")
+    _send_contents(work, diagnosis, proposal)
+    operations: list[str] = []
+    for number, planned in enumerate(proposal.actions):
+        op = work.op(str(number))
+        operations.append(op)
+        try:
+            done = session.do(op, planned.action)
+        except OperationFailed as error:
+            return Applied(remedy=proposal.remedy, operations=tuple(operations), failed=str(error))
+        if done.outcome == "failed":
+            said = str(done.value.get("err") or done.value)[-300:]
+            failed = f"action {number} failed: {said}"
+            return Applied(remedy=proposal.remedy, operations=tuple(operations), failed=failed)
+    return Applied(remedy=proposal.remedy, operations=tuple(operations))
+
+
+def _send_contents(work: Work, diagnosis: Diagnosis, proposal: Proposal) -> None:
+    first = work.op("0")
+    session, spec = session_of(work), spec_of(work)
+    if session.outcome(first).outcome != "not done":
+        return
+    facts = look_at(spec, session).facts
+    remedy = next(r for r in library() if r.name == proposal.remedy)
+    for cause in diagnosis.causes:
+        if cause.name in remedy.cures:
+            context = Context(spec=spec, facts=facts, cause=cause)
+            session.send(remedy.contents(context, session))
+
+
+@step()
+def prove_remedy(work: Work, diagnosis: Diagnosis, plan: Plan, applied: Applied) -> Proof:
+    """Wait until all is well, hold it for the window, and check what the remedy promised."""
+    ledger().move(work.id, State.PROVING, applied.remedy)
+    if applied.failed:
+        return Proof(
+            checks=(Check(name="apply", passed=False, why=applied.failed),), at=time.time()
+        )
+    spec, session = spec_of(work), session_of(work)
+    proposal = plan.proposals[work.attempt - 1]
+    look = look_until_well(spec, session, spec.health.ready_s)
+    at, end = time.time(), time.monotonic() + spec.health.hold_s
+    while look.well and time.monotonic() < end:
+        time.sleep(min(1.0, spec.health.hold_s / 3))
+        look = look_at(spec, session)
+    answers = session.observe([Read(op="stat", args={"path": p}) for p in proposal.files])
+    files = dict(zip(proposal.files, answers, strict=True))
+    cause = next(c for c in diagnosis.causes if c.component)
+    checks = proof_of(spec, proposal, cause, look.diagnosis, look.cases, files)
+    return Proof(checks=checks, held_s=spec.health.hold_s, at=at)
+
+
+@step()
+def settle(work: Work, plan: Plan, applied: Applied, proof: Proof, backup: Backup) -> Settled:
+    """Keep what was proved and remember it as good; put back what was not, and check that too."""
+    session, spec = session_of(work), spec_of(work)
+    kept = Settled(remedy=applied.remedy, proof=proof, kept=proof.holds, backup=backup.id)
+    if proof.holds:
+        for op in applied.operations:
+            session.commit(op)
+        good = backup_action(spec, f"{work.id}: proved", good=True)
+        session.do(work.op("good"), good)
+        ledger().move(work.id, State.CLOSED, f"{applied.remedy} is proved",
+                      outcome=kept.model_dump(mode="json"))  # fmt: skip
+        return kept
+    _undo(work, plan, applied)
+    why = f"{applied.remedy} was put back: {proof.complaint}"
+    ledger().move(work.id, State.ROLLED_BACK, why)
+    return kept.model_copy(update={"why": proof.complaint})
+
+
+def _undo(work: Work, plan: Plan, applied: Applied) -> None:
+    """Back, last action first. Files are checked by the target; services by their inverse."""
+    session = session_of(work)
+    actions = plan.proposals[work.attempt - 1].actions
+    trouble: list[str] = []
+    for op, planned in reversed(list(zip(applied.operations, actions, strict=False))):
+        try:
+            if isinstance(planned.action, ChangeFiles):
+                session.revert(op)
+            elif planned.inverse is not None:
+                session.do(f"{op}/undo", planned.inverse)
+        except AutoloopError as error:
+            trouble.append(str(error))
+    if trouble:
+        raise OperationFailed(f"undo of {applied.remedy}", "; ".join(trouble), "restore the backup")
+
+
+@step()
+def ask_person(work: Work, attempts: list[Settled], plan: Plan) -> Work:
+    """Nothing more may be tried: say so in the ledger."""
+    if not any(attempt.kept for attempt in attempts) and not plan.empty:
+        ledger().move(work.id, State.ASKED, "every remedy was tried and put back")
+    return work

@@ -1,0 +1,427 @@
+"""The warm worker against a real Prefect server: start, crash, recovery, cancel, limit, outage."""
+
+import contextlib
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import textwrap
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(120)]
+
+ROOT = Path(__file__).parents[2]
+FLOWS = """
+    import os, signal, time
+    from pathlib import Path
+    from prefect import flow, get_run_logger, task
+    from prefect.runtime import flow_run
+
+    def note(line):
+        with open(os.environ["TRIAL_NOTES"], "a") as notes:
+            notes.write(f"{time.time()} {flow_run.id} {line}\\n")
+
+    def key(context, given):
+        return f"{flow_run.root_flow_run_id}/{given['n']}"
+
+    @task(persist_result=True, cache_key_fn=key)
+    def step(n, seconds):
+        note(f"step {n} begins")
+        time.sleep(seconds)
+        note(f"step {n} ends")
+        return n
+
+    @flow
+    def steps(count=3, seconds=0.0):
+        note(f"begins in {os.getpid()} with {os.environ.get('TRIAL_WORD', 'nothing')}")
+        get_run_logger().info("a line of the flow")
+        for n in range(count):
+            step(n, seconds)
+        note("ends")
+
+    @flow
+    async def later():
+        note("async")
+
+    @flow
+    def outer(seconds=0.0):
+        note(f"outer in {os.getpid()}")
+        steps(count=3, seconds=seconds)
+
+    @flow
+    def suicide():
+        note("suicide")
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    @flow
+    def fails():
+        raise ValueError("as it should")
+
+    @flow
+    def stubborn(seconds=30.0):
+        note(f"stubborn in {os.getpid()}")
+        end = time.time() + seconds
+        while time.time() < end:
+            try:
+                time.sleep(end - time.time())
+            except BaseException:
+                pass
+"""
+
+
+class Server:
+    """A Prefect server of its own, and what tests ask of its API."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        self.notes = home / "notes"
+        self.notes.touch()
+        with socket.create_server(("127.0.0.1", 0)) as probe:
+            self.port = probe.getsockname()[1]
+        self.url = f"http://127.0.0.1:{self.port}/api"
+        self.env = {
+            **{k: v for k, v in os.environ.items() if not k.startswith("PREFECT_")},
+            "PREFECT_HOME": str(home),
+            "PREFECT_API_URL": self.url,
+            "PREFECT_SERVER_DATABASE_CONNECTION_URL": f"sqlite+aiosqlite:///{home}/prefect.db",
+            "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+            "PREFECT_LOCAL_STORAGE_PATH": str(home / "results"),
+            "DO_NOT_TRACK": "1",
+            "TRIAL_NOTES": str(self.notes),
+            "PYTHONPATH": os.pathsep.join(
+                [str(ROOT), str(home), *filter(None, [os.environ.get("PYTHONPATH")])]
+            ),
+        }
+        self.http = httpx.Client(base_url=self.url, timeout=30)
+
+    def start(self) -> None:
+        command = [sys.executable, "-m", "prefect", "server", "start", "--port", str(self.port)]
+        with (self.home / "server.log").open("ab") as log:
+            self.process = subprocess.Popen(command, env=self.env, stdout=log, stderr=log)
+        until(self.healthy, 60)
+
+    def healthy(self) -> bool:
+        with contextlib.suppress(httpx.TransportError):
+            return self.http.get("/health").status_code == 200
+        return False
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
+    def call(self, method: str, path: str, body: Any = None) -> Any:
+        """One request; a busy SQLite server is asked again."""
+        for _ in range(20):
+            answer = self.http.request(method, path, json=body)
+            if answer.status_code != 503:
+                break
+            time.sleep(0.1)
+        answer.raise_for_status()
+        return answer.json() if answer.content else None
+
+    def deploy(self, flow: str, pool: str, **more: Any) -> str:
+        """Create a deployment of a trial flow; returns its id."""
+        module, _, name = flow.rpartition(".")
+        flow_id = self.call("POST", "/flows/", {"name": name})["id"]
+        body = {"name": f"{pool}-{time.time_ns()}", "flow_id": flow_id, "work_pool_name": pool}
+        body["entrypoint"] = f"trial.{module}.{name}"
+        return str(self.call("POST", "/deployments/", {**body, **more})["id"])
+
+    def run(self, deployment: str, **parameters: Any) -> str:
+        """Create a flow run; returns its id."""
+        body = {"parameters": parameters, "state": {"type": "SCHEDULED"}}
+        path = f"/deployments/{deployment}/create_flow_run"
+        return str(self.call("POST", path, body)["id"])
+
+    def read(self, run: str) -> dict[str, Any]:
+        return dict(self.call("GET", f"/flow_runs/{run}"))
+
+    def state(self, run: str) -> str:
+        return str(self.read(run)["state_type"])
+
+    def await_state(self, run: str, *states: str, seconds: float = 40) -> dict[str, Any]:
+        until(lambda: self.state(run) in states, seconds, lambda: self.story(run))
+        return self.read(run)
+
+    def cancel(self, run: str) -> None:
+        self.call("POST", f"/flow_runs/{run}/set_state", {"state": {"type": "CANCELLING"}})
+
+    def story(self, run: str) -> str:
+        """All states of a run, in words."""
+        states = self.http.get("/flow_run_states/", params={"flow_run_id": run}).json()
+        return " > ".join(f"{each['name']} ({each['message']})" for each in states)
+
+    def noted(self, run: str, text: str = "") -> list[str]:
+        """Lines that flow code wrote, of one run and with a text in them."""
+        lines = self.notes.read_text().splitlines()
+        return [line for line in lines if run in line and text in line]
+
+    def pid(self, run: str) -> int:
+        """Process of the run's flow code, once it runs."""
+        until(lambda: self.noted(run, " in "), 30, lambda: self.story(run))
+        return int(self.noted(run, " in ")[-1].split(" in ")[1].split()[0])
+
+
+class Worker:
+    """``python -m autoloop.worker`` as a process."""
+
+    def __init__(self, server: Server, name: str, *options: str) -> None:
+        self.server, self.name, self.options = server, name, options
+        self.pool = f"pool-{name}"
+
+    def start(self) -> "Worker":
+        command = [sys.executable, "-m", "autoloop.worker", "--pool", self.pool]
+        command += ["--name", self.name, "--preload", "trial", *self.options]
+        self.log = self.server.home / f"{self.name}.log"
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                command, env=self.server.env, stdout=log, stderr=log, cwd=self.server.home
+            )
+        until(self.polls, 40, lambda: self.log.read_text())
+        return self
+
+    def polls(self) -> bool:
+        assert self.process.poll() is None, self.log.read_text()
+        workers = self.server.http.post(f"/work_pools/{self.pool}/workers/filter", json={})
+        return workers.status_code == 200 and bool(workers.json())
+
+    def stop(self, number: int = signal.SIGTERM) -> float:
+        """Signal it and wait; returns the seconds that took."""
+        began = time.monotonic()
+        self.process.send_signal(number)
+        self.process.wait(60)
+        return time.monotonic() - began
+
+
+def until(true: Callable[[], Any], seconds: float, story: Callable[[], str] = lambda: "") -> None:
+    """Wait until it is true, or fail with the story."""
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end, f"not within {seconds} s; {story()}"
+        time.sleep(0.1)
+
+
+def alive(pid: int) -> bool:
+    """Whether a process runs."""
+    with contextlib.suppress(OSError):
+        return " Z " not in Path(f"/proc/{pid}/stat").read_text()
+    return False
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """One server for the whole module: it takes long to start."""
+    home = tmp_path_factory.mktemp("prefect")
+    (home / "trial").mkdir()
+    (home / "trial" / "__init__.py").touch()
+    (home / "trial" / "good.py").write_text(textwrap.dedent(FLOWS))
+    (home / "trial" / "broken.py").write_text("this is no Python\n")
+    server = Server(home)
+    server.start()
+    yield server
+    server.kill()
+    server.http.close()
+    shutil.rmtree(home / "results", ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+def worker(server: Server) -> Iterator[Worker]:
+    """One worker for the tests that do not end it: two runs at a time, one crash forgiven."""
+    options = ("--limit", "2", "--crash-retries", "1", "--grace-s", "2", "--drain-s", "1")
+    worker = Worker(server, "shared", *options).start()
+    yield worker
+    worker.stop()
+
+
+@pytest.fixture
+def own_worker(server: Server) -> Iterator[Callable[..., Worker]]:
+    """Start workers that the test may end as it likes."""
+    started: list[Worker] = []
+
+    def start(name: str, *options: str) -> Worker:
+        started.append(Worker(server, name, "--limit", "2", "--grace-s", "2", *options).start())
+        return started[-1]
+
+    yield start
+    for each in started:
+        each.stop(signal.SIGKILL)
+
+
+def test_a_run_completes_with_its_logs_and_its_environment(server: Server, worker: Worker) -> None:
+    """The pool was missing and is there; env of the deployment arrives; log lines arrive."""
+    pool = server.call("GET", f"/work_pools/{worker.pool}")
+    assert pool["type"] == "warm"
+    deployment = server.deploy(
+        "good.steps", worker.pool, job_variables={"env": {"TRIAL_WORD": "hello"}}
+    )
+    run = server.run(deployment)
+    read = server.await_state(run, "COMPLETED", "FAILED", "CRASHED")
+    assert read["state_type"] == "COMPLETED", server.story(run)
+    assert read["run_count"] == 1
+    assert server.noted(run, "with hello")
+
+    def logs() -> str:
+        body = {"logs": {"flow_run_id": {"any_": [run]}}}
+        return " ".join(line["message"] for line in server.call("POST", "/logs/filter", body))
+
+    until(lambda: "a line of the flow" in logs(), 15, logs)
+
+
+def test_async_flows_run_and_failing_ones_fail(server: Server, worker: Worker) -> None:
+    """A flow that raises is Failed, not Crashed, and is not resumed."""
+    later = server.run(server.deploy("good.later", worker.pool))
+    fails = server.run(server.deploy("good.fails", worker.pool))
+    assert server.await_state(later, "COMPLETED", "CRASHED")["state_type"] == "COMPLETED"
+    assert server.await_state(fails, "FAILED", "CRASHED")["state_type"] == "FAILED"
+
+
+def test_a_broken_file_spoils_its_own_flow_only(server: Server, worker: Worker) -> None:
+    """Other flows of the package were preloaded; this one crashes and its log says why."""
+    run = server.run(server.deploy("broken.flow", worker.pool))
+    server.await_state(run, "CRASHED", "FAILED")
+    assert "not preloaded: trial.broken" in worker.log.read_text()
+
+
+def test_a_killed_child_is_resumed_where_it_was(server: Server, worker: Worker) -> None:
+    """Same id, second attempt, finished steps not executed again, the interrupted one is."""
+    run = server.run(server.deploy("good.steps", worker.pool), count=3, seconds=0.7)
+    pid = server.pid(run)
+    until(lambda: server.noted(run, "step 1 begins"), 15)
+    os.kill(pid, signal.SIGKILL)
+    read = server.await_state(run, "COMPLETED", "CRASHED")
+    assert (read["state_type"], read["run_count"]) == ("COMPLETED", 2), server.story(run)
+    counts = [len(server.noted(run, f"step {n} begins")) for n in range(3)]
+    assert counts == [1, 2, 1]
+
+
+def test_a_run_that_kills_its_process_each_time_ends_as_crashed(
+    server: Server, worker: Worker
+) -> None:
+    """One resumption is allowed here, and counted."""
+    run = server.run(server.deploy("good.suicide", worker.pool))
+    server.await_state(run, "CRASHED")
+    until(lambda: server.read(run)["state_type"] == "CRASHED", 20)
+    until(lambda: len(server.noted(run)) == 2, 20, lambda: server.story(run))
+    read = server.await_state(run, "CRASHED")
+    assert "1 of 1 resumptions used" in read["state"]["message"], server.story(run)
+
+
+def test_cancelling_ends_the_process(server: Server, worker: Worker) -> None:
+    """A polite flow ends by SIGTERM, a stubborn one by SIGKILL after the grace."""
+    deployments = [server.deploy(f"good.{name}", worker.pool) for name in ("steps", "stubborn")]
+    polite = server.run(deployments[0], count=1, seconds=30)
+    stubborn = server.run(deployments[1])
+    pids = [server.pid(polite), server.pid(stubborn)]
+    for run in (polite, stubborn):
+        server.await_state(run, "RUNNING")
+        server.cancel(run)
+    for run in (polite, stubborn):
+        server.await_state(run, "CANCELLED", seconds=15)
+    until(lambda: not any(map(alive, pids)), 5)
+    assert "Cancelled" in server.story(polite)
+
+
+def test_the_limit_is_kept(server: Server, worker: Worker) -> None:
+    """Five runs, two at a time."""
+    deployment = server.deploy("good.steps", worker.pool)
+    runs = [server.run(deployment, count=1, seconds=0.8) for _ in range(5)]
+    for run in runs:
+        assert server.await_state(run, "COMPLETED", "CRASHED")["state_type"] == "COMPLETED"
+    moments = []
+    for run in runs:
+        for line in server.noted(run):
+            words = line.split()
+            if words[2] in ("begins", "ends"):
+                moments.append((float(words[0]), 1 if words[2] == "begins" else -1))
+    now = most = 0
+    for _, change in sorted(moments):
+        now += change
+        most = max(most, now)
+    assert most == 2
+
+
+def test_a_nudge_saves_the_wait_for_the_poll(
+    server: Server, own_worker: Callable[..., Worker]
+) -> None:
+    """A worker that polls once in a minute starts a run at once when nudged."""
+    worker = own_worker("nudged", "--poll-s", "60")
+    deployment = server.deploy("good.steps", worker.pool)
+    time.sleep(1)
+    run = server.run(deployment)
+    worker.process.send_signal(signal.SIGUSR1)
+    server.await_state(run, "COMPLETED", seconds=15)
+
+
+def test_the_next_worker_takes_up_what_a_killed_one_left(
+    server: Server, own_worker: Callable[..., Worker]
+) -> None:
+    """The child dies with its worker; run and finished steps survive; the old subflow is closed."""
+    worker = own_worker("killed")
+    run = server.run(server.deploy("good.outer", worker.pool), seconds=1.0)
+    pid = server.pid(run)
+    until(lambda: "step 1 begins" in server.notes.read_text().partition(f"outer in {pid}")[2], 15)
+    worker.stop(signal.SIGKILL)
+    until(lambda: not alive(pid), 1.5)
+    assert server.state(run) == "RUNNING"
+    worker.start()
+    read = server.await_state(run, "COMPLETED", "CRASHED")
+    assert (read["state_type"], read["run_count"]) == ("COMPLETED", 2), server.story(run)
+    body = {"flow_runs": {"parent_flow_run_id": {"any_": [run]}}}
+    nested = [each["state_type"] for each in server.call("POST", "/flow_runs/filter", body)]
+    assert sorted(nested) == ["COMPLETED", "CRASHED"]
+    text = server.notes.read_text().partition(f"outer in {pid}")[2]
+    assert [text.count(f"step {n} begins") for n in range(3)] == [1, 2, 1]
+
+
+def test_a_stopping_worker_gives_its_runs_back(
+    server: Server, own_worker: Callable[..., Worker]
+) -> None:
+    """SIGTERM: short work ends, long work goes back; the next worker completes it."""
+    worker = own_worker("drained", "--drain-s", "3")
+    deployment = server.deploy("good.steps", worker.pool)
+    long = server.run(deployment, count=6, seconds=1)
+    until(lambda: server.noted(long, "step 0 ends"), 20)
+    short = server.run(deployment, count=1, seconds=2)
+    pids = [server.pid(short), server.pid(long)]
+    assert worker.stop() < 15
+    assert server.state(short) == "COMPLETED"
+    assert server.state(long) == "SCHEDULED", server.story(long)
+    assert not any(map(alive, pids))
+    worker.start()
+    assert server.await_state(long, "COMPLETED", "CRASHED")["run_count"] == 2
+    assert len(server.noted(long, "step 0 begins")) == 1
+
+
+def test_two_workers_of_one_name_are_refused(server: Server, worker: Worker) -> None:
+    """The second says what to do and ends."""
+    command = [sys.executable, "-m", "autoloop.worker", "--name", worker.name]
+    done = subprocess.run(command, env=server.env, capture_output=True, text=True, timeout=30)
+    assert done.returncode != 0
+    assert "give this worker another name" in done.stderr
+
+
+def test_a_server_that_is_killed_and_comes_back_loses_nothing(
+    server: Server, worker: Worker
+) -> None:
+    """Killed in the middle of a run, back ten seconds later: the run ends, the next one starts."""
+    deployment = server.deploy("good.steps", worker.pool)
+    run = server.run(deployment, count=4, seconds=1)
+    until(lambda: server.noted(run, "step 1 begins"), 20)
+    server.kill()
+    time.sleep(6)
+    server.start()
+    read = server.await_state(run, "COMPLETED", "CRASHED")
+    assert (read["state_type"], read["run_count"]) == ("COMPLETED", 1), server.story(run)
+    again = server.run(deployment)
+    began = time.monotonic()
+    server.await_state(again, "COMPLETED", seconds=20)
+    assert time.monotonic() - began < 15
+    assert worker.process.poll() is None

@@ -1,0 +1,293 @@
+"""All or none over any crash: the process is ended at each of its changes in turn."""
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from autoloop.agent import remote
+
+Cut = Callable[[int, Callable[[], object]], bool]
+OP = "run/1/change"
+
+
+def write(path: Path, text: str, mode: int = 0o644) -> None:
+    """A file and its folders."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    path.chmod(mode)
+
+
+def lay_before(tree: Path) -> None:
+    """What the plan saw: of everything something."""
+    write(tree / "replaced", "old")
+    write(tree / "removed", "bye")
+    write(tree / "untouched", "same")
+    write(tree / "script.sh", "#!/bin/sh\n", 0o644)
+    write(tree / "old_dir" / "inner" / "x", "x")
+    write(tree / "dir_to_file" / "y", "y")
+    write(tree / "file_to_dir", "z")
+    (tree / "link").symlink_to("untouched")
+    (tree / "old_link").symlink_to("nowhere")
+
+
+def lay_after(tree: Path) -> None:
+    """What the plan wants."""
+    write(tree / "replaced", "new", 0o600)
+    (tree / "removed").unlink()
+    (tree / "script.sh").chmod(0o755)
+    shutil.rmtree(tree / "old_dir")
+    shutil.rmtree(tree / "dir_to_file")
+    write(tree / "dir_to_file", "now a file")
+    (tree / "file_to_dir").unlink()
+    write(tree / "file_to_dir" / "child", "now a dir")
+    write(tree / "new_dir" / "deep" / "a", "a")
+    (tree / "link").unlink()
+    (tree / "link").symlink_to("replaced")
+    (tree / "old_link").unlink()
+    (tree / "new_link").symlink_to("new_dir")
+    write(tree / "added", "added")
+
+
+class Scene:
+    """A world at BEFORE, with the action that leads to AFTER."""
+
+    def __init__(self, world: Any, spare: Path) -> None:
+        self.world, self.spare = world, spare
+        lay_after_tree = world.tree
+        lay_before(lay_after_tree)
+        self.before = world.states()
+        shutil.copytree(world.tree, spare / "tree0", symlinks=True)
+        lay_after(lay_after_tree)
+        self.after = world.states()
+        store = world.store()
+        for path, state in self.after.items():
+            if state["kind"] == "file":
+                store.keep(path)
+        shutil.rmtree(world.tree)
+        shutil.copytree(spare / "tree0", world.tree, symlinks=True)
+        assert world.states() == self.before
+        self.action = {"kind": "files", "changes": self._changes()}
+        world.copy(spare / "start")
+
+    def _changes(self) -> list[dict[str, Any]]:
+        absent = remote.ABSENT
+        return [
+            {"path": path, "before": old, "after": new}
+            for path in sorted(set(self.before) | set(self.after))
+            if (old := self.before.get(path, absent)) != (new := self.after.get(path, absent))
+        ]
+
+    def again(self) -> None:
+        """Back to the start."""
+        self.world.put(self.spare / "start")
+
+    def act(self) -> dict[str, Any]:
+        """One connection: take the lock, change, let go."""
+        worker = self.world.worker()
+        done: dict[str, Any] = self.world.do(worker, OP, self.action)
+        self.world.release(worker)
+        return done
+
+    def undo(self) -> None:
+        """One connection: take the lock, put back, let go."""
+        worker = self.world.worker()
+        self.world.revert(worker, OP)
+        self.world.release(worker)
+
+    def side(self) -> str:
+        """On which side the tree is; anything else, leftovers included, is mixed."""
+        now = self.world.states()
+        return "before" if now == self.before else "after" if now == self.after else "mixed"
+
+    def journal(self) -> str:
+        """The operation's state, as the journal has it."""
+        record = self.world.store().load_op(OP)
+        return record["state"] if record else "none"
+
+
+@pytest.fixture
+def scene(world: Any, tmp_path: Path) -> Scene:
+    """A world at BEFORE."""
+    spare = tmp_path / "spare"
+    spare.mkdir()
+    return Scene(world, spare)
+
+
+def crashes(cut: Cut, scene: Scene, work: Callable[[], object]) -> int:
+    """Points at which *work* can be cut off."""
+    point = 1
+    while cut(point, work):
+        scene.again()
+        point += 1
+    scene.again()
+    return point - 1
+
+
+def test_uncut_change_and_revert(scene: Scene) -> None:
+    """Without a crash the change ends in AFTER and its revert in BEFORE, with nothing left over."""
+    assert scene.act()["outcome"] == "done"
+    assert scene.side() == "after"
+    scene.undo()
+    assert (scene.side(), scene.journal()) == ("before", "reverted")
+
+
+def test_crash_at_every_point_of_a_change(scene: Scene, cut: Cut) -> None:
+    """Cut anywhere: the next connection finds all or nothing, and asking again ends in AFTER."""
+    seen, point = set(), 1
+    while cut(point, scene.act):
+        scene.world.settle()
+        assert scene.side() == {"applied": "after"}.get(scene.journal(), "before"), point
+        seen.add(scene.side())
+        assert scene.act()["outcome"] == "done"
+        assert scene.side() == "after", point
+        assert scene.act()["repeated"]
+        scene.again()
+        point += 1
+    assert point > 40
+    assert seen == {"before", "after"}
+
+
+def test_crash_at_every_point_then_another_run(scene: Scene, cut: Cut) -> None:
+    """Cut anywhere, and a run that is not the owner takes over: it finds BEFORE, always."""
+    point = 1
+    while cut(point, scene.act):
+        scene.world.settle(owner="somebody")
+        assert scene.side() == "before", point
+        scene.again()
+        point += 1
+
+
+def test_crash_at_every_point_of_a_revert(scene: Scene, cut: Cut) -> None:
+    """A revert cut anywhere is finished, or had not begun; asking again ends in BEFORE."""
+    scene.act()
+    scene.world.copy(scene.spare / "start")
+    point = 1
+    while cut(point, scene.undo):
+        scene.world.settle()
+        assert scene.side() == {"applied": "after"}.get(scene.journal(), "before"), point
+        scene.undo()
+        assert scene.side() == "before", point
+        scene.again()
+        point += 1
+    assert point > 30
+
+
+def double_crash(scene: Scene, cut: Cut, first: Callable[[], object], every: int) -> int:
+    """Cut *first* at each point and its recovery at every n-th: recovered all the same."""
+    tried, one = 0, 1
+    crashed = scene.spare / "crashed"
+    while cut(one, first):
+        scene.world.copy(crashed)
+        two = 1 + one % every
+        while cut(two, scene.world.settle):
+            scene.world.settle()
+            assert scene.side() == {"applied": "after"}.get(scene.journal(), "before"), (one, two)
+            tried += 1
+            scene.world.put(crashed)
+            two += every
+        scene.again()
+        one += 1
+    return tried
+
+
+def test_crash_in_the_recovery(scene: Scene, cut: Cut) -> None:
+    """A recovery cut off as well is finished by the next one (a sample of all pairs of points)."""
+    assert double_crash(scene, cut, scene.act, 9) > 50
+
+
+@pytest.mark.slow
+def test_crash_in_every_recovery(scene: Scene, cut: Cut) -> None:
+    """All pairs of points: cut in the change, then in the recovery."""
+    assert double_crash(scene, cut, scene.act, 1) > 500
+
+
+@pytest.mark.slow
+def test_crash_in_every_recovery_of_a_revert(scene: Scene, cut: Cut) -> None:
+    """All pairs of points: cut in the revert, then in the recovery."""
+    scene.act()
+    scene.world.copy(scene.spare / "start")
+    assert double_crash(scene, cut, scene.undo, 1) > 500
+
+
+def test_failure_in_the_middle_is_put_back(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An error of the system half way (a full disk) puts all back and says so."""
+    real, left = os.symlink, [1]
+
+    def full(*args: Any) -> None:
+        left[0] -= 1
+        if left[0] == 0:
+            raise OSError(28, "No space left on device")
+        real(*args)
+
+    monkeypatch.setattr(os, "symlink", full)
+    with pytest.raises(remote.Refusal) as caught:
+        scene.act()
+    assert caught.value.body["error"] == "OperationFailed"
+    assert "ENOSPC" in caught.value.body["what"]
+    assert (scene.side(), scene.journal()) == ("before", "failed")
+
+
+def test_operations_come_off_latest_first(world: Any) -> None:
+    """Two changes of one file by a run that is gone: recovery leads to the first BEFORE."""
+    path = world.tree / "f"
+    write(path, "one")
+    store, states = world.store(), []
+    for text in ("one", "two", "three"):
+        write(path, text)
+        store.keep(str(path))
+        states.append(remote.file_state(str(path)))
+    write(path, "one")
+    worker = world.worker()
+    for op, old, new in (("run/b", 0, 1), ("run/a", 1, 2)):
+        change = {"path": str(path), "before": states[old], "after": states[new]}
+        world.do(worker, op, {"kind": "files", "changes": [change]})
+    assert path.read_text() == "three"
+    world.release(worker)
+    world.settle(owner="other")
+    assert path.read_text() == "one"
+
+
+def test_compiled_python_does_not_hold_a_folder(world: Any) -> None:
+    """A new package is put back even after Python has written its cache into it."""
+    absent, folder = remote.ABSENT, world.tree / "package"
+    write(folder / "m.py", "x = 1\n")
+    world.store().keep(str(folder / "m.py"))
+    states = {str(p): remote.file_state(str(p)) for p in (folder, folder / "m.py")}
+    shutil.rmtree(folder)
+    changes = [{"path": p, "before": absent, "after": s} for p, s in states.items()]
+    worker = world.worker()
+    world.do(worker, "run/p", {"kind": "files", "changes": changes})
+    write(folder / "__pycache__" / "m.cpython-311.pyc", "cache")
+    assert world.revert(worker, "run/p")["outcome"] == "reverted"
+    assert not folder.exists()
+
+
+def test_what_cannot_be_put_back_holds_the_lock_back(world: Any) -> None:
+    """A foreign file in a folder that must go: the rest is put back, it is named, nobody enters."""
+    folder, other = world.tree / "d", world.tree / "f"
+    absent = remote.ABSENT
+    folder.mkdir()
+    write(other, "new")
+    world.store().keep(str(other))
+    changes = [
+        {"path": str(p), "before": absent, "after": remote.file_state(str(p))}
+        for p in (folder, other)
+    ]
+    folder.rmdir()
+    other.unlink()
+    worker = world.worker()
+    world.do(worker, "run/d", {"kind": "files", "changes": changes})
+    write(folder / "mine", "a person's")
+    world.release(worker)
+    with pytest.raises(remote.Refusal) as caught:
+        world.settle(owner="other")
+    assert str(folder) in caught.value.body["what"]
+    assert not other.exists()
+    assert (folder / "mine").read_text() == "a person's"
+    (folder / "mine").unlink()
+    world.settle(owner="other")
+    assert not folder.exists()
