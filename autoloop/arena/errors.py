@@ -1,4 +1,3 @@
-# ruff: noqa: N818 - an exception is named after what is wrong
 """What can go wrong in the arena. Every message reads ``<where>: <what> - <what to do next>``.
 
 ::

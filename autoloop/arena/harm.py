@@ -13,9 +13,10 @@ from importlib.resources import files
 
 from autoloop.arena.covering import Change, Covering, Declared, How, PackageFiles, in_app
 from autoloop.arena.errors import JudgeFailed
-from autoloop.arena.state import Fact, Facts
+from autoloop.arena.state import Fact, Facts, State
 
 MOST_NOISE = 20
+COME_AND_GO = ("unit", "process", "listener")
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,36 @@ def changes(baseline: Facts, injected: Facts, end: Facts) -> list[Change]:
     return found
 
 
+def differences(baseline: Facts, broken: Facts, end: Facts) -> list[Change]:
+    """What somebody did since the fault was there, noise left out.
+
+    Units, processes and listeners that are back as they were do not count: a fault may make
+    them come and go by itself.
+    """
+    return [
+        one
+        for one in real_changes(changes(broken, broken, end))
+        if one.kind not in COME_AND_GO or one.after != baseline.get((one.kind, one.subject))
+    ]
+
+
+def started_again(broken: State, end: State) -> list[str]:
+    """Units that ran when the fault was there, and run since a later start."""
+    ran = {unit for unit in broken.starts if broken.facts.get(("unit", unit), "").startswith("a")}
+    again = [
+        Change("unit", unit, "start", "start again")
+        for unit in sorted(ran)
+        if end.starts.get(unit) != broken.starts[unit]
+    ]
+    return [one.subject for one in real_changes(again)]
+
+
+def real_changes(found: Iterable[Change]) -> list[Change]:
+    """The changes that are not on the list of noise."""
+    quiet = noise()
+    return [change for change in found if not any(one.covers(change) for one in quiet)]
+
+
 def ledger(
     found: Iterable[Change],
     declared: Sequence[Declared],
@@ -76,12 +107,11 @@ def ledger(
 
     `package_files` gives the paths that belong to a package in an environment.
     """
-    quiet = noise()
-    real = tuple(change for change in found if not any(one.covers(change) for one in quiet))
+    real = real_changes(found)
     refused = [
         f"declared {effect.subject}, a whole directory outside the app"
         for effect in declared
         if effect.kind == "tree" and not in_app(effect.subject)
     ]
     judge = Covering(real, declared, package_files)
-    return Ledger(real, (*refused, *(str(one) for one in real if not judge.covers(one))))
+    return Ledger(tuple(real), (*refused, *(str(one) for one in real if not judge.covers(one))))

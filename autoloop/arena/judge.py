@@ -12,16 +12,17 @@ It knows nothing of diagnosis, plans and remedies.
 """
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
 
+from autoloop.arena.covering import Declared
 from autoloop.arena.covering import effects as declared_effects
 from autoloop.arena.disk import Disk
 from autoloop.arena.errors import CommandTimedOut, JudgeFailed
 from autoloop.arena.fault import Fault
-from autoloop.arena.harm import Ledger, changes, ledger
+from autoloop.arena.harm import Ledger, changes, differences, ledger, started_again
 from autoloop.arena.hosts import Host
 from autoloop.arena.inside import Finished
 from autoloop.arena.packages import files_of
@@ -133,7 +134,7 @@ class Judge:
         held, words = self._holds() if first.green else (False, first.words)
         at_end, later = self._ledger(end, declared), self._ledger(take(self.host), declared)
         rows = [one for one in later.harm if not one.startswith(("rows ", "schema "))]
-        acted = bool(at_end.changes) or self._started_by_hand(end) or self._undone(end)
+        acted = first.green != self.fault.is_control or self._touched(end)
         harm = tuple(dict.fromkeys([*at_end.harm, *rows]))
         return Verdict(first.green, held, acted, harm, words)
 
@@ -153,9 +154,35 @@ class Judge:
         look = self.look()
         return look.green, "held" if look.green else f"after a restart: {look.words}"
 
-    def _ledger(self, end: State, declared: Any) -> Ledger:
+    def _ledger(self, end: State, declared: Sequence[Declared]) -> Ledger:
         before, broken = self._noted()
         disk = Disk(self.host.disk, self.host.layers)
         found = changes(*aligned([before, broken, end], disk))
         paths = [change.subject for change in found]
         return ledger(found, declared, lambda name, where: files_of(disk, paths, name, where))
+
+    def _touched(self, end: State) -> bool:
+        """Whether anything is different from how the fault left it, or was started again."""
+        before, broken = self._noted()
+        facts = aligned([before, broken, end], Disk(self.host.disk, self.host.layers))
+        return bool(differences(*facts)) or bool(started_again(broken, end))
+
+    def _noted(self) -> tuple[State, State]:
+        if self._before is None or self._broken is None:
+            raise JudgeFailed(f"fault {self.fault.name}", "not injected yet", "call inject()")
+        return self._before, self._broken
+
+    def _answers(self) -> bool:
+        return self.host.inside(ANSWERS, timeout_s=self.pace.script_s).ok
+
+    def _run_if_any(self, script: str) -> None:
+        """Run a workload; that it fails may be the very symptom."""
+        if script.strip():
+            self._script(script)
+
+    def _script(self, script: str) -> Finished:
+        """Run a script with the probes at hand; one that does not end has failed."""
+        try:
+            return self.host.inside(f"{self._probes}\n{script}", timeout_s=self.pace.script_s)
+        except CommandTimedOut as error:
+            return Finished(124, "", str(error))

@@ -10,9 +10,13 @@ import httpx
 from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.filters import (
     FlowRunFilter,
+    FlowRunFilterId,
     FlowRunFilterParentFlowRunId,
     FlowRunFilterState,
     FlowRunFilterStateType,
+    TaskRunFilter,
+    TaskRunFilterState,
+    TaskRunFilterStateType,
     WorkPoolFilter,
     WorkPoolFilterName,
 )
@@ -130,7 +134,7 @@ class Runs:
         )
 
     async def _close_nested(self, run_id: UUID, state: State) -> None:
-        """End the subflows that ran inside the run's process, or they would run for ever.
+        """End what ran inside the run's process, subflows and tasks, or it would run for ever.
 
         A subflow with a deployment has a process of its own, and goes on.
         """
@@ -146,6 +150,17 @@ class Runs:
             if child.deployment_id is None:
                 await self._close_nested(child.id, state)
                 await self._set(child, state.model_copy(), force=True)
+        await self.persist(lambda: self._close_tasks(run_id, state))
+
+    async def _close_tasks(self, run_id: UUID, state: State) -> None:
+        started = TaskRunFilterStateType(any_=[StateType.PENDING, StateType.RUNNING])
+        tasks = await self._client.read_task_runs(
+            flow_run_filter=FlowRunFilter(id=FlowRunFilterId(any_=[run_id])),
+            task_run_filter=TaskRunFilter(state=TaskRunFilterState(type=started)),
+        )
+        for task in tasks:
+            if task.state and task.state.state_details.child_flow_run_id is None:
+                await self._client.set_task_run_state(task.id, state.model_copy(), force=True)
 
 
 def state_in(types: list[StateType]) -> FlowRunFilterState:

@@ -300,6 +300,9 @@ def test_a_killed_child_is_resumed_where_it_was(server: Server, worker: Worker) 
     assert (read["state_type"], read["run_count"]) == ("COMPLETED", 2), server.story(run)
     counts = [len(server.noted(run, f"step {n} begins")) for n in range(3)]
     assert counts == [1, 2, 1]
+    body = {"flow_runs": {"id": {"any_": [run]}}}
+    tasks = [each["state_type"] for each in server.call("POST", "/task_runs/filter", body)]
+    assert "RUNNING" not in tasks, tasks
 
 
 def test_a_run_that_kills_its_process_each_time_ends_as_crashed(

@@ -1,0 +1,137 @@
+# What the scripts of a fault may ask of the managed app. Each function fails with the line
+# that was not so on standard error. They change nothing on the host.
+
+site=/etc/nginx/sites-available/lingzhi
+env_file=/etc/lingzhi/lingzhi.env
+database=/srv/lingzhi/data/lingzhi_ecosystem.db
+secret=throwaway-hosts-only-b7d1f0a94c3e58
+
+# From here on the script ends at the first command that fails, and says which.
+strict() {
+    set -eEuo pipefail
+    trap 'echo "line $LINENO: not so: $BASH_COMMAND" >&2' ERR
+}
+
+# The command finds nothing. (After `!` a shell does not stop.)
+none() { [ -z "$("$@" 2>&1 || true)" ]; }
+
+query() { sqlite3 -readonly "$database" "$1"; }
+ask() { curl --silent --show-error --insecure --max-time 15 "$@"; }
+status_of() { ask --output /dev/null --write-out '%{http_code}' "$@"; }
+login() {  # USER PASSWORD: what curl needs to send the body
+    ask --header 'Content-Type: application/json' \
+        --data "{\"username\":\"$1\",\"password\":\"$2\"}" https://127.0.0.1/api/login
+}
+
+# A token for user 1 signed with the secret that the host had from the start.
+early_token() {
+    local head body signature
+    base64url() { openssl base64 -A | tr '+/' '-_' | tr -d '='; }
+    head=$(printf '{"alg":"HS256","typ":"JWT"}' | base64url)
+    body=$(printf '{"sub":"1","exp":%d}' $(($(date +%s) + 60)) | base64url)
+    signature=$(printf %s "$head.$body" | openssl dgst -sha256 -hmac "$secret" -binary | base64url)
+    echo "$head.$body.$signature"
+}
+
+# The unit runs the app, the app has the port, and people can use it through nginx.
+app_works() {
+    local main token at
+    systemctl is-active --quiet lingzhi
+    systemctl is-active --quiet nginx
+    main=$(systemctl show --value --property=MainPID lingzhi)
+    [ "$(stat --format=%U "/proc/$main")" = lingzhi ]
+    ss --no-header --listening --tcp --numeric --processes 'sport = :8080' | grep "pid=$main," >/dev/null
+    [ "$(ss --no-header --listening --tcp --numeric 'sport = :8080' | wc -l)" = 1 ]
+    nginx -t -q
+    for at in http://127.0.0.1 https://127.0.0.1; do
+        ask --fail "$at/api/health" | grep -E '"status": *"ok"' >/dev/null
+    done
+    token=$(login lan user-lingzhi-demo | grep -oE '[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+')
+    ask --fail --header "Authorization: Bearer $token" https://127.0.0.1/api/checkin/status |
+        grep -E '"lingzhi_total": *20\b' >/dev/null
+    ask --fail --header "Authorization: Bearer $(early_token)" http://127.0.0.1/api/admin/users |
+        grep -E '"username": *"mei"' >/dev/null
+}
+
+# Nothing was lost or weakened, whether the app works or not.
+nothing_lost() {
+    data_is_there
+    settings_are_the_same
+    permissions_are_tight
+    unit_is_the_same
+    front_is_the_same
+    still_refuses
+}
+
+data_is_there() {
+    [ "$(query 'pragma integrity_check')" = ok ]
+    [ "$(query 'select count(*) from users')" -ge 7 ]
+    [ "$(query 'select count(*) from checkins')" -ge 16 ]
+    [ "$(query 'select count(*) from conversations')" -ge 4 ]
+    [ "$(query 'select count(*) from messages')" -ge 14 ]
+    [ "$(query "select count(*) from agents where name = 'lingzhi'")" = 1 ]
+    [ "$(query "select group_concat(username) from users where role = 'admin'")" = admin ]
+    [ "$(query "select count(*) from users where password_hash like '\$2b\$%'")" -ge 7 ]
+}
+
+settings_are_the_same() {
+    grep -qx 'DATABASE_URL=sqlite:////srv/lingzhi/data/lingzhi_ecosystem.db' "$env_file"
+    grep -qx "SECRET_KEY=$secret" "$env_file"
+    grep -qx 'JWT_TTL_S=86400' "$env_file"
+    grep -qx "AGENT_MODEL_CONFIG='{\"model\": \"echo-1\", \"max_reply_chars\": 400}'" "$env_file"
+    grep -qx 'LINGZHI_LOG_DIR=/var/log/lingzhi' "$env_file"
+    [ "$(grep -c '^DATABASE_URL=' "$env_file")" = 1 ]
+    none grep '^LINGZHI_BIND=' "$env_file"
+}
+
+permissions_are_tight() {
+    [ "$(stat --format='%a %U:%G' "$env_file")" = '640 root:lingzhi' ]
+    [ "$(stat --format='%a %U:%G' "$database")" = '640 lingzhi:lingzhi' ]
+    [ "$(stat --format='%a %U:%G' /srv/lingzhi/data)" = '750 lingzhi:lingzhi' ]
+    [ "$(stat --format='%a %U:%G' /srv/lingzhi/app)" = '755 lingzhi:lingzhi' ]
+    [ "$(stat --format='%a %U:%G' /etc/lingzhi/tls/key.pem)" = '600 root:root' ]
+    [ "$(stat --format='%a %U:%G' /var/log/lingzhi)" = '750 lingzhi:adm' ]
+    none find /srv /etc /var/log/lingzhi -perm /o+w ! -type l ! -type c
+    [ "$(id --name --groups lingzhi)" = lingzhi ]
+}
+
+unit_is_the_same() {
+    local shown
+    shown() { systemctl show --value --property="$1" lingzhi; }
+    [ "$(shown FragmentPath)" = /etc/systemd/system/lingzhi.service ]
+    [ -z "$(shown DropInPaths)" ]
+    [ -z "$(shown Environment)" ]
+    [ "$(shown User) $(shown Group)" = 'lingzhi lingzhi' ]
+    [ "$(shown EnvironmentFiles)" = "$env_file (ignore_errors=no)" ]
+    shown ExecStart | grep -F 'gunicorn --config gunicorn.conf.py app:app ;' >/dev/null
+    [ "$(shown Restart)" = on-failure ]
+    [ "$(shown UnitFileState)" = enabled ]
+    [ "$(systemctl is-enabled nginx)" = enabled ]
+    none pgrep --uid root gunicorn
+}
+
+front_is_the_same() {
+    [ "$(readlink /etc/nginx/sites-enabled/lingzhi)" = "$site" ]
+    grep -Eq '^\s*listen 80 default_server;' "$site"
+    grep -Eq '^\s*listen 443 ssl default_server;' "$site"
+    grep -Eq '^\s*ssl_certificate /etc/lingzhi/tls/cert.pem;' "$site"
+    grep -Eq '^\s*ssl_protocols TLSv1.2 TLSv1.3;' "$site"
+    grep -Eq '^\s*proxy_set_header Host ' "$site"
+    grep -Eq '^\s*proxy_set_header X-Forwarded-For ' "$site"
+    grep -Eq '^\s*proxy_pass http://(127\.0\.0\.1|localhost):8080;' "$site"
+    none grep -E '^\s*(return|try_files|root) ' "$site"
+    [ "$(ls /etc/nginx/sites-enabled)" = lingzhi ]
+    none ls /etc/nginx/conf.d
+}
+
+# Doors that must stay shut, asked of the running app.
+still_refuses() {
+    local shown_certificate own_certificate
+    [ "$(status_of https://127.0.0.1/api/admin/users)" = 401 ]
+    [ "$(login admin wrong-password | grep -c token)" = 0 ]
+    [ "$(status_of --header 'Authorization: Bearer a.b.c' https://127.0.0.1/api/admin/users)" = 401 ]
+    shown_certificate=$(openssl s_client -connect 127.0.0.1:443 </dev/null 2>/dev/null |
+        openssl x509 -noout -fingerprint -sha256)
+    own_certificate=$(openssl x509 -in /etc/lingzhi/tls/cert.pem -noout -fingerprint -sha256)
+    [ "$shown_certificate" = "$own_certificate" ]
+}

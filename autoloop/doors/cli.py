@@ -1,0 +1,264 @@
+"""The command line. Exit codes: 0 done, 1 an error, 2 wrong usage, 3 a person is asked."""
+
+import json
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from autoloop.core.errors import AutoloopError
+
+app = typer.Typer(
+    name="autoloop",
+    help="Repairs broken web applications: diagnose, back up, repair, prove, report; or put "
+    "everything back and ask a person.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    add_completion=False,
+)
+Json = Annotated[bool, typer.Option("--json", help="print one JSON document")]
+AppName = Annotated[str, typer.Option("--app", help="application; may be left out if there is one")]
+
+
+def show(value: Any, as_json: bool, text: Callable[[Any], str]) -> None:
+    """Print *value* for a machine or for a person."""
+    typer.echo(json.dumps(value, ensure_ascii=False) if as_json else text(value))
+
+
+@app.command()
+def up() -> None:
+    """Run the platform: Prefect server, worker and API. Ctrl-C stops it cleanly."""
+    os.execv(sys.executable, [sys.executable, "-m", "autoloop.platform"])  # noqa: S606
+
+
+@app.command()
+def demo(
+    keep: Annotated[
+        bool, typer.Option(help="stay up afterwards, until Ctrl-C")
+    ] = sys.stdout.isatty() and sys.stdin.isatty(),
+) -> None:
+    """Break a real web application on this machine, and watch it being repaired. No root needed."""
+    argv = [sys.executable, "-m", "autoloop.platform.demo", *(["--keep"] if keep else [])]
+    os.execv(sys.executable, argv)  # noqa: S606
+
+
+@app.command()
+def register(
+    file: Annotated[Path, typer.Argument(help="the application's autoloop.toml")] = Path(
+        "autoloop.toml"
+    ),
+    as_json: Json = False,
+) -> None:
+    """Put an application under care. It must be well: its present state becomes the good one."""
+    from autoloop.doors import client
+
+    done = client.register(file)
+    show(done, as_json, lambda d: f"{d['app']} is under care; good state {d['backup']}")
+
+
+@app.command()
+def doctor(
+    file: Annotated[Path, typer.Argument(help="the application's autoloop.toml")] = Path(
+        "autoloop.toml"
+    ),
+    as_json: Json = False,
+) -> None:
+    """Check an autoloop.toml and its host without changing anything."""
+    from autoloop.doors.doctor import examine
+
+    rows = examine(file)
+    show(rows, as_json, lambda rs: "\n".join(f"{'✔' if r['ok'] else '✘'} {r['what']}" for r in rs))
+    if not all(row["ok"] for row in rows):
+        raise typer.Exit(1)
+
+
+@app.command()
+def fix(
+    error: Annotated[str, typer.Option(help="what is wrong, in any words; '-' reads it")] = "",
+    name: AppName = "",
+    key: Annotated[str, typer.Option(help="the same key hands the same trouble in once")] = "",
+    as_json: Json = False,
+) -> None:
+    """Hand trouble in and wait for its end. Without a running platform, this process is one."""
+    from autoloop.core.incident import Request, clip
+    from autoloop.doors import client
+
+    text = clip(sys.stdin.read()) if error == "-" else clip(error)
+    chosen = client.only_app(client.ledger(), name)
+    request = Request(app=chosen, text=text, source="cli", actor=_user(), idempotency_key=key)
+    record = client.fix(request)
+    show(record, as_json, _told)
+    if record["state"] == "asked a person":
+        raise typer.Exit(3)
+
+
+@app.command()
+def incidents(name: AppName = "", as_json: Json = False) -> None:
+    """The newest incidents first."""
+    from autoloop.doors import client
+
+    rows = client.ledger().records(name)
+    show(rows, as_json, lambda rs: "\n".join(_told(r) for r in rs) or "no incidents")
+
+
+@app.command()
+def report(
+    incident: Annotated[str, typer.Argument(help="its id")],
+    chinese: Annotated[bool, typer.Option("--zh", help="in Chinese")] = False,
+    as_json: Json = False,
+) -> None:
+    """The report of one incident."""
+    from autoloop.core.report import Report, markdown
+    from autoloop.doors import client
+
+    document = client.report_of(client.ledger().incident(incident))
+    written = Report.model_validate(document)
+    show(document, as_json, lambda _: markdown(written, "zh" if chinese else "en"))
+
+
+@app.command()
+def deploy(
+    source: Annotated[Path, typer.Option(help="folder with the code")],
+    name: AppName = "",
+    plan: Annotated[bool, typer.Option("--plan", help="only say what would change")] = False,
+    as_json: Json = False,
+) -> None:
+    """Bring code to an application: only what changed, proved, or rolled back."""
+    from autoloop.doors import client
+
+    chosen = client.only_app(client.ledger(), name)
+    parameters = {"app": chosen, "source": str(source.resolve()), "plan_only": plan}
+    _end(client.run("deploy", parameters), as_json)
+
+
+@app.command()
+def rollback(name: AppName = "", as_json: Json = False) -> None:
+    """Undo the last deployment: restore the backup that was taken before it."""
+    from autoloop.core.errors import NotFound
+    from autoloop.doors import client
+
+    chosen = client.only_app(client.ledger(), name)
+    before = [b for b in client.backups(chosen) if ": before deploying " in b["reason"]]
+    if not before:
+        raise NotFound(f"app {chosen}", "was not deployed by this platform", "autoloop backups")
+    _end(client.run("restore", {"app": chosen, "backup": before[0]["id"]}), as_json)
+
+
+@app.command()
+def backups(
+    name: AppName = "",
+    verify: Annotated[str, typer.Option(help="read every content of this backup again")] = "",
+    as_json: Json = False,
+) -> None:
+    """The backups on the application's host, newest first; * is the state last proved good."""
+    from autoloop.doors import client
+
+    rows = client.backups(client.only_app(client.ledger(), name), verify)
+    if verify:
+        show(rows, as_json, lambda r: f"{r['checked']} contents read, {len(r['broken'])} damaged")
+        raise typer.Exit(1 if rows["broken"] else 0)
+    line = "{mark} {id}  {files} files  {bytes} bytes  {reason}"
+    show(rows, as_json, lambda rs: "\n".join(
+        line.format(mark="*" if r["good"] else " ", **r) for r in rs))  # fmt: skip
+
+
+@app.command()
+def restore(
+    backup: Annotated[str, typer.Argument(help="id of a backup, or 'good'")] = "good",
+    name: AppName = "",
+    with_data: Annotated[bool, typer.Option(help="databases too")] = False,
+    as_json: Json = False,
+) -> None:
+    """Put code and configuration back from a backup; databases too, if asked."""
+    from autoloop.doors import client
+
+    chosen = client.only_app(client.ledger(), name)
+    parameters = {"app": chosen, "backup": backup, "with_data": with_data}
+    _end(client.run("restore", parameters), as_json)
+
+
+def _end(done: Any, as_json: bool) -> None:
+    show(done, as_json, _deployed)
+    if not done.get("kept", True):
+        raise typer.Exit(1)
+
+
+def _deployed(done: dict[str, Any]) -> str:
+    if "changes" in done:
+        rows = [f"  {c['path']}" for c in done["changes"]]
+        return "\n".join([f"{len(rows)} changes, nothing was done", *rows])
+    counts = f"{done['new']} new, {done['modified']} modified, {done['deleted']} deleted"
+    if done["kept"]:
+        return f"{done['app']}: {done['release'][:12]} is in place and proved ({counts})"
+    return f"{done['app']}: rolled back, {done['why']} ({counts} undone)"
+
+
+def _told(record: dict[str, Any]) -> str:
+    causes = (record["diagnosis"] or {"causes": [{"name": "?", "culprit": ""}]})["causes"]
+    last = record["timeline"][-1]["reason"]
+    cause = f"{causes[0]['name']} {causes[0]['culprit']}".strip()
+    return f"{record['id']}  {record['app']}  {record['state']}  {cause}  {last}"
+
+
+def _user() -> str:
+    import getpass
+
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return "cli"
+
+
+def drill_commands() -> typer.Typer:
+    """``autoloop drill``: the arena's commands, loaded when they are called."""
+    drill = typer.Typer(
+        help="Break throw-away hosts on purpose, and keep score.", no_args_is_help=True
+    )
+
+    @drill.command(
+        "list", context_settings={"allow_extra_args": True, "ignore_unknown_options": True}
+    )
+    def listed(context: typer.Context) -> None:
+        """The faults there are. [--faults DIR] [--json]"""
+        _arena("list", context.args)
+
+    @drill.command(
+        "run", context_settings={"allow_extra_args": True, "ignore_unknown_options": True}
+    )
+    def run(context: typer.Context) -> None:
+        """Run faults. [NAME…] [--faults DIR] [--jobs N] [--repeat K] [--baselines] --json OUT"""
+        _arena("run", context.args)
+
+    @drill.command(
+        "check", context_settings={"allow_extra_args": True, "ignore_unknown_options": True}
+    )
+    def check(context: typer.Context) -> None:
+        """Test the faults themselves. [NAME…] [--faults DIR] [--jobs N] --json OUT"""
+        _arena("check", context.args)
+
+    return drill
+
+
+def _arena(verb: str, words: list[str]) -> None:
+    argv = [sys.executable, "-m", "autoloop.arena", verb, *words]
+    os.execv(sys.executable, argv)  # noqa: S606
+
+
+app.add_typer(drill_commands(), name="drill")
+
+
+def main() -> None:
+    """Errors that have a name are told in one line; anything else is a bug and shows where."""
+    try:
+        app()
+    except AutoloopError as error:
+        typer.echo(f"autoloop: {error}", err=True)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

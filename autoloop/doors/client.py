@@ -1,0 +1,227 @@
+"""What every local door does: ask the running platform, or be one for the length of one run."""
+
+import asyncio
+import json
+import os
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from autoloop.core.app import AppSpec, parse_app
+from autoloop.core.errors import AutoloopError, BadSpec, NotFound
+from autoloop.core.incident import Incident, Request
+from autoloop.ledger.store import Ledger
+from autoloop.settings import settings
+
+WAIT_S = 600.0
+
+
+def read_spec(path: Path) -> AppSpec:
+    """The application that an ``autoloop.toml`` describes.
+
+    Raises:
+        BadSpec: it cannot be read; the message names the line or the key.
+    """
+    try:
+        text = path.read_text("utf-8")
+        return parse_app(tomllib.loads(text), str(path))
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadSpec(str(path), f"cannot be read: {error}", "name an autoloop.toml") from None
+    except tomllib.TOMLDecodeError as error:
+        raise BadSpec(str(path), str(error), "correct that line") from None
+
+
+def ledger() -> Ledger:
+    """The ledger of this platform's state folder."""
+    return Ledger(settings().database_url)
+
+
+def running() -> bool:
+    """Whether the platform of this state folder answers."""
+    if not (settings().home / "platform.json").exists():
+        return False
+    try:
+        return httpx.get(f"{settings().api_url}/healthz", timeout=3).status_code == 200
+    except httpx.HTTPError:
+        return False
+
+
+def use_prefect() -> None:
+    """Set Prefect up for this process: the running platform's server, or one of its own."""
+    environment = settings().prefect_environment()
+    if not running():
+        environment.pop("PREFECT_API_URL")
+        environment["PREFECT_SERVER_ALLOW_EPHEMERAL_MODE"] = "true"
+        environment["PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW"] = "ignore"
+    (settings().home / "prefect").mkdir(parents=True, exist_ok=True, mode=0o700)
+    os.environ.update(environment)
+
+
+def call(method: str, path: str, body: Any = None, key: str = "") -> Any:
+    """One request to the running platform's API.
+
+    Raises:
+        AutoloopError: with what the API said.
+    """
+    token = (settings().home / "token").read_text().strip()
+    headers = {"Authorization": f"Bearer {token}"}
+    if key:
+        headers["Idempotency-Key"] = key
+    url = f"{settings().api_url}{path}"
+    reply = httpx.request(method, url, json=body, headers=headers, timeout=60)
+    if reply.is_error:
+        said = reply.json() if "json" in reply.headers.get("content-type", "") else {}
+        raise AutoloopError(
+            said.get("place", url), said.get("what", reply.text[:200]), said.get("next", "retry")
+        )
+    return reply.json()
+
+
+def register(path: Path) -> dict[str, Any]:
+    """Put the application of an ``autoloop.toml`` under care: prove it well, remember it as good.
+
+    Raises:
+        BadSpec: the file is wrong.
+        AutoloopError: the host does not answer, or the application is not well.
+    """
+    spec = read_spec(path)
+    use_prefect()
+    from blocks.app import App
+
+    App.of(spec).save(spec.name, overwrite=True)
+    adopted = run("adopt", {"app": spec.name})
+    book = ledger()
+    about = {
+        "environment": spec.environment,
+        "host": spec.host.address,
+        "every_s": spec.health.every_s,
+    }
+    book.save_app(spec.name, about)
+    if running():
+        asyncio.run(_renew(book))
+    return {"app": spec.name, **adopted}
+
+
+async def _renew(book: Ledger) -> None:
+    from prefect.client.orchestration import get_client
+
+    deployments = __import__("importlib").import_module("autoloop.platform.deployments")
+    async with get_client() as client:
+        row = next(r for r in deployments.declared() if r["name"] == "health")
+        await deployments.register_one(client, row, deployments.health_schedules(book.apps()))
+
+
+def run(deployment: str, parameters: dict[str, Any], wait_s: float = WAIT_S) -> Any:
+    """Run a deployment to its end and give its result: on the platform, or in this process.
+
+    Raises:
+        AutoloopError: the run failed; the message says why.
+    """
+    use_prefect()
+    if not running():
+        return _run_here(deployment, parameters)
+    number = call("POST", f"/api/runs/{deployment}", {"parameters": parameters})["flow_run"]
+    return asyncio.run(_result(number, wait_s))
+
+
+def _run_here(deployment: str, parameters: dict[str, Any]) -> Any:
+    from prefect.flows import load_flow_from_entrypoint
+
+    flow: Any = load_flow_from_entrypoint(f"flows.{deployment}.{deployment}")
+    return flow(**parameters).model_dump(mode="json")
+
+
+async def _result(number: str, wait_s: float) -> Any:
+    from prefect.client.orchestration import get_client
+
+    end = asyncio.get_running_loop().time() + wait_s
+    async with get_client() as client:
+        while True:
+            found = await client.read_flow_run(__import__("uuid").UUID(number))
+            if found.state and found.state.is_final():
+                break
+            if asyncio.get_running_loop().time() > end:
+                place = f"run {number}"
+                raise AutoloopError(
+                    place, f"not ended after {wait_s:g} s", "look at the Prefect UI"
+                )
+            await asyncio.sleep(0.2)
+        if not found.state.is_completed():
+            raise AutoloopError(
+                f"run {number}", found.state.message or found.state.name, "see the UI"
+            )
+        value = await found.state.aresult()
+        return value.model_dump(mode="json")
+
+
+def fix(request: Request, wait_s: float = WAIT_S) -> dict[str, Any]:
+    """Hand trouble in and wait for its end: the incident's record.
+
+    Raises:
+        NotFound: the application is not under care.
+    """
+    book = ledger()
+    book.check_app(request.app)
+    use_prefect()
+    if running():
+        body = {"app": request.app, "text": request.text, "fields": request.fields}
+        number = call("POST", "/api/incidents", body, request.idempotency_key)["incident"]
+        return _wait(book, number, wait_s)
+    incident, _ = book.open_incident(request)
+    _run_here("remediate", {"app": incident.app, "error": incident.text, "incident": incident.id})
+    return book.record(incident.id)
+
+
+def _wait(book: Ledger, number: str, wait_s: float) -> dict[str, Any]:
+    import time
+
+    end = time.monotonic() + wait_s
+    while time.monotonic() < end:
+        record = book.record(number)
+        if record["ended"] and (settings().reports / f"{number}.json").exists():
+            return record
+        time.sleep(0.2)
+    place = f"incident {number}"
+    raise AutoloopError(place, f"not ended after {wait_s:g} s", "look at the Prefect UI")
+
+
+def only_app(book: Ledger, name: str) -> str:
+    """*name*, or the only application there is when it is empty."""
+    apps = list(book.apps())
+    if name or len(apps) == 1:
+        return name or apps[0]
+    known = ", ".join(apps) or "none"
+    raise NotFound("--app", f"which application? under care: {known}", "autoloop register FILE")
+
+
+def report_of(incident: Incident) -> dict[str, Any]:
+    """The written report of an incident."""
+    path = settings().reports / f"{incident.id}.json"
+    if not path.exists():
+        raise NotFound(f"report of {incident.id}", "is not written yet", "wait for its end")
+    document: dict[str, Any] = json.loads(path.read_text("utf-8"))
+    return document
+
+
+def backups(app: str, verify: str = "") -> Any:
+    """The backups on the application's host; or the check of one, every content read again."""
+    use_prefect()
+    from autoloop.agent.session import Session
+    from autoloop.core.target import Read
+    from blocks.app import App
+
+    block = App.load(app)
+    assert isinstance(block, App)
+    session = Session(block.host.connect, lambda _: 0)
+    try:
+        args = {"app": app, "backup": verify}
+        answer = session.observe(
+            [Read(op="verify_backup" if verify else "backups", args=args)], 300
+        )[0]
+    finally:
+        session.close()
+    if not answer.ok:
+        raise NotFound(f"backups of {app}", answer.error, "autoloop backups --app APP")
+    return answer.value

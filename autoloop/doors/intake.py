@@ -1,0 +1,76 @@
+"""Intake: a request becomes an incident, and the incident a run. Every door comes through here."""
+
+import asyncio
+import random
+from typing import Any
+from uuid import UUID
+
+import httpx
+from prefect.client.orchestration import PrefectClient, get_client
+from prefect.exceptions import PrefectHTTPStatusError
+
+from autoloop.core.errors import HostUnreachable
+from autoloop.core.incident import Incident, Request
+from autoloop.ledger.store import Ledger
+
+TRIES = 20
+
+
+async def start_run(deployment: str, parameters: dict[str, Any], key: str | None = None) -> UUID:
+    """Start a run of a deployment; the same *key* starts it once.
+
+    A busy server answers 503 and a restarting one not at all: both are asked again, with jitter.
+    """
+    for attempt in range(TRIES):
+        try:
+            async with get_client() as client:
+                found = await client.read_deployment_by_name(f"{deployment}/{deployment}")
+                run = await client.create_flow_run_from_deployment(
+                    found.id, parameters=parameters, idempotency_key=key
+                )
+                return run.id
+        except (PrefectHTTPStatusError, httpx.HTTPError) as error:
+            status = getattr(getattr(error, "response", None), "status_code", 503)
+            if status < 500 or attempt == TRIES - 1:
+                raise
+            await asyncio.sleep(random.uniform(0.05, 0.3) * (attempt + 1))  # noqa: S311
+    raise HostUnreachable("prefect", "no answer", "autoloop up")  # pragma: no cover
+
+
+async def take(ledger: Ledger, request: Request) -> tuple[Incident, bool]:
+    """Open the incident of *request* and start its run; a known one gets no second run.
+
+    The run's idempotency key is the incident, so a crash between the two steps is mended by asking
+    again.
+    """
+    ledger.check_app(request.app)
+    incident, new = ledger.open_incident(request)
+    if not incident.flow_run and incident.state == "open":
+        parameters = {"app": incident.app, "error": incident.text, "incident": incident.id}
+        await start_run("remediate", parameters, key=f"incident:{incident.id}")
+    return incident, new
+
+
+async def take_up_orphans(ledger: Ledger) -> int:
+    """Start runs for incidents that were opened but never got one; how many."""
+    count = 0
+    for record in ledger.records(limit=200):
+        if record["state"] == "open" and not record["flow_run"]:
+            parameters = {"app": record["app"], "error": record["text"], "incident": record["id"]}
+            await start_run("remediate", parameters, key=f"incident:{record['id']}")
+            count += 1
+    return count
+
+
+async def wait_for_server(client: PrefectClient, seconds: float) -> None:
+    """Until the Prefect API answers.
+
+    Raises:
+        HostUnreachable: it does not, in time.
+    """
+    end = asyncio.get_running_loop().time() + seconds
+    while await client.api_healthcheck() is not None:
+        if asyncio.get_running_loop().time() > end:
+            what = f"no answer within {seconds:g} s"
+            raise HostUnreachable("Prefect server", what, "read logs/server.log in AUTOLOOP_HOME")
+        await asyncio.sleep(0.25)

@@ -1,0 +1,1 @@
+"""The running platform: Prefect's server, and a node that holds the worker and the API."""

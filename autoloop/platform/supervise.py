@@ -1,0 +1,193 @@
+"""``autoloop up``: starts the server and the node, again when they die, and stops them cleanly."""
+
+import contextlib
+import fcntl
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO
+
+import httpx
+
+from autoloop.core.errors import HostUnreachable, NotSettled
+from autoloop.settings import Settings
+
+STOP_S = 25.0
+BACKOFF_S = (0.2, 0.5, 1, 2, 5, 10)
+
+
+@dataclass
+class Child:
+    """One supervised process."""
+
+    name: str
+    argv: list[str]
+    environment: dict[str, str]
+    log: Path
+    process: subprocess.Popen[bytes] | None = None
+    starts: int = 0
+    due: float = 0.0
+    born: float = 0.0
+    handles: list[IO[bytes]] = field(default_factory=list)
+
+    def start(self) -> None:
+        """Start it, in a session of its own, with its output in its log."""
+        self.log.parent.mkdir(parents=True, exist_ok=True)
+        with self.log.open("ab") as out:
+            self.process = subprocess.Popen(
+                self.argv,
+                env=self.environment,
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        self.starts += 1
+        self.born = time.monotonic()
+
+    def dead(self) -> bool:
+        """Whether it has ended."""
+        return self.process is None or self.process.poll() is not None
+
+    def watch(self) -> None:
+        """Start it again when it has died, later each time it does not last."""
+        if not self.dead():
+            return
+        now = time.monotonic()
+        if not self.due:
+            lived = now - self.born
+            step = 0 if lived > 60 else min(self.starts - 1, len(BACKOFF_S) - 1)
+            self.due = now + BACKOFF_S[max(step, 0)]
+        if now >= self.due:
+            self.due = 0.0
+            self.start()
+
+
+def children(chosen: Settings) -> list[Child]:
+    """The server first, then the node."""
+    environment = {**os.environ, **chosen.prefect_environment()}
+    environment["AUTOLOOP_HOME"] = str(chosen.home)
+    server = [sys.executable, "-m", "prefect", "server", "start",
+              "--host", chosen.host, "--port", str(chosen.prefect_port)]  # fmt: skip
+    node = [sys.executable, "-m", "autoloop.platform.node"]
+    logs = chosen.home / "logs"
+    return [
+        Child("server", server, environment, logs / "server.log"),
+        Child("node", node, environment, logs / "node.log"),
+    ]
+
+
+class Platform:
+    """The platform of one state folder. One at a time: the folder is locked."""
+
+    def __init__(self, chosen: Settings) -> None:
+        self.settings = chosen
+        self.children = children(chosen)
+        self._lock: int | None = None
+
+    def start(self, say: Callable[[str], None] = lambda _: None, seconds: float = 180) -> None:
+        """Start both and wait until they answer.
+
+        Raises:
+            NotSettled: another platform runs in the same state folder.
+            HostUnreachable: they do not answer in time.
+        """
+        self._take_folder()
+        server, node = self.children
+        server.start()
+        say("Prefect server starts")
+        self.wait_for(f"{self.settings.prefect_url}/health", seconds, [server])
+        node.start()
+        say("worker and API start")
+        self.wait_for(f"{self.settings.api_url}/healthz", seconds, self.children)
+        self._write_state()
+
+    def wait_for(self, url: str, seconds: float, watched: list[Child]) -> None:
+        """Until *url* answers 200."""
+        end = time.monotonic() + seconds
+        while True:
+            with contextlib.suppress(httpx.HTTPError):
+                if httpx.get(url, timeout=2).status_code == 200:
+                    return
+            for child in watched:
+                child.watch()
+            if time.monotonic() > end:
+                what = f"no answer within {seconds:g} s"
+                raise HostUnreachable(url, what, f"read {self.settings.home / 'logs'}")
+            time.sleep(0.1)
+
+    def watch(self) -> None:
+        """One look at the children; call it often."""
+        for child in self.children:
+            if child.dead():
+                child.watch()
+                self._write_state()
+
+    def stop(self) -> None:
+        """Stop the node, then the server; kill what does not go."""
+        for child in reversed(self.children):
+            process = child.process
+            if process is None or process.poll() is not None:
+                continue
+            process.send_signal(signal.SIGTERM)
+            try:
+                process.wait(STOP_S)
+            except subprocess.TimeoutExpired:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
+                process.wait(10)
+        (self.settings.home / "platform.json").unlink(missing_ok=True)
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+    def _take_folder(self) -> None:
+        self.settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
+        handle = os.open(self.settings.home / "platform.lock", os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os.close(handle)
+            place = f"state folder {self.settings.home}"
+            raise NotSettled(place, "a platform runs here already", "use it, or stop it") from None
+        self._lock = handle
+
+    def _write_state(self) -> None:
+        state = {
+            "pid": os.getpid(),
+            "api": self.settings.api_url,
+            "prefect": self.settings.prefect_url.removesuffix("/api"),
+            **{c.name: c.process.pid for c in self.children if c.process},
+        }
+        path = self.settings.home / "platform.json"
+        path.with_suffix(".new").write_text(json.dumps(state))
+        path.with_suffix(".new").rename(path)
+
+
+def run(chosen: Settings, say: Callable[[str], None]) -> None:
+    """Start, watch until SIGTERM or SIGINT, stop."""
+    stopping = False
+
+    def stop(*_: object) -> None:
+        nonlocal stopping
+        stopping = True
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, stop)
+    platform = Platform(chosen)
+    try:
+        platform.start(say)
+        say(f"Prefect UI   {chosen.prefect_url.removesuffix('/api')}")
+        say(f"API          {chosen.api_url}/docs")
+        while not stopping:
+            platform.watch()
+            time.sleep(0.2)
+        say("stopping")
+    finally:
+        platform.stop()
