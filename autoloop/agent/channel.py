@@ -195,8 +195,13 @@ def _trust(client: paramiko.SSHClient, host: HostSpec) -> None:
         return
     if not host.known_hosts:  # what the application says of its host goes before the system's list
         client.load_system_host_keys()
-    for line in host.known_hosts.splitlines():
-        entry = paramiko.hostkeys.HostKeyEntry.from_line(line) if line.strip() else None
+    lines = (line.strip() for line in host.known_hosts.splitlines())
+    for line in (line for line in lines if line and not line.startswith("#")):
+        try:
+            entry = paramiko.hostkeys.HostKeyEntry.from_line(line)
+        except paramiko.hostkeys.InvalidHostKey:
+            place, step = f"known_hosts of {host.address}", "take the line from ssh-keyscan"
+            raise HostUnreachable(place, f"no host key: {line[:60]!r}", step) from None
         if entry and entry.key:
             for name in entry.hostnames or ():
                 client.get_host_keys().add(name, entry.key.get_name(), entry.key)

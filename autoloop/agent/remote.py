@@ -285,9 +285,22 @@ def remove_dir(path):
     os.rmdir(path)
 
 
-def put_state(store, path, wanted):
+def state_among(path, managed):
+    """The state of *path*; below one of the *managed* paths that is a link now, nothing is.
+
+    Such a link leads to files that are not meant: a folder that takes the place of a link.
+    """
+    folder = os.path.dirname(path)
+    while len(folder) > 1:
+        if folder in managed and os.path.islink(folder):
+            return dict(ABSENT)
+        folder = os.path.dirname(folder)
+    return file_state(path)
+
+
+def put_state(store, path, wanted, managed=frozenset()):
     """Make *path* be *wanted*. Doing it twice, or after half of it, is the same."""
-    now = file_state(path)
+    now = state_among(path, managed)
     if now == wanted:
         return
     if wanted["kind"] == "absent":
@@ -347,12 +360,12 @@ def in_order(changes, side):
 
 def put_all(store, changes, side):
     """Put every path on *side*, as far as it goes; returns what stood in the way."""
-    trouble = []
+    trouble, managed = [], {c["path"] for c in changes}
     for change in changes:
         remove_leftover(change["path"])
     for change in in_order(changes, side):
         try:
-            put_state(store, change["path"], change[side])
+            put_state(store, change["path"], change[side], managed)
         except (OSError, Refusal) as error:
             trouble.append(describe(error))
             if side == "after":
@@ -361,7 +374,8 @@ def put_all(store, changes, side):
 
 
 def differing(changes, side):
-    return [c["path"] for c in changes if file_state(c["path"]) != c[side]]
+    managed = {c["path"] for c in changes}
+    return [c["path"] for c in changes if state_among(c["path"], managed) != c[side]]
 
 
 # ---- reading the host ----------------------------------------------------------------------
@@ -381,9 +395,19 @@ def started_ticks(pid):
 
 
 def unit_of(pid):
-    """The systemd unit whose control group *pid* is in; scopes and slices are no unit."""
+    """The systemd service *pid* belongs to; "" for sessions, scopes, and the agent's own service.
+
+    What runs in the agent's own service was started by hand, as the agent was.
+    """
+    unit = cgroup_unit(pid)
+    return "" if unit == cgroup_unit("self") else unit
+
+
+def cgroup_unit(pid):
     for line in proc_text(pid, "cgroup").splitlines():
-        for part in reversed(line.split("/")):
+        for part in reversed(line.rpartition(":")[2].split("/")):
+            if part.endswith(".scope") or part.startswith("user@"):
+                break
             if part.endswith((".service", ".socket")):
                 return part
     return ""
@@ -532,11 +556,11 @@ def watch_program(process, began, timeout_s, cancel):
 
 
 def drain(pipe, kept):
-    for piece in iter(lambda: os.read(pipe.fileno(), 65536), b""):
-        kept.extend(piece)
-        if len(kept) > 2 * OUTPUT_LIMIT:
-            del kept[:-OUTPUT_LIMIT]
-    del kept[:-OUTPUT_LIMIT]
+    with pipe:
+        for piece in iter(lambda: os.read(pipe.fileno(), 65536), b""):
+            kept.extend(piece)
+            if len(kept) > 2 * OUTPUT_LIMIT:
+                del kept[:-OUTPUT_LIMIT]
 
 
 def wait_for(process, deadline, cancel):

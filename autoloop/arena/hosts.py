@@ -37,6 +37,7 @@ from autoloop.arena.records import Record, records
 
 NAME = re.compile(r"[a-z]([a-z0-9-]{0,30}[a-z0-9])?")
 BOOT_S = 60.0
+LOGIN_S = 8.0
 STOP_S = 30.0
 
 
@@ -172,7 +173,10 @@ class Host:
             socket.create_connection((self.ip, 22), timeout=1).close()
         except OSError:
             return False
-        return self.run("true", timeout_s=20).ok
+        try:
+            return self.run("true", timeout_s=LOGIN_S).ok
+        except CommandTimedOut:  # sshd was there before what its login needs
+            return False
 
     def _not_started(self, what: str) -> HostDidNotStart:
         console = (self.folder / "console.log").read_text(errors="replace").splitlines()

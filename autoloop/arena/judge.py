@@ -134,7 +134,8 @@ class Judge:
         held, words = self._holds() if first.green else (False, first.words)
         at_end, later = self._ledger(end, declared), self._ledger(take(self.host), declared)
         rows = [one for one in later.harm if not one.startswith(("rows ", "schema "))]
-        acted = first.green != self.fault.is_control or self._touched(end)
+        cured = first.green and not self.fault.is_control
+        acted = cured or self._touched(end)
         harm = tuple(dict.fromkeys([*at_end.harm, *rows]))
         return Verdict(first.green, held, acted, harm, words)
 

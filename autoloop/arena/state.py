@@ -171,11 +171,12 @@ def _asked_systemd(host: Host) -> tuple[Facts, dict[str, str]]:
     if not done.ok or len(parts) != 4:
         raise JudgeFailed(f"host {host.name}", f"systemd does not answer: {done.words}", "look why")
     enabled = {line.split()[0]: line.split()[1] for line in parts[0].splitlines() if line}
-    active = {line.split()[0]: line.split()[2] for line in parts[1].splitlines() if line}
+    loaded = [line.split()[:3] for line in parts[1].splitlines() if line]
+    active = {name for name, _, state in loaded if state == "active"}
     facts = {
-        ("unit", name): f"{'active' if active.get(name) == 'active' else 'down'}, "
+        ("unit", name): f"{'active' if name in active else 'down'}, "
         f"{enabled.get(name, 'not installed')}"
-        for name in enabled.keys() | active.keys()
+        for name in enabled.keys() | active
     }
     facts["setting", "nftables"] = _digest(parts[3].strip())
     return facts, dict(_block(block) for block in parts[2].strip().split("\n\n"))

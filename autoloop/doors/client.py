@@ -26,10 +26,11 @@ def read_spec(path: Path) -> AppSpec:
     """
     try:
         text = path.read_text("utf-8")
-        return parse_app(tomllib.loads(text), str(path))
+        document = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
+        return parse_app(document, str(path))
     except (OSError, UnicodeDecodeError) as error:
         raise BadSpec(str(path), f"cannot be read: {error}", "name an autoloop.toml") from None
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, json.JSONDecodeError) as error:
         raise BadSpec(str(path), str(error), "correct that line") from None
 
 
@@ -152,8 +153,14 @@ async def _result(number: str, wait_s: float) -> Any:
             raise AutoloopError(
                 f"run {number}", found.state.message or found.state.name, "see the UI"
             )
-        value = await found.state.aresult()
+        return _plain(await found.state.aresult())
+
+
+def _plain(value: Any) -> Any:
+    """A run's result as JSON; its type may be one that this process does not know."""
+    if hasattr(value, "model_dump"):
         return value.model_dump(mode="json")
+    return value["data"] if isinstance(value, dict) and "__class__" in value else value
 
 
 def fix(request: Request, wait_s: float = WAIT_S) -> dict[str, Any]:

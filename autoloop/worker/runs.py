@@ -25,7 +25,15 @@ from prefect.exceptions import ObjectNotFound
 from prefect.logging import get_logger
 from prefect.states import AwaitingRetry, Cancelled, Crashed
 
-from autoloop.worker.policy import Ending, Fate, Policy, backoff, fate_of_ended
+from autoloop.worker.policy import (
+    SERVER_LOST,
+    UNREACHABLE,
+    Ending,
+    Fate,
+    Policy,
+    backoff,
+    fate_of_ended,
+)
 
 T = TypeVar("T")
 log = get_logger("worker.warm")
@@ -180,6 +188,10 @@ def describe(ending: Ending) -> str:
         return "it could start no child, see its log"
     if ending.code < 0:
         return f"its process was ended by signal {-ending.code}"
+    if ending.code == SERVER_LOST:
+        return "its process was lost together with the fork server"
+    if ending.code == UNREACHABLE:
+        return "its process could not reach the API any more"
     return f"its process ended with code {ending.code}"
 
 

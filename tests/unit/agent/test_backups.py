@@ -1,0 +1,210 @@
+"""Backups: consistent, verified, kept as long as they are needed."""
+
+import os
+import sqlite3
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from autoloop.agent import remote
+
+
+def save(world: Any, **more: Any) -> dict[str, Any]:
+    """One backup of the whole tree."""
+    asked = {"app": "demo", "trees": [str(world.tree)], **more}
+    summary: dict[str, Any] = backups(world).save(asked)
+    return summary
+
+
+def backups(world: Any) -> remote.Backups:
+    """The backups of this world."""
+    return remote.Backups(world.store())
+
+
+def age(world: Any, seconds: float = 7200) -> None:
+    """Make all stored contents that much older."""
+    then = time.time() - seconds
+    for path in (world.state / "objects").rglob("*"):
+        if path.is_file():
+            os.utime(path, (then, then))
+
+
+def objects(world: Any) -> set[str]:
+    """The hashes that are in the store."""
+    found = (world.state / "objects").rglob("*")
+    return {p.parent.name + p.name for p in found if p.is_file()}
+
+
+@pytest.mark.parametrize("mode", ["wal", "delete"])
+def test_database_is_copied_consistently(world: Any, tmp_path: Path, mode: str) -> None:
+    """While a writer moves money between accounts, no backup sees a sum that is not whole."""
+    path = tmp_path / "bank.db"
+    base = sqlite3.connect(path)
+    base.execute(f"pragma journal_mode={mode}")
+    base.execute("create table account (n int, money int, filler text)")
+    rows = [(n, 100, "x" * 500) for n in range(200)]
+    base.executemany("insert into account values (?, ?, ?)", rows)
+    base.commit()
+    base.close()
+    halt = threading.Event()
+
+    def move() -> None:
+        bank = sqlite3.connect(path, timeout=10)
+        bank.execute("pragma synchronous=off")
+        turn = 0
+        while not halt.is_set():
+            turn += 1
+            with bank:
+                bank.execute("update account set money=money-1 where n=?", (turn % 200,))
+                bank.execute("update account set money=money+1 where n=?", (turn * 7 % 200,))
+            time.sleep(0.001)
+        bank.close()
+
+    writer = threading.Thread(target=move)
+    writer.start()
+    try:
+        for _ in range(5):
+            found = backups(world).save_sqlite(str(path))
+            assert found["check"] == "ok"
+            copy = sqlite3.connect(world.store().object_path(found["sha256"]))
+            total = copy.execute("select sum(money), count(*) from account").fetchone()
+            copy.close()
+            assert total == (20000, 200)
+    finally:
+        halt.set()
+        writer.join()
+
+
+def test_locked_database_does_not_hold_us(
+    world: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A writer that never lets go: the backup says so after a while instead of waiting for ever."""
+    monkeypatch.setattr(remote, "LOCKED_DATABASE_S", 0.5)
+    path = tmp_path / "held.db"
+    held = sqlite3.connect(path, isolation_level=None)
+    held.execute("create table t (x)")
+    held.execute("begin exclusive")
+    try:
+        found = backups(world).save_sqlite(str(path))
+    finally:
+        held.close()
+    assert "locked" in found["check"]
+    assert found["sha256"]
+
+
+def test_broken_and_missing_databases_are_named(world: Any, tmp_path: Path) -> None:
+    """A file that is no database is kept as it is; neither it nor a missing one is ok."""
+    broken = tmp_path / "broken.db"
+    broken.write_bytes(b"not a database, but long enough to be taken for one" * 20)
+    found = save(world, sqlite=[str(broken), str(tmp_path / "none.db")])
+    assert "not a database" in found["sqlite"][str(broken)]
+    assert found["sqlite"][str(tmp_path / "none.db")] == "absent"
+
+
+def test_newest_and_the_good_one_stay(world: Any) -> None:
+    """Of many, the newest N are kept, and the last good one whatever its age."""
+    (world.tree / "f").write_text("0")
+    good, ids = save(world, good=True)["id"], []
+    for number in range(5):
+        (world.tree / "f").write_text(str(number))
+        ids.append(save(world)["id"])
+    backups(world).prune("demo", 2)
+    assert [r["id"] for r in backups(world).listed("demo")] == [ids[4], ids[3], good]
+    assert backups(world).load("demo", "good")["id"] == good
+
+
+def test_verify_finds_one_flipped_bit(world: Any) -> None:
+    """A bit flipped in the store, and a content that is gone, are found with their paths."""
+    for name in ("a", "b", "c"):
+        (world.tree / name).write_text(name * 10)
+    backup = save(world)["id"]
+    assert backups(world).verify("demo", backup) == {"id": backup, "checked": 3, "broken": []}
+    files = backups(world).load("demo", backup)["files"]
+    kept = {n: world.store().object_path(files[str(world.tree / n)]["sha256"]) for n in "abc"}
+    content = bytearray(Path(kept["a"]).read_bytes())
+    content[3] ^= 1
+    Path(kept["a"]).write_bytes(content)
+    Path(kept["b"]).unlink()
+    broken = [str(world.tree / "a"), str(world.tree / "b")]
+    assert backups(world).verify("demo", backup)["broken"] == broken
+
+
+def test_drift_shows_both_sides(world: Any) -> None:
+    """Changed, added and removed paths since the good state, with texts where asked."""
+    for name in ("same", "changed", "removed"):
+        (world.tree / name).write_text(name)
+    save(world, good=True)
+    changed, removed, added = (str(world.tree / n) for n in ("changed", "removed", "added"))
+    Path(changed).write_text("now")
+    Path(added).write_text("more")
+    Path(removed).unlink()
+    drift = backups(world).drift({"app": "demo", "texts": [changed]})
+    found = {c["path"]: c for c in drift["changes"]}
+    assert {p: (c["good"]["kind"], c["now"]["kind"]) for p, c in found.items()} == {
+        changed: ("file", "file"),
+        removed: ("file", "absent"),
+        added: ("absent", "file"),
+    }
+    assert (found[changed]["good_text"], found[changed]["now_text"]) == ("changed", "now")
+
+
+def test_collection_keeps_what_is_needed(world: Any) -> None:
+    """Named by a backup or an open operation, or new: kept. Old and named by nothing: removed."""
+    kept_file, store = world.tree / "in_backup", world.store()
+    kept_file.write_text("in backup")
+    save(world)
+    target = world.tree / "target"
+    target.write_text("after")
+    after = store.keep(str(target))[0]
+    wanted = remote.file_state(str(target))
+    target.write_text("before")
+    change = {"path": str(target), "before": remote.file_state(str(target)), "after": wanted}
+    world.do(world.worker(), "run/1", {"kind": "files", "changes": [change]})
+    orphan = store.keep_bytes(b"orphan")
+    age(world)
+    fresh = store.keep_bytes(b"fresh")
+    backups(world).collect()
+    named = {change["before"]["sha256"], after, fresh}
+    assert named <= objects(world)
+    assert orphan not in objects(world)
+    assert backups(world).verify("demo", backups(world).listed("demo")[0]["id"])["broken"] == []
+
+
+def test_content_kept_again_counts_as_new(world: Any) -> None:
+    """An old content that a backup in progress relies on is not collected under it."""
+    store = world.store()
+    sha = store.keep_bytes(b"shared")
+    age(world)
+    assert store.keep_bytes(b"shared") == sha
+    backups(world).collect()
+    assert sha in objects(world)
+
+
+def test_leftovers_of_crashes_are_collected(world: Any) -> None:
+    """Half-written files in the state folder go once they are old."""
+    world.store()
+    left = [world.state / ".autoloop-x", world.state / "ops" / ".autoloop-y"]
+    left.append(world.state / "objects" / ".autoloop-z")
+    for path in left:
+        path.write_text("half")
+        os.utime(path, (1, 1))
+    backups(world).collect()
+    assert not [path for path in left if path.exists()]
+
+
+@pytest.mark.parametrize("app", ["", "..", "A", "a/b", "a\n", "x" * 65])
+def test_bad_application_names(world: Any, app: str) -> None:
+    """A name that could leave the folder of backups is refused."""
+    with pytest.raises(remote.Refusal, match="not a usable name"):
+        backups(world).save({"app": app})
+
+
+def test_unknown_backup_is_not_found(world: Any) -> None:
+    """Neither a made-up id nor a good state that never was can be loaded."""
+    for name in ("none", "good", "../../ops/x"):
+        with pytest.raises(remote.Refusal) as caught:
+            backups(world).load("demo", name)
+        assert caught.value.body["error"] == "NotFound"
