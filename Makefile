@@ -37,7 +37,7 @@ $(STAMP):
 	    echo "setup: making .venv"; "$(PYTHON)" -m venv --clear .venv; \
 	fi
 	@echo "setup: installing the packages of requirements-dev.lock (a minute or two the first time)"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes \
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes \
 	    -r requirements-dev.lock
 	@echo "setup: installing autoloop itself, editable"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .

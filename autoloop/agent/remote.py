@@ -285,17 +285,21 @@ def remove_dir(path):
     os.rmdir(path)
 
 
-def state_among(path, managed):
-    """The state of *path*; below one of the *managed* paths that is a link now, nothing is.
+def below_link(path, managed):
+    """Whether *path* is reached through one of the *managed* paths that is a link now.
 
-    Such a link leads to files that are not meant: a folder that takes the place of a link.
+    Such a link leads to files that are not meant: a folder takes the place of a link.
     """
     folder = os.path.dirname(path)
     while len(folder) > 1:
         if folder in managed and os.path.islink(folder):
-            return dict(ABSENT)
+            return True
         folder = os.path.dirname(folder)
-    return file_state(path)
+    return False
+
+
+def state_among(path, managed):
+    return dict(ABSENT) if below_link(path, managed) else file_state(path)
 
 
 def put_state(store, path, wanted, managed=frozenset()):
@@ -362,7 +366,8 @@ def put_all(store, changes, side):
     """Put every path on *side*, as far as it goes; returns what stood in the way."""
     trouble, managed = [], {c["path"] for c in changes}
     for change in changes:
-        remove_leftover(change["path"])
+        if not below_link(change["path"], managed):
+            remove_leftover(change["path"])
     for change in in_order(changes, side):
         try:
             put_state(store, change["path"], change[side], managed)
@@ -753,7 +758,8 @@ class Backups:
         handle, copy = tempfile.mkstemp(prefix=".autoloop-", dir=self.store.root)
         os.close(handle)
         try:
-            source = sqlite3.connect("file:%s?mode=ro" % urllib.parse.quote(path), uri=True)
+            url = "file:%s?mode=ro" % urllib.parse.quote(path)
+            source = sqlite3.connect(url, uri=True, timeout=1)
             target = sqlite3.connect(copy)
             try:
                 copy_sqlite(source, target)

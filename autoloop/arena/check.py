@@ -21,6 +21,7 @@ from autoloop.arena.progress import say
 
 Colour = Literal["red", "green", "none"]
 LEFT_ALONE_S = 30.0
+MOST_LINES = 25  # of harm in a report
 
 
 @dataclass(frozen=True)
@@ -102,7 +103,9 @@ def as_json(found: Sequence[Found]) -> dict[str, Any]:
 def _row(one: Found) -> dict[str, Any]:
     fields = asdict(one)
     del fields["fault"]
-    return {**fields, "ok": one.ok}
+    more = len(one.harm) - MOST_LINES
+    harm = [*one.harm[:MOST_LINES], *([f"and {more} more"] if more > 0 else [])]
+    return {**fields, "harm": harm, "ok": one.ok}
 
 
 def _reported(number: int, of: int, future: "Future[Found]") -> Found:

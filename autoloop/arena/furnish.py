@@ -18,6 +18,11 @@ LinkLocalAddressing=no
 IPv6AcceptRA=no
 """
 
+HOSTS = """127.0.0.1 localhost
+127.0.1.1 {name}
+::1 localhost ip6-localhost ip6-loopback
+"""
+
 
 def furnish(folder: Path, record: Record) -> None:
     """Lay on the host's disk what makes it this host: address, name and keys."""
@@ -28,6 +33,7 @@ def furnish(folder: Path, record: Record) -> None:
         _same_folders(base, folder / "up", place)
     disk = folder / "up"
     (disk / "etc/hostname").write_text(f"{record.name}\n")
+    (disk / "etc/hosts").write_text(HOSTS.format(name=record.name))
     (disk / NETWORK_FILE).write_text(NETWORK.format(ip=record.ip, gateway=record.gateway))
     host_key = disk / "etc/ssh/ssh_host_ed25519_key"
     for key, words in ((host_key, f"root@{record.name}"), (folder / "login_key", "arena")):

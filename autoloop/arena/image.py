@@ -11,6 +11,7 @@ import platform
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib.resources import as_file, files
@@ -18,13 +19,16 @@ from pathlib import Path
 from typing import Literal
 
 from autoloop.arena import recipe
-from autoloop.arena.cache import cache_folder, made_once
+from autoloop.arena.cache import cache_folder, locked, made_once, remove
 from autoloop.arena.errors import ImageNotBuilt, MissingPart
 from autoloop.arena.progress import announced
+from autoloop.arena.records import records
 
 Profile = Literal["sqlite"]
 APP = Path(__file__).parents[2] / "examples" / "lingzhi" / "app"
 NOT_SOURCE = ["__pycache__", "*.pyc", ".*", "*.db"]
+
+FORGET_S = 7 * 86400.0
 
 # A private mount and process namespace, which ends with this process however it ends.
 PRIVATE = [
@@ -70,6 +74,9 @@ def build(profile: Profile = "sqlite", app: Path = APP) -> Image:
         layer = made_once(
             cache / f"{profile}-{key}", lambda part: _install(part, debian, wheels, app, skeleton)
         )
+    for used in (debian, wheels, layer):
+        os.utime(used)
+    _forget_unused(cache)
     return Image(profile, (layer / "up", debian / "up"))
 
 
@@ -129,6 +136,20 @@ def _install(part: Path, debian: Path, wheels: Path, app: Path, skeleton: Path) 
     mount = ["sh", "-euc", IN_ROOT, "sh", str(part), str(debian / "up"), str(wheels)]
     with announced("the managed app"):
         _run([*PRIVATE, *mount, *CLEAN], recipe.APP_STEPS, part)
+
+
+def _forget_unused(cache: Path) -> None:
+    """Delete layers that nobody has asked for in a long time, and what killed builds left."""
+    with locked(cache / "hosts.lock"):
+        in_use = {
+            layer for record in records(cache / "hosts") for layer in record.layers.split(":")
+        }
+        for folder in cache.glob("*-*"):
+            is_old = time.time() - folder.stat().st_mtime > FORGET_S
+            if folder.is_dir() and is_old and str(folder / "up") not in in_use:
+                part = folder.with_name(f"{folder.name.removesuffix('.part')}.part")
+                folder.rename(part)
+                remove(part)
 
 
 def _run(command: list[str], script: str, part: Path) -> None:

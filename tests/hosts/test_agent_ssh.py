@@ -307,7 +307,7 @@ def test_unknown_host_key(host: Any) -> None:
 
 def test_broken_known_hosts(host: Any) -> None:
     """A line that holds no key is named."""
-    with pytest.raises(HostUnreachable, match="no host key: '192.0.2.1 ssh-ed25519 AAAAC3Nza'"):
+    with pytest.raises(HostUnreachable, match=r"no host key: '192\.0\.2\.1 ssh-ed25519 AAAAC3Nza'"):
         SshChannel(spec_of(host, known_hosts="192.0.2.1 ssh-ed25519 AAAAC3Nza\n"))
 
 

@@ -99,7 +99,7 @@ def test_deadline_cancels_the_call(connect: Connect, tmp_path: Path) -> None:
     client, pid_file = connect(), tmp_path / "pid"
     reads = [{"op": "run", "args": {"argv": ["sh", "-c", f"echo $$ > {pid_file}; sleep 60"]}}]
     began = time.monotonic()
-    with pytest.raises(DeadlineExceeded, match="within 0.5 s"):
+    with pytest.raises(DeadlineExceeded, match=r"within 0\.5 s"):
         client.call("batch", {"reads": reads}, deadline_s=0.5)
     assert time.monotonic() - began < 3
     pid = int(pid_file.read_text())
@@ -210,7 +210,7 @@ def test_start_that_fails_leaves_no_agent(tmp_path: Path) -> None:
     blocked = tmp_path / "file"
     blocked.write_text("")
     channel = LocalChannel()
-    with pytest.raises(AgentRefused, match="ENOTDIR|EEXIST"):
+    with pytest.raises(AgentRefused, match=r"ENOTDIR|EEXIST"):
         Client(channel, str(blocked / "state"))
     assert not Path(f"/proc/{channel.pid}").exists()
 
