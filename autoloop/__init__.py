@@ -1,7 +1,7 @@
 """autoloop repairs broken web applications: diagnose, back up, repair, prove, report.
 
-    >>> import autoloop
-    >>> autoloop.fix({"app": "shop", "error": "502 Bad Gateway"})  # doctest: +SKIP
+>>> import autoloop
+>>> autoloop.fix({"app": "shop", "error": "502 Bad Gateway"})  # doctest: +SKIP
 """
 
 from collections.abc import Mapping

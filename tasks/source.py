@@ -2,7 +2,6 @@
 
 import fnmatch
 import hashlib
-import os
 from pathlib import Path
 
 from autoloop.core.errors import BadRequest
@@ -25,7 +24,7 @@ def read_tree(source: str, exclude: tuple[str, ...]) -> tuple[dict[str, Entry], 
         if _excluded(name, exclude):
             continue
         if path.is_symlink():
-            target = os.readlink(path)
+            target = str(path.readlink())
             if not path.resolve().is_relative_to(root.resolve()):
                 what = f"links to '{target}', outside of the source"
                 raise BadRequest(f"source file '{name}'", what, "copy the file, or exclude it")

@@ -3,7 +3,7 @@
 import json
 import signal
 import sys
-from argparse import ArgumentParser, Namespace
+from argparse import REMAINDER, ArgumentParser, Namespace
 from pathlib import Path
 
 from autoloop.arena import hosts
@@ -41,7 +41,7 @@ def _parser() -> ArgumentParser:
 
     verb = verbs.add_parser("run", help="run a command on a host over SSH, as root")
     verb.add_argument("name")
-    verb.add_argument("command", nargs="+")
+    verb.add_argument("command", nargs=REMAINDER)
     verb.set_defaults(do=_run)
 
     verb = verbs.add_parser("down", help="shut a host down and throw it away")

@@ -33,7 +33,7 @@ from autoloop.arena.image import Image
 from autoloop.arena.inside import Finished, run_as_visitor, run_inside
 from autoloop.arena.processes import ProcessId, wait_until
 from autoloop.arena.progress import announced
-from autoloop.arena.records import Record, records
+from autoloop.arena.records import Record, gone, records
 
 NAME = re.compile(r"[a-z]([a-z0-9-]{0,30}[a-z0-9])?")
 BOOT_S = 60.0
@@ -287,5 +287,8 @@ def _out_of_the_way(folder: Path) -> Path:
     """The host's folder under a name where nobody looks for hosts. Hold the lock."""
     ended = cache_folder() / "ended" / f"{folder.name}-{secrets.token_hex(3)}"
     ended.parent.mkdir(exist_ok=True)
-    folder.rename(ended)
+    try:
+        folder.rename(ended)
+    except FileNotFoundError as error:
+        raise gone(folder) from error
     return ended

@@ -30,9 +30,7 @@ class Record:
         try:
             fields: dict[str, Any] = json.loads((folder / "host.json").read_text())
         except (FileNotFoundError, ValueError) as error:
-            raise NoSuchHost(
-                f"host {folder.name}", f"no record in {folder}", "see which hosts there are"
-            ) from error
+            raise gone(folder) from error
         for key in ("owner", "container", "leader"):
             fields[key] = ProcessId(**fields[key]) if fields[key] else None
         return cls(**fields)
@@ -40,8 +38,11 @@ class Record:
     def write(self, folder: Path) -> Self:
         """Keep it, all or nothing."""
         part = folder / "host.json.part"
-        part.write_text(json.dumps(asdict(self)))
-        part.rename(folder / "host.json")
+        try:
+            part.write_text(json.dumps(asdict(self)))
+            part.rename(folder / "host.json")
+        except FileNotFoundError as error:
+            raise gone(folder) from error
         return self
 
     def now(self, **changes: Any) -> Self:
@@ -57,6 +58,11 @@ class Record:
     def abandoned(self) -> bool:
         """Whether the process that wanted it has ended."""
         return self.owner is not None and not self.owner.alive()
+
+
+def gone(folder: Path) -> NoSuchHost:
+    """The error of who looks for a host that is not there, or was thrown away meanwhile."""
+    return NoSuchHost(f"host {folder.name}", f"no record in {folder}", "see which hosts there are")
 
 
 def records(hosts: Path) -> Iterator[Record]:

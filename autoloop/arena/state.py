@@ -43,7 +43,7 @@ systemctl list-unit-files --plain --no-legend --no-pager
 echo ---
 systemctl list-units --all --plain --no-legend --no-pager --type=service,socket,timer,path
 echo ---
-systemctl show --property=Id,InvocationID '*.service'
+systemctl show --property=Id,InvocationID,StateChangeTimestampMonotonic '*.service'
 echo ---
 nft list ruleset
 """
@@ -183,9 +183,9 @@ def _asked_systemd(host: Host) -> tuple[Facts, dict[str, str]]:
 
 
 def _block(block: str) -> tuple[str, str]:
-    """Unit and invocation of one block of `systemctl show`."""
+    """A unit, and its start and last reload, of one block of `systemctl show`."""
     pairs = dict(line.split("=", 1) for line in block.splitlines())
-    return pairs["Id"], pairs["InvocationID"]
+    return pairs["Id"], f"{pairs['InvocationID']} {pairs['StateChangeTimestampMonotonic']}"
 
 
 def _digest(text: str) -> str:

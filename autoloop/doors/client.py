@@ -150,9 +150,7 @@ async def _result(number: str, wait_s: float) -> Any:
                 )
             await asyncio.sleep(0.2)
         if not found.state.is_completed():
-            raise AutoloopError(
-                f"run {number}", found.state.message or found.state.name, "see the UI"
-            )
+            raise AutoloopError(f"run {number}", found.state.message or "failed", "see the UI")
         return _plain(await found.state.aresult())
 
 

@@ -12,7 +12,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from multiprocessing import forkserver
 from multiprocessing.connection import Connection
@@ -68,13 +68,14 @@ def main(conn: Connection, patience_s: float) -> None:
     """A child's life."""
     os.setsid()
     die_with_parent()
+    shared = client(patience_s)  # before there is a job, as it costs 20 ms
     conn.send(Ready(threads_of(os.getppid()), preload.FAILURES))
     try:
         job = conn.recv()
     except (EOFError, OSError):
         os._exit(0)
     threading.Thread(target=listen, args=(conn,), daemon=True).start()
-    perform(job, patience_s)
+    perform(job, shared, patience_s)
 
 
 def die_with_parent() -> None:
@@ -125,16 +126,17 @@ def set_intent(intent: str) -> None:
         control_listener._set_intent(intent)  # type: ignore[arg-type]
 
 
-def perform(job: Job, patience_s: float) -> None:
+def perform(job: Job, shared: SyncClientContext, patience_s: float) -> None:
     """Run the flow; a flow that fails is no failure of the child.
 
     Raises:
         SystemExit: with a code other than 0 when the run's state could not be reported.
     """
-    settle_in(job)
+    if settle_in(job):
+        shared = client(patience_s)
     with handle_engine_signals(job.flow_run_id):
         try:
-            with client(patience_s) as shared:
+            with shared:
                 flow_run = shared.client.read_flow_run(job.flow_run_id)
                 drive(flow_of(job, flow_run), flow_run, patience_s)
         except httpx.TransportError as error:
@@ -142,14 +144,16 @@ def perform(job: Job, patience_s: float) -> None:
             os._exit(UNREACHABLE)
 
 
-def settle_in(job: Job) -> None:
-    """Take on the job's environment and directory."""
+def settle_in(job: Job) -> bool:
+    """Take on the job's environment and directory. True when that changed Prefect's settings."""
     os.environ.update(job.env)
-    if any(key.startswith("PREFECT_") and not key.startswith("PREFECT__") for key in job.env):
+    changed = any(key.startswith("PREFECT_") and not key.startswith("PREFECT__") for key in job.env)
+    if changed:
         refresh_global_settings_context()
     if job.working_dir:
         os.chdir(job.working_dir)
         sys.path.insert(0, job.working_dir)
+    return changed
 
 
 def flow_of(job: Job, flow_run: FlowRun) -> Flow[..., Any]:
@@ -183,12 +187,11 @@ async def drain_async(result: Any, patience_s: float) -> None:
                 pass
 
 
-@contextlib.contextmanager
-def client(patience_s: float) -> Iterator[SyncClientContext]:
+def client(patience_s: float) -> SyncClientContext:
     """The client of the run's engine and tasks, with quick retries."""
-    with SyncClientContext(httpx_settings=quick_sync(patience_s)) as shared:
-        shared._httpx_settings = None  # or get_client() would not hand it out
-        yield shared
+    shared = SyncClientContext(httpx_settings=quick_sync(patience_s))
+    shared._httpx_settings = None  # or get_client() would not hand it out
+    return shared
 
 
 @contextlib.asynccontextmanager

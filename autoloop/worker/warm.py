@@ -7,9 +7,9 @@ import asyncio
 import contextlib
 import signal
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from logging import DEBUG, WARNING
-from typing import Any, TypeVar, cast
+from typing import Any, cast
 from uuid import UUID
 
 import anyio
@@ -29,11 +29,13 @@ from autoloop.worker.recovery import Recovery
 from autoloop.worker.roster import Roster, WorkerNameTaken
 from autoloop.worker.runs import Runs
 from autoloop.worker.transport import quick
+from autoloop.worker.waiting import any_of, unless
 
-T = TypeVar("T")
 log = get_logger("worker.warm")
 SETTLING_S = 15.0
 """Time for last words to the API once all children of a stopping worker are gone."""
+CHILD_ENV = {"PREFECT_CLIENT_SERVER_VERSION_CHECK_ENABLED": "false"}
+"""The worker asks once for the server's version; not each run again."""
 
 
 class WarmWorker(BaseWorker[WarmConfiguration, WarmVariables, WarmResult]):
@@ -156,7 +158,7 @@ class WarmWorker(BaseWorker[WarmConfiguration, WarmVariables, WarmResult]):
             log.warning("ended %s, left by an earlier worker of this name", child)
         self._pool = Pool(self._limit or 1, self._modules, self._policy, roster)
         self._stack.push_async_callback(self._pool.close)
-        self._pool.open(settings.to_environment_variables(exclude_unset=True))
+        self._pool.open(settings.to_environment_variables(exclude_unset=True) | CHILD_ENV)
         wiring = quick(self._policy.patience_s)
         self._quick_client = await self._stack.enter_async_context(
             get_client(httpx_settings=wiring or None)
@@ -188,8 +190,13 @@ class WarmWorker(BaseWorker[WarmConfiguration, WarmVariables, WarmResult]):
             await self.get_and_submit_flow_runs()
 
     async def _sync(self) -> None:
+        if not self._synced:
+            await self.client.raise_for_api_version_mismatch_once()
         await self.sync_with_backend()
         self._synced = True
+
+    async def _propose_submitting_state(self, flow_run: FlowRun) -> None:
+        """Leave out the state between Pending and Running: it costs a request at each start."""
 
     async def _cancel_wanted(self) -> None:
         for run in await self._runs.open_in(self._work_pool_name, [StateType.CANCELLING]):
@@ -277,25 +284,3 @@ async def live(worker: WarmWorker, stop: asyncio.Event, nudge: asyncio.Event) ->
     """One life of a worker, in a task of its own: its scopes end with it, whatever happens."""
     async with worker:
         await worker.serve(stop, nudge)
-
-
-async def any_of(*events: asyncio.Event, timeout_s: float) -> None:
-    """Wait until one of the events is set, or the time is over."""
-    waits = [asyncio.ensure_future(event.wait()) for event in events]
-    try:
-        await asyncio.wait(waits, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for wait in waits:
-            wait.cancel()
-
-
-async def unless(stop: asyncio.Event, action: Coroutine[Any, Any, T]) -> T | None:
-    """Do it, unless ``stop`` is set before it is done: then give it up and return None."""
-    doing = asyncio.ensure_future(action)
-    stopping = asyncio.ensure_future(stop.wait())
-    try:
-        await asyncio.wait({doing, stopping}, return_when=asyncio.FIRST_COMPLETED)
-        return doing.result() if doing.done() else None
-    finally:
-        stopping.cancel()
-        doing.cancel()
