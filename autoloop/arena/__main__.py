@@ -23,6 +23,8 @@ def main(words: list[str] | None = None) -> int:
     except ArenaError as error:
         say(str(error))
         return 1
+    except KeyboardInterrupt:
+        return 130
 
 
 def _parser() -> ArgumentParser:

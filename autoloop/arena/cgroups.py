@@ -5,6 +5,7 @@ Without it every host started from one shell shares a group, and their units ove
 
 import contextlib
 import errno
+import os
 import signal
 from pathlib import Path
 
@@ -31,10 +32,21 @@ def members(name: str) -> set[int]:
     """Process numbers in the groups of that name and all groups below."""
     found: set[int] = set()
     for group in groups_of(name):
-        for file in group.rglob("cgroup.procs"):
-            with contextlib.suppress(FileNotFoundError, OSError):
-                found.update(int(pid) for pid in file.read_text().split())
+        for place in with_subgroups(group):
+            found.update(processes_in(place))
     return found - {0}
+
+
+def with_subgroups(group: Path) -> list[Path]:
+    """The group and all below it, the deepest last; groups may go while we look."""
+    return [Path(place) for place, _, _ in os.walk(group)]
+
+
+def processes_in(group: Path) -> list[int]:
+    """The processes directly in the group; none if it is gone."""
+    with contextlib.suppress(OSError):
+        return [int(pid) for pid in (group / "cgroup.procs").read_text().split()]
+    return []
 
 
 def kill_members(name: str, seconds: float = 10.0) -> bool:
@@ -56,8 +68,7 @@ def remove_groups(name: str) -> bool:
 
     def gone() -> bool:
         for group in groups_of(name):
-            below = [path for path in group.rglob("*") if path.is_dir()]
-            for path in [*sorted(below, reverse=True), group]:
+            for path in reversed(with_subgroups(group)):
                 try:
                     path.rmdir()
                 except OSError as error:

@@ -83,7 +83,6 @@ def effects(given: Iterable[Any]) -> list[Declared]:
 class Covering:
     """Which changes the declared effects cover."""
 
-    changes: Sequence[Change]
     declared: Sequence[Declared]
     package_files: PackageFiles
     _packages: dict[tuple[str, str], set[str]] = field(default_factory=dict)

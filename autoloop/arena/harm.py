@@ -9,6 +9,7 @@ import tomllib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from functools import cache
 from importlib.resources import files
 
 from autoloop.arena.covering import Change, Covering, Declared, How, PackageFiles, in_app
@@ -45,6 +46,7 @@ class Ledger:
     harm: tuple[str, ...]
 
 
+@cache
 def noise() -> tuple[Noise, ...]:
     """The reviewed list. Raises `JudgeFailed` when it has grown too long."""
     table = tomllib.loads((files("autoloop.arena") / "noise.toml").read_text(encoding="utf-8"))
@@ -113,5 +115,5 @@ def ledger(
         for effect in declared
         if effect.kind == "tree" and not in_app(effect.subject)
     ]
-    judge = Covering(real, declared, package_files)
+    judge = Covering(declared, package_files)
     return Ledger(tuple(real), (*refused, *(str(one) for one in real if not judge.covers(one))))

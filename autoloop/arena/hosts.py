@@ -87,11 +87,15 @@ class Host:
 
     @property
     def leader(self) -> ProcessId:
-        """Its process 1, seen from the machine."""
-        leader = self._record.leader
-        if leader is None or not leader.alive():
-            raise NoSuchHost(f"host {self.name}", "it is not running", "boot it")
-        return leader
+        """Its process 1, seen from the machine; another one after a reboot from within."""
+        record = self._record
+        if record.leader is None or not record.leader.alive():
+            found = boot.leader_of(record.container) if record.container else None
+            if found is None:
+                raise NoSuchHost(f"host {self.name}", "it is not running", "boot it")
+            self._record = record.now(leader=found).write(self.folder)
+            return found
+        return record.leader
 
     def run(self, command: str, *, stdin: str = "", timeout_s: float = 60.0) -> Finished:
         """Run a command over SSH as root. 255 may be the connection's own failure."""

@@ -75,9 +75,9 @@ data_is_there() {
 }
 
 settings_are_the_same() {
-    grep -qx 'DATABASE_URL=sqlite:////srv/lingzhi/data/lingzhi_ecosystem.db' "$env_file"
-    grep -qx "SECRET_KEY=$secret" "$env_file"
-    grep -qx 'JWT_TTL_S=86400' "$env_file"
+    grep -Eqx "DATABASE_URL=['\"]?sqlite:///$database['\"]?" "$env_file"
+    grep -Eqx "SECRET_KEY=['\"]?$secret['\"]?" "$env_file"
+    grep -Eqx "JWT_TTL_S=['\"]?86400['\"]?" "$env_file"
     grep -qx "AGENT_MODEL_CONFIG='{\"model\": \"echo-1\", \"max_reply_chars\": 400}'" "$env_file"
     grep -qx 'LINGZHI_LOG_DIR=/var/log/lingzhi' "$env_file"
     [ "$(grep -c '^DATABASE_URL=' "$env_file")" = 1 ]

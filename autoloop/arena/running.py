@@ -59,13 +59,11 @@ def listeners(host: Host, names: dict[int, str]) -> dict[str, str]:
 def _running(host: Host, names: dict[int, str]) -> list[Running]:
     found = []
     for group in cgroups.groups_of(host.control_group)[:1]:
-        for file in group.rglob("cgroup.procs"):
-            units = UNIT.findall(str(file.relative_to(group)))
+        for place in cgroups.with_subgroups(group):
+            units = UNIT.findall(str(place.relative_to(group)))
             unit = re.sub(r"^session-.*", "a session", units[-1] if units else "no unit")
-            with contextlib.suppress(FileNotFoundError, ProcessLookupError, OSError):
-                for pid in file.read_text().split():
-                    one = _one(int(pid), unit, names)
-                    found += [one] if one else []
+            listed = (_one(pid, unit, names) for pid in cgroups.processes_in(place))
+            found += [one for one in listed if one]
     return found
 
 

@@ -121,7 +121,13 @@ def accounts(disk: Disk) -> Facts:
 def settings(text: str) -> Facts:
     """Each setting of the app's environment file, its value as a digest."""
     pairs = re.findall(r"^\s*(?:export\s+)?([A-Za-z_]\w*)=(.*)$", text, re.M)
-    return {("setting", f"{SETTINGS}#{key}"): _digest(value.strip()) for key, value in pairs}
+    return {("setting", f"{SETTINGS}#{key}"): _digest(_unquoted(value)) for key, value in pairs}
+
+
+def _unquoted(value: str) -> str:
+    """The value as systemd hands it on: quotes round all of it are not part of it."""
+    found = re.fullmatch(r"""(['"])(.*)\1""", value.strip())
+    return found[2] if found else value.strip()
 
 
 def database(root: Path, path: str) -> Facts:

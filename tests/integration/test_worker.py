@@ -225,10 +225,12 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     (home / "trial" / "good.py").write_text(textwrap.dedent(FLOWS))
     (home / "trial" / "broken.py").write_text("this is no Python\n")
     server = Server(home)
-    server.start()
-    yield server
-    server.kill()
-    server.http.close()
+    try:
+        server.start()
+        yield server
+    finally:
+        server.kill()
+        server.http.close()
     shutil.rmtree(home / "results", ignore_errors=True)
 
 
@@ -351,16 +353,44 @@ def test_the_limit_is_kept(server: Server, worker: Worker) -> None:
     assert most == 2
 
 
-def test_a_nudge_saves_the_wait_for_the_poll(
-    server: Server, own_worker: Callable[..., Worker]
-) -> None:
-    """A worker that polls once in a minute starts a run at once when nudged."""
-    worker = own_worker("nudged", "--poll-s", "60")
-    deployment = server.deploy("good.steps", worker.pool)
-    time.sleep(1)
-    run = server.run(deployment)
-    worker.process.send_signal(signal.SIGUSR1)
-    server.await_state(run, "COMPLETED", seconds=15)
+EMBEDDED = """
+    import asyncio, sys, httpx
+    from autoloop.worker.policy import Policy
+    from autoloop.worker.warm import work
+
+    async def main(pool, api):
+        stop, nudge = asyncio.Event(), asyncio.Event()
+        rarely = Policy(poll_s=60)
+        working = asyncio.create_task(work("nudged", pool, 2, ["trial"], stop, nudge, rarely))
+        loop = asyncio.get_running_loop()
+        while path := await loop.run_in_executor(None, sys.stdin.readline):
+            async with httpx.AsyncClient() as client:
+                answer = await client.post(api + path.strip(), json={})
+            nudge.set()
+            print(answer.json()["id"], flush=True)
+        stop.set()
+        await working
+
+    asyncio.run(main(*sys.argv[1:]))
+"""
+
+
+def test_another_program_runs_the_worker_and_nudges_it(server: Server) -> None:
+    """In one event loop with it; the worker polls once in a minute, yet the run starts at once."""
+    command = [sys.executable, "-c", textwrap.dedent(EMBEDDED), "pool-nudged", server.url]
+    with subprocess.Popen(
+        command, env=server.env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as program:
+        assert program.stdin
+        assert program.stdout
+        workers = "/work_pools/pool-nudged/workers/filter"
+        until(lambda: server.http.post(workers, json={}).status_code == 200, 30)
+        deployment = server.deploy("good.steps", "pool-nudged")
+        time.sleep(1.5)
+        print(f"/deployments/{deployment}/create_flow_run", file=program.stdin, flush=True)
+        server.await_state(program.stdout.readline().strip(), "COMPLETED", seconds=15)
+        program.stdin.close()
+        assert program.wait(15) == 0
 
 
 def test_the_next_worker_takes_up_what_a_killed_one_left(
@@ -388,11 +418,11 @@ def test_a_stopping_worker_gives_its_runs_back(
     server: Server, own_worker: Callable[..., Worker]
 ) -> None:
     """SIGTERM: short work ends, long work goes back; the next worker completes it."""
-    worker = own_worker("drained", "--drain-s", "3")
+    worker = own_worker("drained", "--drain-s", "2")
     deployment = server.deploy("good.steps", worker.pool)
-    long = server.run(deployment, count=6, seconds=1)
+    long = server.run(deployment, count=5, seconds=0.9)
     until(lambda: server.noted(long, "step 0 ends"), 20)
-    short = server.run(deployment, count=1, seconds=2)
+    short = server.run(deployment, count=1, seconds=1)
     pids = [server.pid(short), server.pid(long)]
     assert worker.stop() < 15
     assert server.state(short) == "COMPLETED"
@@ -414,12 +444,12 @@ def test_two_workers_of_one_name_are_refused(server: Server, worker: Worker) -> 
 def test_a_server_that_is_killed_and_comes_back_loses_nothing(
     server: Server, worker: Worker
 ) -> None:
-    """Killed in the middle of a run, back ten seconds later: the run ends, the next one starts."""
+    """Killed in the middle of a run, back some seconds later: the run ends, the next one starts."""
     deployment = server.deploy("good.steps", worker.pool)
     run = server.run(deployment, count=4, seconds=1)
     until(lambda: server.noted(run, "step 1 begins"), 20)
     server.kill()
-    time.sleep(6)
+    time.sleep(3)
     server.start()
     read = server.await_state(run, "COMPLETED", "CRASHED")
     assert (read["state_type"], read["run_count"]) == ("COMPLETED", 1), server.story(run)
