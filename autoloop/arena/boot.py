@@ -27,7 +27,8 @@ shift
 rm -rf "$folder/work/work" "$folder/work/incompat"
 options="lowerdir=$layers,upperdir=$folder/up,workdir=$folder/work"
 mount -t overlay arena -o "$options,redirect_dir=off,metacopy=off,index=off,volatile" "$folder/root"
-exec "$@" </dev/null >>"$folder/console.log" 2>&1
+exec </dev/null >>"$folder/console.log" 2>&1
+while "$@"; [ $? = 133 ]; do echo "the host reboots"; done
 """
 
 
@@ -76,7 +77,14 @@ def group_name(machine: str) -> str:
 
 def leader_of(container: ProcessId) -> ProcessId | None:
     """The host's process 1 as the machine sees it, once it is there."""
-    for pid in children_of(container.pid):
-        if is_init(pid):
-            return ProcessId.of(pid)
+    for supervisor in supervisors_of(container):
+        for pid in children_of(supervisor.pid):
+            if is_init(pid):
+                return ProcessId.of(pid)
     return None
+
+
+def supervisors_of(container: ProcessId) -> list[ProcessId]:
+    """The systemd-nspawn under the shell that starts it again after a reboot."""
+    found = [ProcessId.of(pid) for pid in children_of(container.pid) if container.alive()]
+    return [process for process in found if process]

@@ -137,7 +137,8 @@ class Host:
         """Shut it down in order, and throw it away."""
         container = self._record.container
         if container and self.running:
-            container.send(signal.SIGTERM)
+            for supervisor in boot.supervisors_of(container):
+                supervisor.send(signal.SIGTERM)
             with announced(f"{self.name} shuts down"):
                 wait_until(lambda: not self.running, STOP_S)
         self.crash()

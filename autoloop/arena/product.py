@@ -1,0 +1,185 @@
+"""The product under drill, used as any user does: its command line, its API, SSH to the hosts.
+
+Nothing of it is imported: it is a program with an address.
+"""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import httpx
+
+from autoloop.arena.errors import JudgeFailed
+from autoloop.arena.hosts import Host
+from autoloop.arena.processes import wait_until
+
+READY_S = 180.0
+STOP_S = 60.0
+
+
+def app_document(name: str, host: Host) -> dict[str, Any]:
+    """The ``autoloop.toml`` of the managed app on *host*, as JSON."""
+    site = "/etc/nginx/sites-available/lingzhi"
+    return {
+        "name": name,
+        "environment": "test",
+        "host": {
+            "address": host.ip,
+            "user": "root",
+            "identity_file": str(host.login_key),
+            "known_hosts": host.known_hosts,
+        },
+        "code": {"path": "/srv/lingzhi/app"},
+        "data": {"sqlite": ["/srv/lingzhi/data/lingzhi_ecosystem.db"]},
+        "components": [
+            {
+                "name": "app",
+                "unit": "lingzhi.service",
+                "port": 8080,
+                "settings": "/etc/lingzhi/lingzhi.env",
+                "config": [
+                    "/srv/lingzhi/app/gunicorn.conf.py",
+                    "/etc/systemd/system/lingzhi.service",
+                ],
+                "logs": ["/var/log/lingzhi/error.log"],
+            },
+            {
+                "name": "front",
+                "unit": "nginx.service",
+                "port": 80,
+                "config": [site],
+                "config_test": ["nginx", "-t"],
+                "logs": ["/var/log/nginx/error.log"],
+                "needs": ["app"],
+            },
+        ],
+        "cases": [
+            {
+                "name": "health",
+                "url": "http://127.0.0.1/api/health",
+                "json_equals": {"status": "ok"},
+            }
+        ],
+        "health": {"every_s": 5, "confirm": 3, "confirm_gap_s": 1.5, "ready_s": 20, "hold_s": 3},
+    }
+
+
+class Product:
+    """An isolated platform: own state folder, own ports; or a running one."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        self.api = f"http://127.0.0.1:{free_port()}"
+        self.environment = {
+            **{k: v for k, v in os.environ.items() if not k.startswith(("PREFECT_", "AUTOLOOP_"))},
+            "AUTOLOOP_HOME": str(home),
+            "AUTOLOOP_API_PORT": self.api.rsplit(":", 1)[1],
+            "AUTOLOOP_PREFECT_PORT": str(free_port()),
+        }
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start it and wait until it answers."""
+        self.home.mkdir(parents=True, exist_ok=True)
+        with (self.home / "platform.log").open("wb") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "autoloop.platform"],
+                env=self.environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        if not wait_until(self.answers, READY_S, 0.3):
+            said = (self.home / "platform.log").read_text()[-500:]
+            raise JudgeFailed("platform", f"does not answer: {said}", f"look into {self.home}")
+
+    def stop(self) -> None:
+        """Stop it, and everything that it started."""
+        if self._process is None:
+            return
+        self._process.send_signal(signal.SIGTERM)
+        try:
+            self._process.wait(STOP_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait(5)
+        self._process = None
+
+    def answers(self) -> bool:
+        """Whether the API is there, and the platform's state is written."""
+        try:
+            well = httpx.get(f"{self.api}/healthz", timeout=3).status_code == 200
+        except httpx.HTTPError:
+            return False
+        return well and (self.home / "platform.json").exists()
+
+    def pids(self) -> dict[str, Any]:
+        """The platform's processes by name: server, node, and its own."""
+        state: dict[str, Any] = json.loads((self.home / "platform.json").read_text())
+        return state
+
+    def register(self, name: str, host: Host) -> None:
+        """Put the app of *host* under care, by the command line."""
+        path = self.home / f"{name}.json"
+        path.write_text(json.dumps(app_document(name, host)))
+        self.command("register", str(path))
+
+    def command(self, *words: str, timeout_s: float = 240) -> str:
+        """One command of the product; what it printed."""
+        argv = [sys.executable, "-m", "autoloop.doors.cli", *words]
+        done = subprocess.run(
+            argv, env=self.environment, capture_output=True, text=True, timeout=timeout_s, check=False
+        )
+        if done.returncode:
+            raise JudgeFailed(f"autoloop {words[0]}", done.stderr[-800:], f"look into {self.home}")
+        return done.stdout
+
+    def report(self, name: str, text: str) -> str:
+        """Hand a text in; the incident's id."""
+        done = self._call("POST", "/api/incidents", {"app": name, "text": text})
+        return str(done["incident"])
+
+    def incidents(self, name: str) -> list[dict[str, Any]]:
+        """What the product has on record for one app, newest first."""
+        rows: list[dict[str, Any]] = self._call("GET", f"/api/incidents?app={name}")["incidents"]
+        return rows
+
+    def _call(self, method: str, path: str, body: Any = None) -> Any:
+        token = (self.home / "token").read_text().strip()
+        headers = {"Authorization": f"Bearer {token}"}
+        for _ in range(30):
+            try:
+                reply = httpx.request(
+                    method, self.api + path, json=body, headers=headers, timeout=30
+                )
+                if reply.status_code < 500:
+                    reply.raise_for_status()
+                    return reply.json()
+            except httpx.TransportError:
+                pass
+            time.sleep(1)
+        raise JudgeFailed("platform", f"no answer to {path}", f"look into {self.home / 'logs'}")
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+
+def free_port() -> int:
+    """A port that nobody listens on now."""
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return int(one.getsockname()[1])
