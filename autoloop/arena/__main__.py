@@ -5,13 +5,17 @@ import signal
 import sys
 from argparse import REMAINDER, ArgumentParser, Namespace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
-from autoloop.arena import hosts
+from autoloop.arena import drill, hosts
 from autoloop.arena.check import LEFT_ALONE_S, as_json, check
 from autoloop.arena.errors import ArenaError
 from autoloop.arena.fault import load
 from autoloop.arena.image import build
+from autoloop.arena.product import Product
 from autoloop.arena.progress import say
+
+FOLDER = "a folder of faults instead of the shipped ones"
 
 
 def main(words: list[str] | None = None) -> int:
@@ -38,12 +42,26 @@ def _parser() -> ArgumentParser:
     verb.add_argument("name")
     verb.set_defaults(do=_up)
 
-    verb = verbs.add_parser("list", help="the hosts that are there")
-    verb.set_defaults(do=_list)
+    verb = verbs.add_parser("hosts", help="the hosts that are there")
+    verb.set_defaults(do=_hosts)
 
-    verb = verbs.add_parser("run", help="run a command on a host over SSH, as root")
+    verb = verbs.add_parser("exec", help="run a command on a host over SSH, as root")
     verb.add_argument("name")
     verb.add_argument("command", nargs=REMAINDER)
+    verb.set_defaults(do=_exec)
+
+    verb = verbs.add_parser("list", help="the faults there are")
+    verb.add_argument("--faults", type=Path, help=FOLDER)
+    verb.set_defaults(do=_list)
+
+    verb = verbs.add_parser("run", help="drill faults: the product at work, and the score card")
+    verb.add_argument("name", nargs="*")
+    verb.add_argument("--faults", type=Path, help=FOLDER)
+    verb.add_argument("--jobs", type=int, default=2, help="hosts at a time (default 2)")
+    verb.add_argument("--repeat", type=int, default=1, help="how often each fault is made")
+    verb.add_argument("--baselines", action="store_true", help="what naive repairs would score")
+    verb.add_argument("--home", type=Path, help="state folder of the platform under drill")
+    verb.add_argument("--json", type=Path, help="where the score card goes")
     verb.set_defaults(do=_run)
 
     verb = verbs.add_parser("down", help="shut a host down and throw it away")
@@ -55,7 +73,7 @@ def _parser() -> ArgumentParser:
 
     verb = verbs.add_parser("check", help="check faults: red, green, red, each on a fresh host")
     verb.add_argument("name", nargs="*")
-    verb.add_argument("--faults", type=Path, help="a folder of faults instead of the shipped ones")
+    verb.add_argument("--faults", type=Path, help=FOLDER)
     verb.add_argument("--jobs", type=int, default=2, help="hosts at a time (default 2)")
     verb.add_argument("--alone", type=float, default=LEFT_ALONE_S, help="seconds left alone")
     verb.add_argument("--json", type=Path, help="where the report goes")
@@ -75,13 +93,13 @@ def _up(asked: Namespace) -> int:
     return 0
 
 
-def _list(_asked: Namespace) -> int:
+def _hosts(_asked: Namespace) -> int:
     for record in hosts.everybody():
         print(record.name, record.ip, "running" if record.running else "off")
     return 0
 
 
-def _run(asked: Namespace) -> int:
+def _exec(asked: Namespace) -> int:
     done = hosts.find(asked.name).run(" ".join(asked.command))
     sys.stdout.write(done.stdout)
     sys.stderr.write(done.stderr)
@@ -95,6 +113,32 @@ def _down(asked: Namespace) -> int:
 
 def _sweep(_asked: Namespace) -> int:
     print(*hosts.sweep(), sep="\n")
+    return 0
+
+
+def _list(asked: Namespace) -> int:
+    for fault in load(asked.faults):
+        right = f"{fault.error_class}.{fault.subtype}"
+        print(
+            f"{fault.name:24} {right:32} {'' if fault.auto else 'a person must be asked'}".rstrip()
+        )
+    return 0
+
+
+def _run(asked: Namespace) -> int:
+    """Exit 0 when the drill itself worked, whatever the score."""
+    faults = load(asked.faults, asked.name)
+    with (
+        TemporaryDirectory(prefix="autoloop-drill-") as folder,
+        Product(asked.home or Path(folder)) as product,
+    ):
+        card = drill.run(faults, product, asked.jobs, asked.repeat, asked.baselines)
+    text = json.dumps(card, indent=2, ensure_ascii=False) + "\n"
+    if asked.json:
+        asked.json.write_text(text, encoding="utf-8")
+    else:
+        sys.stdout.write(text)
+    say(json.dumps(card["summary"]))
     return 0
 
 

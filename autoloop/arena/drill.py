@@ -43,7 +43,11 @@ class Trial:
 
 
 def run(
-    faults: Sequence[Fault], product: Product, jobs: int = 2, repeat: int = 1, baselines: bool = False
+    faults: Sequence[Fault],
+    product: Product,
+    jobs: int = 2,
+    repeat: int = 1,
+    baselines: bool = False,
 ) -> dict[str, Any]:
     """Drill them all; the score card as `ARENA` rows and a summary."""
     sweep()

@@ -136,7 +136,12 @@ class Product:
         """One command of the product; what it printed."""
         argv = [sys.executable, "-m", "autoloop.doors.cli", *words]
         done = subprocess.run(
-            argv, env=self.environment, capture_output=True, text=True, timeout=timeout_s, check=False
+            argv,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=timeout_s,
+            check=False,
         )
         if done.returncode:
             raise JudgeFailed(f"autoloop {words[0]}", done.stderr[-800:], f"look into {self.home}")
@@ -173,7 +178,10 @@ class Product:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self.stop()
 
