@@ -18,6 +18,7 @@ class Settings(BaseSettings):
     api_port: int = 4211
     workers: int = Field(default=4, ge=1, le=64)
     crash_retries: int = Field(default=5, ge=0)
+    crash_backoff_s: float = Field(default=1.0, ge=0)
     lock_wait_s: float = 300.0
 
     @property

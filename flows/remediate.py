@@ -2,6 +2,7 @@
 
 from prefect import flow
 
+from autoloop.core.errors import AutoloopError
 from autoloop.core.report import Report
 from autoloop.core.work import Work
 from flows.config import config
@@ -9,6 +10,8 @@ from flows.loop import close_loop
 from flows.service import service
 from tasks.diagnosis import diagnose_target
 from tasks.incident import open_incident
+from tasks.repair import give_up
+from tasks.report import write_report
 from tasks.target import working_on
 
 CLASSES = {"SERVICE": service, "CONFIG": config}
@@ -31,6 +34,11 @@ def remediate(app: str, error: str = "", incident: str = "") -> Report:
     opened = open_incident(Work(id=incident, app=app), error)
     work = Work(id=opened.id, app=app)
     with working_on(work):
-        diagnosis = diagnose_target(work)
-        close = CLASSES.get(diagnosis.top.error_class, close_loop)
-        return close(work, diagnosis)
+        try:
+            diagnosis = diagnose_target(work)
+            close = CLASSES.get(diagnosis.top.error_class, close_loop)
+            return close(work, diagnosis)
+        except AutoloopError as error:
+            given_up = give_up(work, str(error))
+            write_report(work, given_up.diagnosis, given_up.plan, [])
+            raise

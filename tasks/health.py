@@ -1,16 +1,26 @@
 """Health: what is looked at on a schedule, and when it becomes an incident."""
 
+import fcntl
+import logging
+import os
 import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
 
-from autoloop.core.errors import NotSettled
+from autoloop.core.errors import AutoloopError, NotSettled
 from autoloop.core.incident import Request, State
 from autoloop.core.target import Observer, Read
 from autoloop.core.words import Frozen
 from autoloop.core.work import Work
+from autoloop.settings import settings
 from tasks.backup import backup_action
 from tasks.look import Look, look_at
 from tasks.step import step
-from tasks.target import ledger, session_of, spec_of, writing
+from tasks.target import ledger, session_of, spec_of, working_on, writing
+
+log = logging.getLogger("autoloop.health")
 
 
 class HealthResult(Frozen):
@@ -20,7 +30,7 @@ class HealthResult(Frozen):
     well: bool
     cause: str = ""
     incident: str = ""
-    new: bool = False
+    skipped: str = ""
 
 
 class Adopted(Frozen):
@@ -31,8 +41,33 @@ class Adopted(Frozen):
     files: int
 
 
-@step(keep=False, retries=1)
-def check_health(work: Work) -> Look:
+@step(keep=False, retries=0, timeout_s=600)
+def check_applications(work: Work, apps: list[str]) -> list[HealthResult]:
+    """Look at all of them, many at a time. What is wrong becomes an incident; see `check`."""
+    with ThreadPoolExecutor(max_workers=16, thread_name_prefix="health") as pool:
+        return list(pool.map(lambda app: check(Work(id=f"{work.id}/{app}", app=app)), apps))
+
+
+def check(work: Work) -> HealthResult:
+    """One application: skipped while it is being repaired, or while an earlier look still runs."""
+    with alone(settings().home / "health" / f"{work.app}.lock") as first:
+        if not first:
+            return HealthResult(app=work.app, well=False, skipped="an earlier look still runs")
+        if (live := ledger().live(work.app)) is not None:
+            return HealthResult(
+                app=work.app, well=False, skipped="being repaired", incident=live.id
+            )
+        try:
+            with working_on(work):
+                return note_health(work, look_often(work))
+        except AutoloopError as error:
+            return _troubled(work, type(error).__name__, f"health check: {error}")
+        except Exception as error:
+            log.exception("health of %s", work.app)
+            return HealthResult(app=work.app, well=False, cause=repr(error)[:300])
+
+
+def look_often(work: Work) -> Look:
     """Look; when something is wrong look again a few times, so that a blip is none."""
     spec, host = spec_of(work), session_of(work)
     look = look_at(spec, host)
@@ -45,23 +80,50 @@ def check_health(work: Work) -> Look:
 
 
 @step(keep=False, retries=1)
+def check_health(work: Work) -> Look:
+    """The same as a step of its own."""
+    return look_often(work)
+
+
 def note_health(work: Work, look: Look) -> HealthResult:
     """Open an incident for what is wrong; close the one a person was asked when all is well."""
     top = look.diagnosis.top
+    if not look.well:
+        excerpts = "; ".join(e.excerpt for e in top.evidence)
+        text = f"health check: {top.name} {top.culprit}: {excerpts}"
+        return _troubled(work, top.name, text)
     waiting = ledger().asked(work.app)
-    if look.well:
-        if waiting is not None:
-            ledger().move(waiting.id, State.CLOSED, "well again; not by a remedy")
-        _remember_good(work, look)
-        return HealthResult(app=work.app, well=True)
+    if waiting is not None:
+        ledger().move(waiting.id, State.CLOSED, "well again; not by a remedy")
+    _remember_good(work, look)
+    return HealthResult(app=work.app, well=True)
+
+
+def _troubled(work: Work, cause: str, text: str) -> HealthResult:
+    """One incident for one trouble: none while a person is asked about this application."""
+    waiting = ledger().asked(work.app)
     if waiting is not None:
         ledger().note(waiting.id, "still so")
-        return HealthResult(app=work.app, well=False, cause=top.name, incident=waiting.id)
-    excerpts = "; ".join(e.excerpt for e in top.evidence)
-    text = f"health check: {top.name} {top.culprit}: {excerpts}"[:4000]
-    request = Request(app=work.app, text=text, source="health", actor="health")
-    incident, new = ledger().open_incident(request)
-    return HealthResult(app=work.app, well=False, cause=top.name, incident=incident.id, new=new)
+        return HealthResult(app=work.app, well=False, cause=cause, incident=waiting.id)
+    request = Request(app=work.app, text=text[:4000], source="health", actor="health")
+    incident, _ = ledger().open_incident(request)
+    return HealthResult(app=work.app, well=False, cause=cause, incident=incident.id)
+
+
+@contextmanager
+def alone(path: Path) -> Iterator[bool]:
+    """Whether this is the only process inside; never waits. A killed process is outside."""
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+        else:
+            yield True
+    finally:
+        os.close(handle)
 
 
 @step()

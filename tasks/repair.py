@@ -2,7 +2,7 @@
 
 import time
 
-from autoloop.core.diagnosis import Diagnosis
+from autoloop.core.diagnosis import Diagnosis, unknown
 from autoloop.core.errors import AutoloopError, OperationFailed
 from autoloop.core.incident import State
 from autoloop.core.plan import Plan
@@ -16,7 +16,7 @@ from tasks.backup import Backup, backup_action
 from tasks.look import look_at, look_until_well
 from tasks.remedies import library
 from tasks.step import step
-from tasks.target import ledger, session_of, spec_of
+from tasks.target import ledger, session_of, spec_of, writing
 
 
 class Applied(Frozen):
@@ -90,7 +90,9 @@ def settle(work: Work, plan: Plan, applied: Applied, proof: Proof, backup: Backu
     kept = Settled(remedy=applied.remedy, proof=proof, kept=proof.holds, backup=backup.id)
     if proof.holds:
         for op in applied.operations:
-            session.commit(op)
+            if (done := session.commit(op)).outcome in ("reverted", "half"):
+                what = f"was proved, but is '{done.outcome}' on the host"
+                raise OperationFailed(f"operation {op}", what, "look at the host")
         good = backup_action(spec, f"{work.id}: proved", good=True)
         session.do(work.op("good"), good)
         ledger().move(work.id, State.CLOSED, f"{applied.remedy} is proved",
@@ -109,6 +111,8 @@ def _undo(work: Work, plan: Plan, applied: Applied) -> None:
     trouble: list[str] = []
     for op, planned in reversed(list(zip(applied.operations, actions, strict=False))):
         try:
+            if session.outcome(op).outcome == "not done":
+                continue
             if isinstance(planned.action, ChangeFiles):
                 session.revert(op)
             elif planned.inverse is not None:
@@ -125,3 +129,30 @@ def ask_person(work: Work, attempts: list[Settled], plan: Plan) -> Work:
     if not any(attempt.kept for attempt in attempts) and not plan.empty:
         ledger().move(work.id, State.ASKED, "every remedy was tried and put back")
     return work
+
+
+class GivenUp(Frozen):
+    """What was known when a run could not go on."""
+
+    diagnosis: Diagnosis
+    plan: Plan
+
+
+@step()
+def give_up(work: Work, error: str) -> GivenUp:
+    """Put back what is not proved, as far as the target lets us, and ask a person."""
+    record = ledger().record(work.id)
+    plan = Plan.model_validate(record["plan"] or {"incident": work.id})
+    trouble = ""
+    if record["state"] in (State.REPAIRING, State.PROVING):
+        try:
+            with writing(work):
+                for number, proposal in reversed(list(enumerate(plan.proposals, 1))):
+                    attempt = work.next(number)
+                    ops = tuple(attempt.op(str(n)) for n in range(len(proposal.actions)))
+                    _undo(attempt, plan, Applied(remedy=proposal.remedy, operations=ops))
+        except AutoloopError as another:
+            trouble = f"; putting back failed as well: {another}"
+    ledger().move(work.id, State.ASKED, f"{error}{trouble}")
+    diagnosis = record["diagnosis"] or unknown("run", error)
+    return GivenUp(diagnosis=diagnosis, plan=plan)

@@ -83,13 +83,15 @@ def failpoint(name: str) -> None:
     """Stop here for as long as a file of this name lies in ``AUTOLOOP_FAILPOINTS``.
 
     The crash tests use it to kill processes at exact moments: the file is renamed to
-    ``NAME.reached`` and the step goes on when that one is removed. Costs nothing when not set.
+    ``NAME.reached``, holds this process's number, and the step goes on when it is removed.
+    Costs nothing when not set.
     """
     folder = os.environ.get("AUTOLOOP_FAILPOINTS")
     if not folder:
         return
     wanted, reached = Path(folder, name), Path(folder, f"{name}.reached")
     if wanted.exists():
+        wanted.write_text(str(os.getpid()))
         wanted.rename(reached)
     while reached.exists():
         time.sleep(0.02)

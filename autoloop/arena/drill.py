@@ -96,13 +96,16 @@ def drill(trial: Trial, product: Product, image: Image) -> dict[str, Any]:
         judge = Judge(host, fault)
         judge.baseline()
         product.register(trial.name, host)
-        judge.baseline()
-        judge.inject()
-        if fault.told_by == "report":
-            product.report(trial.name, fault.report)
-        record = _watch(product, trial, fault)
-        effects = chosen_effects(record)
-        return card_row(trial, judge.injected_at, record, judge.verdict(effects))
+        try:
+            judge.baseline()
+            judge.inject()
+            if fault.told_by == "report":
+                product.report(trial.name, fault.report)
+            record = _watch(product, trial, fault)
+            verdict = judge.verdict(chosen_effects(record))
+        finally:
+            product.unregister(trial.name)
+        return card_row(trial, judge.injected_at, record, verdict)
 
 
 def _watch(product: Product, trial: Trial, fault: Fault) -> dict[str, Any] | None:

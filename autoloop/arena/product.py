@@ -132,6 +132,10 @@ class Product:
         path.write_text(json.dumps(app_document(name, host)))
         self.command("register", str(path))
 
+    def unregister(self, name: str) -> None:
+        """Let it out of care."""
+        self.command("unregister", name)
+
     def command(self, *words: str, timeout_s: float = 240) -> str:
         """One command of the product; what it printed."""
         argv = [sys.executable, "-m", "autoloop.doors.cli", *words]

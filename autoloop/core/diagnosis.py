@@ -68,3 +68,9 @@ class Diagnosis(Frozen):
     def benign(self) -> bool:
         """Whether there is nothing to repair."""
         return self.top.name == BENIGN
+
+
+def unknown(source: str, why: str) -> Diagnosis:
+    """The diagnosis of a trouble that could not be looked into, and why."""
+    seen = Evidence(source=source, excerpt=why)
+    return Diagnosis(causes=(Cause(name=UNKNOWN, confidence=0.0, evidence=(seen,)),))

@@ -61,6 +61,17 @@ def register(
 
 
 @app.command()
+def unregister(
+    name: Annotated[str, typer.Argument(help="the application")],
+    as_json: Json = False,
+) -> None:
+    """Let an application out of care. Its host keeps its backups, the ledger its incidents."""
+    from autoloop.doors import client
+
+    show(client.unregister(name), as_json, lambda d: f"{d['app']} is no longer under care")
+
+
+@app.command()
 def doctor(
     file: Annotated[Path, typer.Argument(help="the application's autoloop.toml")] = Path(
         "autoloop.toml"

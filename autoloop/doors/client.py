@@ -1,6 +1,7 @@
 """What every local door does: ask the running platform, or be one for the length of one run."""
 
 import asyncio
+import contextlib
 import json
 import os
 import tomllib
@@ -103,6 +104,24 @@ def register(path: Path) -> dict[str, Any]:
     if running():
         asyncio.run(_renew(book))
     return {"app": spec.name, **adopted}
+
+
+def unregister(app: str) -> dict[str, Any]:
+    """Let an application out of care: nothing looks at it any more. Its host keeps its backups.
+
+    Raises:
+        NotFound: it is not under care.
+    """
+    book = ledger()
+    book.forget_app(app)
+    use_prefect()
+    from blocks.app import App
+
+    with contextlib.suppress(ValueError):  # there is no such block
+        App.delete(app)
+    if running():
+        asyncio.run(_renew(book))
+    return {"app": app}
 
 
 async def _renew(book: Ledger) -> None:

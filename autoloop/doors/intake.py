@@ -46,20 +46,14 @@ async def take(ledger: Ledger, request: Request) -> tuple[Incident, bool]:
     ledger.check_app(request.app)
     incident, new = ledger.open_incident(request)
     if not incident.flow_run and incident.state == "open":
-        parameters = {"app": incident.app, "error": incident.text, "incident": incident.id}
-        await start_run("remediate", parameters, key=f"incident:{incident.id}")
+        await start_remediation(incident)
     return incident, new
 
 
-async def take_up_orphans(ledger: Ledger) -> int:
-    """Start runs for incidents that were opened but never got one; how many."""
-    count = 0
-    for record in ledger.records(limit=200):
-        if record["state"] == "open" and not record["flow_run"]:
-            parameters = {"app": record["app"], "error": record["text"], "incident": record["id"]}
-            await start_run("remediate", parameters, key=f"incident:{record['id']}")
-            count += 1
-    return count
+async def start_remediation(incident: Incident) -> None:
+    """Start the run of an incident; asked twice, it starts one."""
+    parameters = {"app": incident.app, "error": incident.text, "incident": incident.id}
+    await start_run("remediate", parameters, key=f"incident:{incident.id}")
 
 
 async def wait_for_server(client: PrefectClient, seconds: float) -> None:

@@ -70,14 +70,26 @@ class Ledger:
             rows = session.scalars(select(AppRow).order_by(AppRow.name))
             return {row.name: {**row.about, "updated": row.updated} for row in rows}
 
+    def forget_app(self, name: str) -> None:
+        """Let an application out of care. Its incidents stay."""
+        with self._transaction() as session:
+            session.delete(self._app(session, name))
+
+    @staticmethod
+    def _app(session: Connection, name: str) -> AppRow:
+        row = session.get(AppRow, name)
+        if row is None:
+            raise NotFound(f"app '{name}'", "is not under care", "autoloop register autoloop.toml")
+        return row
+
     def check_app(self, name: str) -> None:
         """Refuse a name that is not under care.
 
         Raises:
             NotFound: there is no such application.
         """
-        if name not in self.apps():
-            raise NotFound(f"app '{name}'", "is not under care", "autoloop register autoloop.toml")
+        with self._transaction() as session:
+            self._app(session, name)
 
     # -- incidents
 
@@ -167,6 +179,23 @@ class Ledger:
         with self._transaction() as session:
             row = session.scalars(query).first()
             return self._read(row) if row else None
+
+    def waiting(self) -> list[Incident]:
+        """Incidents that no run has taken up yet, the oldest first."""
+        query = select(IncidentRow).where(
+            IncidentRow.state == State.OPEN.value, IncidentRow.flow_run == ""
+        )
+        with self._transaction() as session:
+            rows = session.scalars(query.order_by(IncidentRow.opened).limit(100))
+            return [self._read(row) for row in rows]
+
+    def worked_on(self) -> list[Incident]:
+        """Incidents that a run has taken up and not ended."""
+        query = select(IncidentRow).where(
+            IncidentRow.state.not_in([s.value for s in ENDED]), IncidentRow.flow_run != ""
+        )
+        with self._transaction() as session:
+            return [self._read(row) for row in session.scalars(query.limit(1000))]
 
     def asked(self, app: str) -> Incident | None:
         """The newest incident of *app*, if it still waits for a person."""

@@ -28,7 +28,7 @@ def declared() -> list[dict[str, Any]]:
 
 
 async def register(client: PrefectClient, apps: dict[str, dict[str, Any]]) -> None:
-    """Create or renew every deployment, one health schedule an application, the automation."""
+    """Create or renew every deployment, the schedules of health, the automation."""
     await register_blocks()
     for row in declared():
         schedules = health_schedules(apps) if row["name"] == "health" else []
@@ -68,15 +68,18 @@ async def register_one(
 
 
 def health_schedules(apps: dict[str, dict[str, Any]]) -> list[DeploymentScheduleCreate]:
-    """One interval schedule for each application, with its name as the parameter."""
+    """One schedule for all applications that are looked at equally often."""
+    by_interval: dict[float, list[str]] = {}
+    for name, about in apps.items():
+        by_interval.setdefault(float(about["every_s"]), []).append(name)
     return [
         DeploymentScheduleCreate(
-            schedule=IntervalSchedule(interval=timedelta(seconds=about["every_s"])),
-            parameters={"app": name},
-            slug=name,
+            schedule=IntervalSchedule(interval=timedelta(seconds=seconds)),
+            parameters={"apps": names},
+            slug=f"every-{seconds:g}-s".replace(".", "-"),
             active=True,
         )
-        for name, about in apps.items()
+        for seconds, names in by_interval.items()
     ]
 
 

@@ -16,6 +16,7 @@ from prefect.client.orchestration import get_client
 from autoloop.doors import api, intake
 from autoloop.ledger.store import Ledger
 from autoloop.platform.deployments import register
+from autoloop.platform.dispatch import dispatch
 from autoloop.settings import Settings, settings
 from autoloop.worker.policy import Policy
 from autoloop.worker.warm import work
@@ -52,10 +53,13 @@ async def serve(chosen: Settings) -> None:
         loop.add_signal_handler(number, stop.set)
     ledger = Ledger(chosen.database_url)
     name = f"{socket.gethostname()}-{chosen.api_port}"
-    worker = asyncio.create_task(
-        work(name, "warm", chosen.workers, PRELOAD, stop, nudge,
-             Policy(crash_retries=chosen.crash_retries, drain_s=10))
-    )  # fmt: skip
+    policy = Policy(
+        crash_retries=chosen.crash_retries,
+        recoveries=max(10, chosen.crash_retries),
+        crash_backoff_s=chosen.crash_backoff_s,
+        drain_s=10,
+    )
+    worker = asyncio.create_task(work(name, "warm", chosen.workers, PRELOAD, stop, nudge, policy))
     app = api.build(ledger, read_token(chosen.home), chosen.reports, nudge.set)
     config = uvicorn.Config(app, host=chosen.host, port=chosen.api_port, log_level="warning",
                             h11_max_incomplete_event_size=1 << 16)  # fmt: skip
@@ -64,22 +68,13 @@ async def serve(chosen: Settings) -> None:
         await intake.wait_for_server(client, 120)
         await register(client, ledger.apps())
     serving = asyncio.create_task(server.serve())
-    orphans = asyncio.create_task(_mend(ledger, nudge))
+    dispatching = asyncio.create_task(dispatch(ledger, nudge.set))
     await asyncio.wait({worker, serving, asyncio.create_task(stop.wait())},
                        return_when=asyncio.FIRST_COMPLETED)  # fmt: skip
     stop.set()
-    orphans.cancel()
+    dispatching.cancel()
     server.should_exit = True
     await asyncio.gather(worker, serving, return_exceptions=False)
-
-
-async def _mend(ledger: Ledger, nudge: asyncio.Event) -> None:
-    """Incidents that were opened by a process that died before it started their run."""
-    while True:
-        with contextlib.suppress(Exception):
-            if await intake.take_up_orphans(ledger):
-                nudge.set()
-        await asyncio.sleep(20)
 
 
 def main() -> None:
