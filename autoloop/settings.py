@@ -52,7 +52,6 @@ class Settings(BaseSettings):
             ),
             "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
             "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
-            "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",
             "PREFECT_LOGGING_EXTRA_LOGGERS": "autoloop",
             "PREFECT_CLIENT_MAX_RETRIES": "12",
             "DO_NOT_TRACK": "1",

@@ -126,13 +126,14 @@ def place(work: Work, comparison: Comparison, backup: Backup) -> Placed:
         session.send({sha: data for sha, data in contents.items() if sha in wanted})
     operations = [work.op("files")]
     changes = comparison.changes
+    parts = spec.affected(change.path for change in changes)
     if comparison.stop_first:
-        for part in reversed(spec.deepest_first()):
+        for part in reversed(parts):
             session.do(work.op(f"stop/{part.name}"), part.service().stop(part.unit))
         changes = _seen_again(work, changes)
     try:
         session.do(operations[0], ChangeFiles(changes=changes))
-        for part in spec.deepest_first():
+        for part in parts:
             op = work.op(f"restart/{part.name}")
             operations.append(op)
             done = session.do(op, part.service().restart(part.unit))
@@ -194,7 +195,7 @@ def settle_deployment(
         session.do(work.op("good"), backup_action(spec, f"{work.id}: deployed", good=True))
         return ended
     session.revert(work.op("files"))
-    for part in spec.deepest_first():
+    for part in spec.affected(change.path for change in comparison.changes):
         session.do(work.op(f"undo/{part.name}"), part.service().restart(part.unit))
     look = look_until_well(spec, session, spec.health.ready_s)
     if not look.well:

@@ -36,7 +36,7 @@ def app_document(name: str, host: Host) -> dict[str, Any]:
             "identity_file": str(host.login_key),
             "known_hosts": host.known_hosts,
         },
-        "code": {"path": "/srv/lingzhi/app"},
+        "code": {"path": "/srv/lingzhi/app", "runs": ["app"]},
         "data": {"sqlite": ["/srv/lingzhi/data/lingzhi_ecosystem.db"]},
         "components": [
             {
@@ -126,10 +126,11 @@ class Product:
         state: dict[str, Any] = json.loads((self.home / "platform.json").read_text())
         return state
 
-    def register(self, name: str, host: Host) -> None:
+    def register(self, name: str, host: Host, **health: float) -> None:
         """Put the app of *host* under care, by the command line."""
-        path = self.home / f"{name}.json"
-        path.write_text(json.dumps(app_document(name, host)))
+        path, document = self.home / f"{name}.json", app_document(name, host)
+        document["health"] |= health
+        path.write_text(json.dumps(document))
         self.command("register", str(path))
 
     def unregister(self, name: str) -> None:
@@ -155,6 +156,16 @@ class Product:
         """Hand a text in; the incident's id."""
         done = self._call("POST", "/api/incidents", {"app": name, "text": text})
         return str(done["incident"])
+
+    def incident(self, number: str) -> dict[str, Any]:
+        """What the product has on record for one incident."""
+        row: dict[str, Any] = self._call("GET", f"/api/incidents/{number}")
+        return row
+
+    def run(self, deployment: str, **parameters: Any) -> str:
+        """Start a run; its id."""
+        done = self._call("POST", f"/api/runs/{deployment}", {"parameters": parameters})
+        return str(done["flow_run"])
 
     def incidents(self, name: str) -> list[dict[str, Any]]:
         """What the product has on record for one app, newest first."""

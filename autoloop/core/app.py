@@ -1,5 +1,6 @@
 """What an application is: the contents of its ``autoloop.toml``, checked."""
 
+from collections.abc import Iterable
 from typing import Any, Literal
 
 from pydantic import Field, ValidationError, field_validator, model_validator
@@ -26,9 +27,10 @@ class HostSpec(Frozen):
 
 
 class CodeSpec(Frozen):
-    """The tree that deployments change."""
+    """The tree that deployments change, and the components that run it (empty: all of them)."""
 
     path: str
+    runs: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ("__pycache__", "*.pyc", ".git", ".venv", "node_modules")
 
 
@@ -106,6 +108,14 @@ class AppSpec(Frozen):
         return parts
 
     @model_validator(mode="after")
+    def _known_runs(self) -> "AppSpec":
+        names = [part.name for part in self.components]
+        for name in self.code.runs if self.code else ():
+            if name not in names:
+                raise ValueError(f"code.runs names '{name}', which is not a component")
+        return self
+
+    @model_validator(mode="after")
     def _absolute_paths(self) -> "AppSpec":
         for path in self.watched():
             if not path.startswith("/") or "/../" in path or "\0" in path:
@@ -125,6 +135,20 @@ class AppSpec(Frozen):
         inside = f"{self.code.path}/" if self.code else "\0"
         files = (path for part in self.components for path in part.files())
         return tuple(dict.fromkeys(path for path in files if not path.startswith(inside)))
+
+    def affected(self, paths: Iterable[str]) -> tuple[Component, ...]:
+        """The components that must be restarted when *paths* change, what is needed first."""
+        changed = frozenset(paths)
+        inside = f"{self.code.path}/" if self.code else "\0"
+        runs = self.code.runs if self.code else ()
+        code = any(path.startswith(inside) for path in changed)
+        data = not changed.isdisjoint(self.data.sqlite)
+        return tuple(
+            part
+            for part in self.deepest_first()
+            if changed.intersection(part.files())
+            or ((code or data) and (not runs or part.name in runs))
+        )
 
     def component(self, name: str) -> Component:
         """The component called *name*."""

@@ -1,4 +1,4 @@
-"""What the server must know before work starts: deployments, schedules, the heartbeat rule."""
+"""What the server must know before work starts: block types, deployments, schedules."""
 
 from datetime import timedelta
 from importlib.resources import files
@@ -6,13 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from prefect.automations import Automation
 from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.actions import DeploymentScheduleCreate
 from prefect.client.schemas.schedules import IntervalSchedule
 from prefect.flows import Flow, load_flow_from_entrypoint
-
-HEARTBEAT = "autoloop: a run without heartbeat has crashed"
 
 
 def declared() -> list[dict[str, Any]]:
@@ -28,12 +25,11 @@ def declared() -> list[dict[str, Any]]:
 
 
 async def register(client: PrefectClient, apps: dict[str, dict[str, Any]]) -> None:
-    """Create or renew every deployment, the schedules of health, the automation."""
+    """Create or renew every deployment, with the schedules of health."""
     await register_blocks()
     for row in declared():
         schedules = health_schedules(apps) if row["name"] == "health" else []
         await register_one(client, row, schedules)
-    await register_heartbeat()
 
 
 async def register_blocks() -> None:
@@ -81,26 +77,3 @@ def health_schedules(apps: dict[str, dict[str, Any]]) -> list[DeploymentSchedule
         )
         for seconds, names in by_interval.items()
     ]
-
-
-async def register_heartbeat() -> None:
-    """A run whose heartbeat stops is called crashed: Prefect has no such automation by itself."""
-    trigger = {
-        "type": "event",
-        "after": ["prefect.flow-run.heartbeat"],
-        "expect": [
-            f"prefect.flow-run.{name}"
-            for name in ("heartbeat", "Completed", "Failed", "Cancelled", "Crashed")
-        ],
-        "match": {"prefect.resource.id": ["prefect.flow-run.*"]},
-        "for_each": ["prefect.resource.id"],
-        "posture": "Proactive",
-        "threshold": 1,
-        "within": 95,
-    }
-    action = {"type": "change-flow-run-state", "state": "CRASHED", "message": "heartbeat lost"}
-    wanted = Automation.model_validate({"name": HEARTBEAT, "trigger": trigger, "actions": [action]})
-    try:
-        await Automation.aread(name=HEARTBEAT)
-    except ValueError:
-        await wanted.acreate()

@@ -19,6 +19,7 @@ from autoloop.core.errors import HostUnreachable, NotSettled
 from autoloop.settings import Settings
 
 STOP_S = 25.0
+LASTED_S = 5.0
 BACKOFF_S = (0.2, 0.5, 1, 2, 5, 10)
 
 
@@ -31,7 +32,7 @@ class Child:
     environment: dict[str, str]
     log: Path
     process: subprocess.Popen[bytes] | None = None
-    starts: int = 0
+    quick_deaths: int = 0
     due: float = 0.0
     born: float = 0.0
     handles: list[IO[bytes]] = field(default_factory=list)
@@ -48,7 +49,6 @@ class Child:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
-        self.starts += 1
         self.born = time.monotonic()
 
     def dead(self) -> bool:
@@ -61,9 +61,8 @@ class Child:
             return
         now = time.monotonic()
         if not self.due:
-            lived = now - self.born
-            step = 0 if lived > 60 else min(self.starts - 1, len(BACKOFF_S) - 1)
-            self.due = now + BACKOFF_S[max(step, 0)]
+            self.quick_deaths = self.quick_deaths + 1 if now - self.born < LASTED_S else 0
+            self.due = now + BACKOFF_S[min(self.quick_deaths, len(BACKOFF_S) - 1)]
         if now >= self.due:
             self.due = 0.0
             self.start()

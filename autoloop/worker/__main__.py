@@ -21,7 +21,17 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--limit", type=int, default=4, help="flow runs at a time")
     parser.add_argument("--preload", default="flows", help="modules, separated by commas")
     parser.add_argument("--method", choices=["forkserver", "spawn"], default=DEFAULTS.method)
-    for name in ("poll", "grace", "drain", "sweep", "unowned", "take", "start", "patience"):
+    for name in (
+        "poll",
+        "grace",
+        "drain",
+        "sweep",
+        "unowned",
+        "fence",
+        "take",
+        "start",
+        "patience",
+    ):
         parser.add_argument(f"--{name}-s", type=float, default=getattr(DEFAULTS, f"{name}_s"))
     parser.add_argument("--crash-retries", type=int, default=DEFAULTS.crash_retries)
     return parser.parse_args()

@@ -34,7 +34,7 @@ from prefect.logging.loggers import flow_run_logger
 
 from autoloop.worker import preload
 from autoloop.worker.policy import UNREACHABLE, Why
-from autoloop.worker.transport import quick, quick_sync
+from autoloop.worker.transport import is_passing, quick, quick_sync
 
 PR_SET_PDEATHSIG = 1
 ORPHAN_GRACE_S = 1.0
@@ -139,7 +139,9 @@ def perform(job: Job, shared: SyncClientContext, patience_s: float) -> None:
             with shared:
                 flow_run = shared.client.read_flow_run(job.flow_run_id)
                 drive(flow_of(job, flow_run), flow_run, patience_s)
-        except httpx.TransportError as error:
+        except httpx.HTTPError as error:
+            if not is_passing(error):
+                raise
             print(f"flow run {job.flow_run_id}: API lost: {error!r}", file=sys.stderr)
             os._exit(UNREACHABLE)
 

@@ -15,6 +15,13 @@ UNREACHABLE = 75
 SERVER_LOST = 255
 """Exit code that multiprocessing reports when the fork server, not the child, went away."""
 
+RETRYING = "RETRYING"
+"""State of a run that its own process is to start again; the API calls it SCHEDULED, but hands it
+to no worker. Without that process it would wait for ever."""
+
+SIGNING_S = 5.0
+"""Time in which a worker signs the run that it has just taken."""
+
 
 @dataclass(frozen=True)
 class Policy:
@@ -30,6 +37,8 @@ class Policy:
         take_s: A run's wait for a child, before it is handed back.
         patience_s: How long one call waits for an API that does not answer.
         unowned_s: Age from which a run without an owner counts as abandoned.
+        fence_s: Time without a heartbeat after which a worker ends its children, as others may
+            soon take over its runs. Keep it well above the heartbeat's interval and the grace.
         crash_retries: How often a run is resumed after its process was killed.
         recoveries: How often a run is resumed after its worker was killed.
         crash_backoff_s: Wait before the first resumption; it doubles each time.
@@ -38,17 +47,23 @@ class Policy:
 
     poll_s: float = 1.0
     cancel_poll_s: float = 1.0
-    sweep_s: float = 60.0
+    sweep_s: float = 15.0
     grace_s: float = 30.0
     drain_s: float = 30.0
     start_s: float = 60.0
     take_s: float = 60.0
     patience_s: float = 120.0
     unowned_s: float = 60.0
+    fence_s: float = 600.0
     crash_retries: int = 3
     recoveries: int = 10
     crash_backoff_s: float = 1.0
     method: Method = "forkserver"
+
+    @property
+    def takeover_s(self) -> float:
+        """Silence of another worker after which its runs are taken over."""
+        return 1.5 * self.fence_s
 
 
 class Fate(Enum):
@@ -78,13 +93,13 @@ def fate_of_ended(ending: Ending, state: str, resumed: int, allowed: int) -> Fat
     """What follows from a child's end.
 
     Args:
-        state: Type of the run's state now, as the API names it.
+        state: Type of the run's state now, as the API names it, or RETRYING.
         resumed: How often the run was resumed after a crash so far.
         allowed: How often it may be.
     """
     if state == "CANCELLING" or (ending.why == "cancel" and state not in ENDED):
         return Fate.CANCEL
-    if state not in ("PENDING", "RUNNING", "CRASHED"):
+    if state not in ("PENDING", "RUNNING", RETRYING, "CRASHED"):
         return Fate.LEAVE
     if ending.why is not None and (ending.killed or state != "CRASHED"):
         return Fate.RESCHEDULE
@@ -104,14 +119,15 @@ def crashed(state: str) -> Fate:
 
 @dataclass(frozen=True)
 class Seen:
-    """A run that the API calls PENDING, RUNNING or CANCELLING, as a worker finds it.
+    """A run that the API calls PENDING, RUNNING or CANCELLING, or RETRYING, as a worker finds it.
 
     Attributes:
         state: Type of its state.
         age_s: Age of that state.
         owner: Name of the worker that took it, None when no worker has signed yet.
         nested: Runs inside another run's process and has no deployment of its own.
-        alive: Its process runs.
+        alive: Its process runs on this machine.
+        silence_s: How much longer ago than the newest heartbeat of the pool its owner's is.
     """
 
     state: str
@@ -119,15 +135,18 @@ class Seen:
     owner: str | None
     nested: bool
     alive: bool
+    silence_s: float = 0.0
 
 
-def fate_of_found(seen: Seen, me: str, unowned_s: float) -> Fate:
+def fate_of_found(seen: Seen, me: str, policy: Policy) -> Fate:
     """What the worker called ``me`` does with a run that it finds and is not running itself."""
     if seen.nested or seen.alive:
         return Fate.LEAVE
-    if seen.owner is None and seen.age_s < unowned_s:
+    if seen.state == "PENDING" and seen.age_s < SIGNING_S:
+        return Fate.LEAVE  # whoever owned it last: another worker may be about to sign it
+    if seen.owner is None and seen.age_s < policy.unowned_s:
         return Fate.LEAVE
-    if seen.owner not in (None, me):
+    if seen.owner not in (None, me) and seen.silence_s < policy.takeover_s:
         return Fate.LEAVE
     return Fate.CANCEL if seen.state == "CANCELLING" else Fate.RESUME
 

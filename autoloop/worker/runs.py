@@ -13,6 +13,7 @@ from prefect.client.schemas.filters import (
     FlowRunFilterId,
     FlowRunFilterParentFlowRunId,
     FlowRunFilterState,
+    FlowRunFilterStateName,
     FlowRunFilterStateType,
     TaskRunFilter,
     TaskRunFilterState,
@@ -26,6 +27,7 @@ from prefect.logging import get_logger
 from prefect.states import AwaitingRetry, Cancelled, Crashed
 
 from autoloop.worker.policy import (
+    RETRYING,
     SERVER_LOST,
     UNREACHABLE,
     Ending,
@@ -34,6 +36,7 @@ from autoloop.worker.policy import (
     backoff,
     fate_of_ended,
 )
+from autoloop.worker.transport import is_passing
 
 T = TypeVar("T")
 log = get_logger("worker.warm")
@@ -41,6 +44,8 @@ Count = Literal["autoloop.crash-resumes", "autoloop.recoveries"]
 """Labels that count resumptions, so that the count outlives every process."""
 
 OPEN = [StateType.PENDING, StateType.RUNNING, StateType.CANCELLING]
+AGAIN = "AwaitingRetry"
+"""Name of the state of a run that is to start again."""
 UNFINISHED = [*OPEN, StateType.SCHEDULED, StateType.PAUSED]
 
 
@@ -51,21 +56,39 @@ class Runs:
         self._client = client
         self._policy = policy
 
-    async def open_in(self, pool: str, types: list[StateType]) -> list[FlowRun]:
+    async def open_in(self, pool: str, state: FlowRunFilterState) -> list[FlowRun]:
         """Runs of the work pool in such states."""
         return await self._client.read_flow_runs(
-            flow_run_filter=FlowRunFilter(state=state_in(types)),
+            flow_run_filter=FlowRunFilter(state=state),
             work_pool_filter=WorkPoolFilter(name=WorkPoolFilterName(any_=[pool])),
         )
 
+    async def all_open(self, pool: str) -> list[FlowRun]:
+        """Runs of the work pool that some process should have in hand."""
+        again = FlowRunFilterState(name=FlowRunFilterStateName(any_=[AGAIN]))
+        found = await self.open_in(pool, state_in(OPEN)) + await self.open_in(pool, again)
+        return [run for run in found if is_open(run)]
+
+    async def heartbeats(self, pool: str) -> dict[str, datetime]:
+        """Last heartbeat of each worker of the pool, by the server's clock."""
+        workers = await self._client.read_workers_for_work_pool(pool)
+        return {each.name: at for each in workers if (at := each.last_heartbeat_time)}
+
+    async def read(self, run_id: UUID) -> FlowRun | None:
+        """The run as it is now; None when it was deleted."""
+        try:
+            return await self._client.read_flow_run(run_id)
+        except ObjectNotFound:
+            return None
+
     async def settle(self, run_id: UUID, owner: str, ending: Ending) -> Fate:
         """See to it that a run whose child has ended is in a state that says so."""
-        run = await self.persist(lambda: self._read(run_id))
+        run = await self.persist(lambda: self.read(run_id))
         if run is None or run.state is None or run.labels.get("prefect.worker.name") != owner:
             return Fate.LEAVE
         resumed = count_of(run, "autoloop.crash-resumes")
         allowed = self._policy.crash_retries
-        fate = fate_of_ended(ending, run.state.type.value, resumed, allowed)
+        fate = fate_of_ended(ending, state_of(run), resumed, allowed)
         what = describe(ending)
         if fate is Fate.RESUME:
             await self.resume(run, "autoloop.crash-resumes", allowed, what)
@@ -92,6 +115,11 @@ class Runs:
         """Start the run again under its id; finished steps come from their results."""
         at = datetime.now(UTC) + timedelta(seconds=delay_s)
         await self._close_nested(run.id, Crashed(message="The run around this one starts again."))
+        if run.empirical_policy.retry_type == "in_process":  # or no worker would ever be given it
+            policy = run.empirical_policy.model_copy(update={"retry_type": "reschedule"})
+            await self.persist(
+                lambda: self._client.update_flow_run(run.id, empirical_policy=policy)
+            )
         await self._set(run, AwaitingRetry(scheduled_time=at, message=message))
 
     async def crash(self, run: FlowRun, message: str) -> None:
@@ -118,12 +146,6 @@ class Runs:
                 failures += 1
                 log.warning("API: %r - trying again", error)
                 await asyncio.sleep(backoff(failures, 0.2, 5))
-
-    async def _read(self, run_id: UUID) -> FlowRun | None:
-        try:
-            return await self._client.read_flow_run(run_id)
-        except ObjectNotFound:
-            return None
 
     async def _set(self, run: FlowRun, state: State, force: bool = False) -> None:
         try:
@@ -176,6 +198,19 @@ def state_in(types: list[StateType]) -> FlowRunFilterState:
     return FlowRunFilterState(type=FlowRunFilterStateType(any_=types))
 
 
+def state_of(run: FlowRun) -> str:
+    """Type of its state, or RETRYING."""
+    if run.state is None:
+        return ""
+    own = run.state.name == AGAIN and run.empirical_policy.retry_type == "in_process"
+    return RETRYING if own else run.state.type.value
+
+
+def is_open(run: FlowRun) -> bool:
+    """Whether some process should have it in hand."""
+    return state_of(run) in (RETRYING, *(each.value for each in OPEN))
+
+
 def count_of(run: FlowRun, count: Count) -> int:
     """How often the run was resumed for that reason."""
     value = run.labels.get(count, 0)
@@ -193,10 +228,3 @@ def describe(ending: Ending) -> str:
     if ending.code == UNREACHABLE:
         return "its process could not reach the API any more"
     return f"its process ended with code {ending.code}"
-
-
-def is_passing(error: httpx.HTTPError) -> bool:
-    """Whether the same call may succeed later."""
-    if isinstance(error, httpx.HTTPStatusError):
-        return error.response.status_code >= 500 or error.response.status_code == 429
-    return isinstance(error, httpx.TransportError)

@@ -41,6 +41,13 @@ def is_busy(response: httpx.Response) -> bool:
     return response.status_code == httpx.codes.SERVICE_UNAVAILABLE and not asks
 
 
+def is_passing(error: httpx.HTTPError) -> bool:
+    """Whether the same call may succeed later."""
+    if isinstance(error, httpx.HTTPStatusError):
+        return error.response.status_code >= 500 or error.response.status_code == 429
+    return isinstance(error, httpx.TransportError)
+
+
 class QuickTransport(httpx.AsyncBaseTransport):
     """Asynchronous transport with quick retries around another one."""
 

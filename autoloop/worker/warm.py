@@ -23,16 +23,19 @@ from prefect.workers.base import BaseWorker
 
 from autoloop.worker.attempt import Attempt
 from autoloop.worker.job import WarmConfiguration, WarmResult, WarmVariables
+from autoloop.worker.lease import Lease
 from autoloop.worker.policy import Policy, backoff
-from autoloop.worker.pool import Pool
+from autoloop.worker.pool import NoChild, Pool
 from autoloop.worker.recovery import Recovery
 from autoloop.worker.roster import Roster, WorkerNameTaken
-from autoloop.worker.runs import Runs
+from autoloop.worker.runs import Runs, state_in
 from autoloop.worker.transport import quick
 from autoloop.worker.waiting import any_of, unless
 
 log = get_logger("worker.warm")
 SETTLING_S = 15.0
+RETRY_S = 0.2
+"""First wait after a look for work that failed; it doubles up to the poll's interval."""
 """Time for last words to the API once all children of a stopping worker are gone."""
 CHILD_ENV = {"PREFECT_CLIENT_SERVER_VERSION_CHECK_ENABLED": "false"}
 """The worker asks once for the server's version; not each run again."""
@@ -108,6 +111,8 @@ class WarmWorker(BaseWorker[WarmConfiguration, WarmVariables, WarmResult]):
                 rounds.create_task(self._every(self.heartbeat_interval_seconds, self._sync)),
                 rounds.create_task(self._every(policy.cancel_poll_s, self._cancel_wanted)),
                 rounds.create_task(self._every(policy.sweep_s, self._sweep)),
+                rounds.create_task(self._every(policy.fence_s / 20, self._lease.renew)),
+                rounds.create_task(self._every(policy.fence_s / 20, self._fence)),
             ]
             try:
                 await self._take_work(stop, nudge)
@@ -164,9 +169,9 @@ class WarmWorker(BaseWorker[WarmConfiguration, WarmVariables, WarmResult]):
             get_client(httpx_settings=wiring or None)
         )
         self._runs = Runs(self._quick_client, self._policy)
-        self._recovery = Recovery(
-            self._runs, self._work_pool_name, self.name, self._is_busy, self._policy
-        )
+        pool, policy = self._work_pool_name, self._policy
+        self._recovery = Recovery(self._runs, pool, self.name, self._is_busy, policy)
+        self._lease = Lease(self._runs, pool, self.name, policy.fence_s)
 
     async def _take_work(self, stop: asyncio.Event, nudge: asyncio.Event) -> None:
         failures = 0
@@ -178,7 +183,9 @@ class WarmWorker(BaseWorker[WarmConfiguration, WarmVariables, WarmResult]):
             except Exception as error:  # the API may answer anything while it dies
                 failures += 1
                 log.log(WARNING if failures < 3 else DEBUG, "no work taken: %r", error)
-            await any_of(stop, nudge, timeout_s=self._policy.poll_s)
+            poll_s = self._policy.poll_s
+            wait_s = backoff(failures, RETRY_S, poll_s) if failures else poll_s
+            await any_of(stop, nudge, timeout_s=wait_s)
 
     async def _take_once(self) -> None:
         if not self._synced:
@@ -186,7 +193,9 @@ class WarmWorker(BaseWorker[WarmConfiguration, WarmVariables, WarmResult]):
         if not self._recovered:
             await self._recovery.recover()
             self._recovered = True
-        if self._pool.healthy:
+        if not self._pool.healthy:
+            raise NoChild("warm worker", "children do not start", "read the worker's log")
+        if not self._lease.lost:
             await self.get_and_submit_flow_runs()
 
     async def _sync(self) -> None:
@@ -199,20 +208,25 @@ class WarmWorker(BaseWorker[WarmConfiguration, WarmVariables, WarmResult]):
         """Leave out the state between Pending and Running: it costs a request at each start."""
 
     async def _cancel_wanted(self) -> None:
-        for run in await self._runs.open_in(self._work_pool_name, [StateType.CANCELLING]):
+        cancelling = state_in([StateType.CANCELLING])
+        for run in await self._runs.open_in(self._work_pool_name, cancelling):
             attempt = self._attempts.get(run.id)
             if attempt:
                 attempt.stop("cancel")
             elif not self._is_busy(run.id):
-                await self._recovery.recover_one(run)
+                await self._recovery.recover_one(run.id)
 
     async def _sweep(self) -> None:
-        await self._recovery.recover(min_age_s=self._policy.unowned_s)
+        await self._recovery.recover()
         for borrower in self.limiter.statistics().borrowers:
-            if not self._is_busy(
-                cast(UUID, borrower)
-            ):  # Prefect forgets it when a deployment is deleted
+            if not self._is_busy(cast(UUID, borrower)):  # its deployment was deleted meanwhile
                 self.limiter.release_on_behalf_of(borrower)
+
+    async def _fence(self) -> None:
+        if self._lease.lost and self._attempts:
+            log.error("no heartbeat has reached the API for too long: the children are ended")
+            for attempt in self._attempts.values():
+                attempt.stop("drain")
 
     def _is_busy(self, run_id: UUID) -> bool:
         return run_id in self._attempts or run_id in self._submitting_flow_run_ids
@@ -228,7 +242,7 @@ class WarmWorker(BaseWorker[WarmConfiguration, WarmVariables, WarmResult]):
 
     async def _idle_within(self, seconds: float) -> None:
         end = time.monotonic() + seconds
-        while self._attempts and time.monotonic() < end:
+        while (self._attempts or self._submitting_flow_run_ids) and time.monotonic() < end:
             await asyncio.sleep(0.05)
 
     async def _every(self, seconds: float, action: Callable[[], Awaitable[None]]) -> None:

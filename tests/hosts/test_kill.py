@@ -1,0 +1,142 @@
+"""Every process in the chain is killed at every boundary; the work ends well, done once."""
+
+import hashlib
+import io
+import os
+import tarfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from autoloop.arena.hosts import Host, up
+from autoloop.arena.image import build
+from autoloop.arena.killing import VICTIMS, Counter, KillDrill, Victim, boundaries
+from autoloop.arena.product import Product
+
+pytestmark = [
+    pytest.mark.hosts,
+    pytest.mark.timeout(900),
+    pytest.mark.skipif(os.geteuid() != 0, reason="throw-away hosts need root"),
+]
+
+ENV = "/etc/lingzhi/lingzhi.env"
+CODE = "/srv/lingzhi/app"
+WELL = "curl -fsS --retry 30 --retry-all-errors --retry-delay 1 -o /dev/null 127.0.0.1/api/health"
+REPAIR = (
+    "open_incident",
+    "diagnose_target",
+    "choose_remedies",
+    "take_backup",
+    "apply_remedy",
+    "prove_remedy",
+    "settle",
+    "ask_person",
+    "write_report",
+)
+DEPLOYMENT = ("compare", "take_backup", "place", "prove_deployment", "settle_deployment")
+
+
+@pytest.fixture
+def host() -> Iterator[Host]:
+    """A host whose application is well."""
+    with up(f"kill{os.getpid()}", build()) as made:
+        assert made.inside(WELL).ok
+        yield made
+
+
+@pytest.fixture
+def drill(tmp_path: Path) -> Iterator[KillDrill]:
+    """A platform with failpoints."""
+    product = Product(tmp_path / "home")
+    made = KillDrill(product)
+    with product:
+        yield made
+
+
+def sha256(host: Host, path: str) -> str:
+    """Of a file's content on the host."""
+    return hashlib.sha256(Path(f"{host.root}{path}").read_bytes()).hexdigest()
+
+
+def tree(host: Host) -> str:
+    """One hash over the application's code on the host."""
+    files = f"find {CODE} -name __pycache__ -prune -o -type f -print0"
+    listing = host.inside(f"{files} | sort -z | xargs -0 sha256sum").stdout
+    return hashlib.sha256(listing.encode()).hexdigest()
+
+
+@pytest.mark.parametrize("victim", VICTIMS)
+def test_a_repair_ends_well_whoever_is_killed(victim: Victim, host: Host, drill: KillDrill) -> None:
+    """A lost setting is put back, once, under one run id; the file is never anything else."""
+    product = drill.product
+    product.register("web", host, every_s=86400, confirm=1, hold_s=0.5)
+    good = sha256(host, ENV)
+    assert host.inside(f"sed -i /^DATABASE_URL=/d {ENV}; systemctl restart lingzhi; sleep 2").ok
+    broken = sha256(host, ENV)
+    names = {good: "after", broken: "before"}
+    with Counter(host, ENV) as counter:
+        ended = drill.play(
+            lambda: product.report("web", "KeyError: 'DATABASE_URL'"),
+            boundaries(REPAIR),
+            victim,
+            host,
+            lambda: names.get(sha256(host, ENV), "neither"),
+        )
+        calls = counter.calls()
+    assert ended.kills == tuple(boundaries(REPAIR)), ended
+    assert (ended.state, ended.missed) == ("Completed", ())
+    assert ended.states == ("before",) * 9 + ("after",) * 9
+    incident = product.incidents("web")
+    assert [(row["state"], row["flow_run"]) for row in incident] == [("closed", ended.run)]
+    assert counter.contents() == {broken, good}
+    assert counter.replacements() == 1
+    assert [call for call in calls if "reset-failed" not in call] == ["restart lingzhi.service"]
+    assert sum("reset-failed" in call for call in calls) <= 1
+    assert host.inside(WELL).ok
+
+
+@pytest.mark.parametrize("victim", VICTIMS)
+def test_a_deployment_ends_well_whoever_is_killed(
+    victim: Victim, host: Host, drill: KillDrill, tmp_path: Path
+) -> None:
+    """New code is brought in place, once, under one run id; never half of it."""
+    product = drill.product
+    product.register("web", host, every_s=86400, hold_s=0.5)
+    source = release(host, tmp_path / "source")
+    old = tree(host)
+    with Counter(host, f"{CODE}/settings.py") as counter:
+        ended = drill.play(
+            lambda: product.run("deploy", app="web", source=str(source)),
+            boundaries(DEPLOYMENT),
+            victim,
+            host,
+            lambda: "before" if tree(host) == old else "after",
+        )
+        calls = counter.calls()
+    assert ended.kills == tuple(boundaries(DEPLOYMENT)), ended
+    assert (ended.state, ended.missed) == ("Completed", ())
+    assert ended.states == ("before",) * 5 + ("after",) * 5
+    assert counter.replacements() == 1
+    assert len(counter.contents()) == 2
+    assert calls == ["restart lingzhi.service"]
+    for path in source.rglob("*"):
+        if path.is_file():
+            there = Path(f"{host.root}{CODE}", path.relative_to(source))
+            assert there.read_bytes() == path.read_bytes()
+    assert not Path(f"{host.root}{CODE}/LEAVES").exists()
+    assert host.inside(WELL).ok
+
+
+def release(host: Host, folder: Path) -> Path:
+    """The next version of the host's code: a file changed, a file new, and one that leaves."""
+    assert host.inside(f"echo gone soon >{CODE}/LEAVES").ok
+    packed = Path(f"{host.root}/tmp/code.tar")
+    script = f"tar -C {CODE} --exclude=__pycache__ --exclude=LEAVES -cf /tmp/code.tar ."
+    assert host.inside(script).ok
+    with tarfile.open(fileobj=io.BytesIO(packed.read_bytes())) as archive:
+        archive.extractall(folder, filter="data")
+    with (folder / "settings.py").open("a") as file:
+        file.write("\nRELEASE = 2\n")
+    (folder / "NEWS").write_text("second release\n")
+    return folder
