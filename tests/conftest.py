@@ -1,10 +1,13 @@
-"""A target of its own for each test: a tree, a state folder, and workers on it."""
+"""What several rooms share: a target of its own for each test, and ways to crash its agent."""
 
+import contextlib
 import os
 import shutil
+import tempfile
 import threading
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +17,7 @@ from autoloop.agent import remote
 
 CUTS = ["replace", "fsync", "unlink", "rmdir", "mkdir", "symlink"]
 CUTS += ["chmod", "fchmod", "fchown", "lchown"]
+OP = "run/1/change"
 
 
 class World:
@@ -54,6 +58,13 @@ class World:
     def release(self, worker: remote.Worker) -> None:
         """Let the next worker in."""
         worker.unlock({"name": "t"}, threading.Event())
+
+    def lose_locks(self) -> None:
+        """What the system does for a process that ends: its locks are free."""
+        for handle in Path("/proc/self/fd").iterdir():
+            with contextlib.suppress(OSError):
+                if str(handle.readlink()).startswith(str(self.state / "locks")):
+                    os.close(int(handle.name))
 
     def settle(self, owner: str = "run") -> None:
         """What the next connection does first: take the lock, and so put things in order."""
@@ -99,19 +110,168 @@ def cut_at(point: int, work: Callable[[], object]) -> bool:
     os._exit(0)
 
 
-@pytest.fixture(autouse=True)
+class PowerCut(BaseException):
+    """Raised at the point of the cut, and at every change that clean-up still tries."""
+
+
+def cut_here(world: World, point: int, work: Callable[[], object]) -> bool:
+    """As `cut_at`, many times faster and without a process: nothing is changed after the cut."""
+    left = [point]
+
+    def counted(real: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*args: Any, **named: Any) -> Any:
+            left[0] -= 1
+            if left[0] <= 0:
+                raise PowerCut
+            return real(*args, **named)
+
+        return call
+
+    whole = {name: getattr(os, name) for name in CUTS}
+    for name, real in whole.items():
+        setattr(os, name, counted(real))
+    try:
+        work()
+    except PowerCut:
+        return True
+    finally:
+        for name, real in whole.items():
+            setattr(os, name, real)
+        if left[0] <= 0:
+            world.lose_locks()
+    return False
+
+
+def write(path: Path, text: str, mode: int = 0o644) -> None:
+    """A file and its folders."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    path.chmod(mode)
+
+
+def lay_before(tree: Path) -> None:
+    """What the plan saw: of everything something."""
+    write(tree / "replaced", "old")
+    write(tree / "removed", "bye")
+    write(tree / "untouched", "same")
+    write(tree / "script.sh", "#!/bin/sh\n", 0o644)
+    write(tree / "old_dir" / "inner" / "x", "x")
+    write(tree / "dir_to_file" / "y", "y")
+    write(tree / "file_to_dir", "z")
+    (tree / "link").symlink_to("untouched")
+    (tree / "old_link").symlink_to("nowhere")
+
+
+def lay_after(tree: Path) -> None:
+    """What the plan wants."""
+    write(tree / "replaced", "new", 0o600)
+    (tree / "removed").unlink()
+    (tree / "script.sh").chmod(0o755)
+    shutil.rmtree(tree / "old_dir")
+    shutil.rmtree(tree / "dir_to_file")
+    write(tree / "dir_to_file", "now a file")
+    (tree / "file_to_dir").unlink()
+    write(tree / "file_to_dir" / "child", "now a dir")
+    write(tree / "new_dir" / "deep" / "a", "a")
+    (tree / "link").unlink()
+    (tree / "link").symlink_to("replaced")
+    (tree / "old_link").unlink()
+    (tree / "new_link").symlink_to("new_dir")
+    write(tree / "added", "added")
+
+
+class Scene:
+    """A world at BEFORE, with the action that leads to AFTER."""
+
+    def __init__(self, world: World, spare: Path) -> None:
+        self.world, self.spare = world, spare
+        lay_after_tree = world.tree
+        lay_before(lay_after_tree)
+        self.before = world.states()
+        shutil.copytree(world.tree, spare / "tree0", symlinks=True)
+        lay_after(lay_after_tree)
+        self.after = world.states()
+        store = world.store()
+        for path, state in self.after.items():
+            if state["kind"] == "file":
+                store.keep(path)
+        shutil.rmtree(world.tree)
+        shutil.copytree(spare / "tree0", world.tree, symlinks=True)
+        assert world.states() == self.before
+        self.action = {"kind": "files", "changes": self._changes()}
+        world.copy(spare / "start")
+
+    def _changes(self) -> list[dict[str, Any]]:
+        absent = remote.ABSENT
+        return [
+            {"path": path, "before": old, "after": new}
+            for path in sorted(set(self.before) | set(self.after))
+            if (old := self.before.get(path, absent)) != (new := self.after.get(path, absent))
+        ]
+
+    def again(self) -> None:
+        """Back to the start."""
+        self.world.put(self.spare / "start")
+
+    def act(self) -> dict[str, Any]:
+        """One connection: take the lock, change, let go."""
+        worker = self.world.worker()
+        done: dict[str, Any] = self.world.do(worker, OP, self.action)
+        self.world.release(worker)
+        return done
+
+    def undo(self) -> None:
+        """One connection: take the lock, put back, let go."""
+        worker = self.world.worker()
+        self.world.revert(worker, OP)
+        self.world.release(worker)
+
+    def side(self) -> str:
+        """On which side the tree is; anything else, leftovers included, is mixed."""
+        now = self.world.states()
+        return "before" if now == self.before else "after" if now == self.after else "mixed"
+
+    def journal(self) -> str:
+        """The operation's state, as the journal has it."""
+        record = self.world.store().load_op(OP)
+        return record["state"] if record else "none"
+
+
+@pytest.fixture
 def no_disk(monkeypatch: pytest.MonkeyPatch) -> None:
     """A process that ends loses nothing that was written: `fsync` is a point to cut at, no more."""
     monkeypatch.setattr(os, "fsync", lambda _handle: None)
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> World:
+def memory(tmp_path: Path) -> Iterator[Path]:
+    """A folder in memory where the system has one: thousands of small files are made in it."""
+    shared = "/dev/shm" if os.access("/dev/shm", os.W_OK) else tmp_path
+    with tempfile.TemporaryDirectory(dir=shared) as folder:
+        yield Path(folder)
+
+
+@pytest.fixture
+def world(memory: Path, no_disk: None) -> World:
     """An empty world."""
-    return World(tmp_path / "world")
+    return World(memory / "world")
 
 
 @pytest.fixture
 def cut() -> Callable[[int, Callable[[], object]], bool]:
     """See `cut_at`."""
     return cut_at
+
+
+@pytest.fixture
+def quick_cut(world: World) -> Callable[[int, Callable[[], object]], bool]:
+    """See `cut_here`."""
+    return partial(cut_here, world)
+
+
+@pytest.fixture
+def scene(world: World, memory: Path) -> Scene:
+    """A world at BEFORE."""
+    spare = memory / "spare"
+    spare.mkdir()
+    return Scene(world, spare)
