@@ -63,11 +63,23 @@ def changes(baseline: Facts, injected: Facts, end: Facts) -> list[Change]:
         key: Fact = (kind, subject)
         if end.get(key) in (baseline.get(key), injected.get(key)):
             continue
+        if key not in end and _of_failing_unit(key, injected, end):
+            continue
         file: Fact = ("file", subject)
         if kind == "permission" and not (file in end and (file in baseline or file in injected)):
             continue  # goes with a file that is created or deleted
         found.append(Change(kind, subject, baseline.get(key), end.get(key)))
     return found
+
+
+def _of_failing_unit(key: Fact, injected: Facts, end: Facts) -> bool:
+    """Whether it was a part of a unit that did not come up: its supervisor tries again and again,
+    so that its processes are there at one moment and not at the next."""
+    if key[0] not in ("process", "listener"):
+        return False
+    unit = injected.get(key, "").rpartition(" in ")[2]
+    states = [facts.get(("unit", unit), "active") for facts in (injected, end)]
+    return not any(state.startswith("active") for state in states)
 
 
 def differences(baseline: Facts, broken: Facts, end: Facts) -> list[Change]:
