@@ -32,6 +32,11 @@ class Attempt:
         await child.done.wait()
         return child.ending
 
+    @property
+    def stopping(self) -> bool:
+        """Whether it has been told to stop."""
+        return self._why is not None
+
     def stop(self, why: Why) -> None:
         """Stop it. The first reason stands."""
         if self._why is None:

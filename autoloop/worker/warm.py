@@ -34,9 +34,11 @@ from autoloop.worker.waiting import any_of, unless
 
 log = get_logger("worker.warm")
 SETTLING_S = 15.0
+"""Time for last words to the API once all children of a stopping worker are gone."""
 RETRY_S = 0.2
 """First wait after a look for work that failed; it doubles up to the poll's interval."""
-"""Time for last words to the API once all children of a stopping worker are gone."""
+RENEW_S = 10.0
+"""Between two looks at the worker's own heartbeat, at most."""
 CHILD_ENV = {"PREFECT_CLIENT_SERVER_VERSION_CHECK_ENABLED": "false"}
 """The worker asks once for the server's version; not each run again."""
 
@@ -106,13 +108,14 @@ class WarmWorker(BaseWorker[WarmConfiguration, WarmVariables, WarmResult]):
         """Take work until ``stop``, at once after each ``nudge``; then drain."""
         self._nudge = nudge
         policy = self._policy
+        renew_s = min(RENEW_S, policy.fence_s / 20)
         async with asyncio.TaskGroup() as rounds:
             tasks = [
                 rounds.create_task(self._every(self.heartbeat_interval_seconds, self._sync)),
                 rounds.create_task(self._every(policy.cancel_poll_s, self._cancel_wanted)),
                 rounds.create_task(self._every(policy.sweep_s, self._sweep)),
-                rounds.create_task(self._every(policy.fence_s / 20, self._lease.renew)),
-                rounds.create_task(self._every(policy.fence_s / 20, self._fence)),
+                rounds.create_task(self._every(renew_s, self._lease.renew)),
+                rounds.create_task(self._every(renew_s, self._fence)),  # never waits for the API
             ]
             try:
                 await self._take_work(stop, nudge)
@@ -223,9 +226,10 @@ class WarmWorker(BaseWorker[WarmConfiguration, WarmVariables, WarmResult]):
                 self.limiter.release_on_behalf_of(borrower)
 
     async def _fence(self) -> None:
-        if self._lease.lost and self._attempts:
-            log.error("no heartbeat has reached the API for too long: the children are ended")
-            for attempt in self._attempts.values():
+        going = [each for each in self._attempts.values() if not each.stopping]
+        if self._lease.lost and going:
+            log.error("no heartbeat has arrived for too long: ending %d runs here", len(going))
+            for attempt in going:
                 attempt.stop("drain")
 
     def _is_busy(self, run_id: UUID) -> bool:

@@ -61,6 +61,14 @@ FLOWS = """
         note("suicide")
         os.kill(os.getpid(), signal.SIGKILL)
 
+    @flow(retries=1, retry_delay_seconds=3)
+    def again():
+        note(f"again in {os.getpid()}")
+        if flow_run.run_count == 1:
+            raise ValueError("once")
+        time.sleep(1.5)
+        note("again ends")
+
     @flow
     def fails():
         raise ValueError("as it should")
@@ -100,12 +108,14 @@ class Server:
                 [str(ROOT), str(home), *filter(None, [os.environ.get("PYTHONPATH")])]
             ),
         }
-        self.http = httpx.Client(base_url=self.url, timeout=30)
+        self.http = httpx.Client(base_url=self.url, timeout=90)
 
     def start(self) -> None:
         command = [sys.executable, "-m", "prefect", "server", "start", "--port", str(self.port)]
         with (self.home / "server.log").open("ab") as log:
-            self.process = subprocess.Popen(command, env=self.env, stdout=log, stderr=log)
+            self.process = subprocess.Popen(
+                command, env=self.env, stdout=log, stderr=log, cwd=self.home
+            )
         until(self.healthy, 60)
 
     def healthy(self) -> bool:
@@ -116,6 +126,15 @@ class Server:
     def kill(self) -> None:
         self.process.kill()
         self.process.wait()
+
+    @contextlib.contextmanager
+    def frozen(self) -> Iterator[None]:
+        """Keep it from answering; connections stay open."""
+        self.process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self.process.send_signal(signal.SIGCONT)
 
     def call(self, method: str, path: str, body: Any = None) -> Any:
         """One request; a busy SQLite server is asked again."""
@@ -151,6 +170,15 @@ class Server:
         until(lambda: self.state(run) in states, seconds, lambda: self.story(run))
         return self.read(run)
 
+    def owner(self, run: str) -> str:
+        """Name of the worker that has the run."""
+        return str(self.read(run)["labels"]["prefect.worker.name"])
+
+    def task_states(self, run: str) -> list[str]:
+        """States of the run's tasks."""
+        body = {"flow_runs": {"id": {"any_": [run]}}}
+        return [each["state_type"] for each in self.call("POST", "/task_runs/filter", body)]
+
     def cancel(self, run: str) -> None:
         self.call("POST", f"/flow_runs/{run}/set_state", {"state": {"type": "CANCELLING"}})
 
@@ -173,17 +201,18 @@ class Server:
 class Worker:
     """``python -m autoloop.worker`` as a process."""
 
-    def __init__(self, server: Server, name: str, *options: str) -> None:
+    def __init__(self, server: Server, name: str, *options: str, pool: str | None = None) -> None:
         self.server, self.name, self.options = server, name, options
-        self.pool = f"pool-{name}"
+        self.pool = pool or f"pool-{name}"
 
     def start(self) -> "Worker":
         command = [sys.executable, "-m", "autoloop.worker", "--pool", self.pool]
         command += ["--name", self.name, "--preload", "trial", *self.options]
+        quick = {"PREFECT_WORKER_HEARTBEAT_SECONDS": "2"} if "--fence-s" in self.options else {}
         self.log = self.server.home / f"{self.name}.log"
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                command, env=self.server.env, stdout=log, stderr=log, cwd=self.server.home
+                command, env=self.server.env | quick, stdout=log, stderr=log, cwd=self.server.home
             )
         until(self.polls, 40, lambda: self.log.read_text())
         return self
@@ -191,7 +220,9 @@ class Worker:
     def polls(self) -> bool:
         assert self.process.poll() is None, self.log.read_text()
         workers = self.server.http.post(f"/work_pools/{self.pool}/workers/filter", json={})
-        return workers.status_code == 200 and bool(workers.json())
+        return workers.status_code == 200 and any(
+            each["name"] == self.name and each["status"] == "ONLINE" for each in workers.json()
+        )
 
     def stop(self, number: int = signal.SIGTERM) -> float:
         """Signal it and wait; returns the seconds that took."""
@@ -209,6 +240,21 @@ def until(true: Callable[[], Any], seconds: float, story: Callable[[], str] = la
         time.sleep(0.1)
 
 
+def inside(folder: Path) -> list[str]:
+    """Processes that have the folder as their own: servers, workers, children."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        with contextlib.suppress(OSError):
+            if entry.name.isdigit() and (entry / "cwd").readlink() == folder:
+                found.append((entry / "cmdline").read_text().replace("\0", " "))
+    return found
+
+
+def parent(pid: int) -> int:
+    """Of a process of the worker: the fork server."""
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+
+
 def alive(pid: int) -> bool:
     """Whether a process runs."""
     with contextlib.suppress(OSError):
@@ -217,8 +263,11 @@ def alive(pid: int) -> bool:
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """One server for the whole module: it takes long to start."""
+def server(
+    tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+) -> Iterator[Server]:
+    """One server for the whole module: it takes long to start. Leaves no process, and no file
+    unless a test failed."""
     home = tmp_path_factory.mktemp("prefect")
     (home / "trial").mkdir()
     (home / "trial" / "__init__.py").touch()
@@ -231,29 +280,33 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     finally:
         server.kill()
         server.http.close()
-    shutil.rmtree(home / "results", ignore_errors=True)
+    until(lambda: not inside(home), 10, lambda: f"still there: {inside(home)}")
+    if not request.session.testsfailed:
+        shutil.rmtree(home)
 
 
 @pytest.fixture(scope="module")
 def worker(server: Server) -> Iterator[Worker]:
     """One worker for the tests that do not end it: two runs at a time, one crash forgiven."""
     options = ("--limit", "2", "--crash-retries", "1", "--grace-s", "2", "--drain-s", "1")
-    worker = Worker(server, "shared", *options).start()
-    yield worker
-    worker.stop()
+    worker = Worker(server, "shared", *options)
+    try:
+        yield worker.start()
+    finally:
+        worker.stop()
 
 
 @pytest.fixture
 def own_worker(server: Server) -> Iterator[Callable[..., Worker]]:
     """Start workers that the test may end as it likes."""
-    started: list[Worker] = []
+    made: list[Worker] = []
 
-    def start(name: str, *options: str) -> Worker:
-        started.append(Worker(server, name, "--limit", "2", "--grace-s", "2", *options).start())
-        return started[-1]
+    def start(name: str, *options: str, pool: str | None = None) -> Worker:
+        made.append(Worker(server, name, "--limit", "2", "--grace-s", "2", *options, pool=pool))
+        return made[-1].start()
 
     yield start
-    for each in started:
+    for each in made:
         each.stop(signal.SIGKILL)
 
 
@@ -302,9 +355,32 @@ def test_a_killed_child_is_resumed_where_it_was(server: Server, worker: Worker) 
     assert (read["state_type"], read["run_count"]) == ("COMPLETED", 2), server.story(run)
     counts = [len(server.noted(run, f"step {n} begins")) for n in range(3)]
     assert counts == [1, 2, 1]
-    body = {"flow_runs": {"id": {"any_": [run]}}}
-    tasks = [each["state_type"] for each in server.call("POST", "/task_runs/filter", body)]
-    assert "RUNNING" not in tasks, tasks
+    assert "RUNNING" not in server.task_states(run)
+
+
+def test_a_run_is_resumed_when_the_fork_server_is_killed(server: Server, worker: Worker) -> None:
+    """Its children die with it, and the next children come from a new one."""
+    run = server.run(server.deploy("good.steps", worker.pool), count=2, seconds=0.7)
+    pid = server.pid(run)
+    os.kill(parent(pid), signal.SIGKILL)
+    until(lambda: not alive(pid), 1.5)
+    read = server.await_state(run, "COMPLETED", "CRASHED")
+    assert (read["state_type"], read["run_count"]) == ("COMPLETED", 2), server.story(run)
+
+
+def test_a_flow_that_is_killed_while_it_retries_is_resumed(server: Server, worker: Worker) -> None:
+    """Before and after its second attempt begins: Prefect leaves such runs to their process."""
+    deployment = server.deploy("good.again", worker.pool)
+    waiting, working = server.run(deployment), server.run(deployment)
+    pid = server.pid(waiting)
+    until(lambda: server.read(waiting)["state_name"] == "AwaitingRetry", 20)
+    os.kill(pid, signal.SIGKILL)
+    until(lambda: len(server.noted(working, "again in")) == 2, 20)
+    os.kill(server.pid(working), signal.SIGKILL)
+    for run in (waiting, working):
+        read = server.await_state(run, "COMPLETED", "CRASHED", "FAILED")
+        assert read["state_type"] == "COMPLETED", server.story(run)
+        assert len(server.noted(run, "again ends")) == 1
 
 
 def test_a_run_that_kills_its_process_each_time_ends_as_crashed(
@@ -379,7 +455,12 @@ def test_another_program_runs_the_worker_and_nudges_it(server: Server) -> None:
     """In one event loop with it; the worker polls once in a minute, yet the run starts at once."""
     command = [sys.executable, "-c", textwrap.dedent(EMBEDDED), "pool-nudged", server.url]
     with subprocess.Popen(
-        command, env=server.env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        command,
+        env=server.env,
+        cwd=server.home,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
     ) as program:
         assert program.stdin
         assert program.stdout
@@ -433,6 +514,111 @@ def test_a_stopping_worker_gives_its_runs_back(
     assert len(server.noted(long, "step 0 begins")) == 1
 
 
+def test_two_nodes_share_a_pool(
+    server: Server, worker: Worker, own_worker: Callable[..., Worker]
+) -> None:
+    """Both take work, and no run starts twice."""
+    own_worker("second", pool=worker.pool)
+    deployment = server.deploy("good.steps", worker.pool)
+    runs = [server.run(deployment, count=1, seconds=1) for _ in range(4)]
+    for run in runs:
+        assert server.await_state(run, "COMPLETED", "CRASHED")["run_count"] == 1, server.story(run)
+        assert len(server.noted(run, "begins in")) == 1
+    assert {server.owner(run) for run in runs} == {"shared", "second"}
+
+
+@pytest.mark.slow
+def test_a_node_that_is_killed_for_good_loses_its_runs_to_another(
+    server: Server, own_worker: Callable[..., Worker]
+) -> None:
+    """Its finished steps stay finished."""
+    options = ("--fence-s", "8", "--sweep-s", "1")
+    nodes = {name: own_worker(name, *options, pool="pool-both") for name in ("left", "right")}
+    deployment = server.deploy("good.steps", "pool-both")
+    long = server.run(deployment, count=3, seconds=1)
+    pid = server.pid(long)
+    lost = server.owner(long)
+    until(lambda: server.noted(long, "step 0 ends"), 20)
+    nodes.pop(lost).stop(signal.SIGKILL)
+    until(lambda: not alive(pid), 1.5)
+    read = server.await_state(long, "COMPLETED", "CRASHED")
+    assert (read["state_type"], read["run_count"]) == ("COMPLETED", 2), server.story(long)
+    assert [server.owner(long)] == list(nodes)
+    assert len(server.noted(long, "step 0 begins")) == 1
+
+
+@pytest.mark.slow
+def test_a_node_without_heartbeats_ends_its_children(
+    server: Server, own_worker: Callable[..., Worker]
+) -> None:
+    """Cut off, it must not go on with runs that another node takes over; then it resumes them."""
+    worker = own_worker("cut-off", "--fence-s", "8")
+    run = server.run(server.deploy("good.steps", worker.pool), count=1, seconds=30)
+    pid = server.pid(run)
+    with server.frozen():
+        until(lambda: not alive(pid), 20)
+    read = server.await_state(run, "COMPLETED", "CRASHED", seconds=60)
+    assert (read["state_type"], read["run_count"]) == ("COMPLETED", 2), server.story(run)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_a_child_may_be_killed_at_any_moment(
+    server: Server, own_worker: Callable[..., Worker]
+) -> None:
+    """From before the run's first line to after its last: each run ends well, each step once."""
+    worker = own_worker("unlucky", "--limit", "1", "--crash-retries", "3")
+    deployment = server.deploy("good.steps", worker.pool)
+    for number in range(25):
+        run = server.run(deployment, count=2, seconds=0.15)
+        process = until_known(server, run)
+        time.sleep(number * 0.04)
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(process, signal.SIGKILL)
+        read = server.await_state(run, "COMPLETED", "CRASHED", "FAILED")
+        assert read["state_type"] == "COMPLETED", f"{number}: {server.story(run)}"
+        ends = [len(server.noted(run, f"step {n} ends")) for n in range(2)]
+        assert ends in ([1, 1], [2, 1], [1, 2]), (number, ends)  # 2: killed before it was stored
+
+
+def until_known(server: Server, run: str) -> int:
+    """The run's process, as soon as the API knows it."""
+    until(lambda: server.read(run)["infrastructure_pid"], 20, lambda: server.story(run))
+    return int(server.read(run)["infrastructure_pid"].split(":")[1])
+
+
+@pytest.mark.slow
+def test_a_worker_stops_in_time_without_its_server(
+    server: Server, own_worker: Callable[..., Worker]
+) -> None:
+    """Its run stays as it was and is taken up by the next worker."""
+    worker = own_worker("lonely", "--drain-s", "1")
+    run = server.run(server.deploy("good.steps", worker.pool), count=2, seconds=3)
+    pid = server.pid(run)
+    server.kill()
+    try:
+        seconds = worker.stop()
+    finally:
+        server.start()
+    assert seconds < 1 + 2 + 15 + 5
+    assert not alive(pid)
+    worker.start()
+    assert server.await_state(run, "COMPLETED", "CRASHED")["run_count"] == 2, server.story(run)
+
+
+@pytest.mark.slow
+def test_half_a_minute_without_a_server_loses_nothing(server: Server, worker: Worker) -> None:
+    """The run waits with its next report until somebody answers."""
+    run = server.run(server.deploy("good.steps", worker.pool), count=4, seconds=1)
+    until(lambda: server.noted(run, "step 1 begins"), 20)
+    server.kill()
+    time.sleep(30)
+    server.start()
+    read = server.await_state(run, "COMPLETED", "CRASHED", "FAILED", seconds=60)
+    assert (read["state_type"], read["run_count"]) == ("COMPLETED", 1), server.story(run)
+    assert worker.process.poll() is None
+
+
 def test_two_workers_of_one_name_are_refused(server: Server, worker: Worker) -> None:
     """The second says what to do and ends."""
     command = [sys.executable, "-m", "autoloop.worker", "--name", worker.name]
@@ -453,6 +639,7 @@ def test_a_server_that_is_killed_and_comes_back_loses_nothing(
     server.start()
     read = server.await_state(run, "COMPLETED", "CRASHED")
     assert (read["state_type"], read["run_count"]) == ("COMPLETED", 1), server.story(run)
+    until(lambda: server.task_states(run) == ["COMPLETED"] * 4, 15, lambda: server.story(run))
     again = server.run(deployment)
     began = time.monotonic()
     server.await_state(again, "COMPLETED", seconds=20)

@@ -8,10 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autoloop.worker.policy import (
+    RETRYING,
     SERVER_LOST,
     UNREACHABLE,
     Ending,
     Fate,
+    Policy,
     Seen,
     Why,
     backoff,
@@ -37,7 +39,11 @@ KILLED, CLEAN, ERROR = -9, 0, 1
         (KILLED, None, "PENDING", 2, Fate.RESUME),
         (KILLED, None, "RUNNING", 3, Fate.CRASH),
         (KILLED, None, "COMPLETED", 0, Fate.LEAVE),  # killed after its last word
-        (KILLED, None, "SCHEDULED", 0, Fate.LEAVE),  # waits for a retry of the flow anyway
+        (KILLED, None, "SCHEDULED", 0, Fate.LEAVE),  # somebody has started it again
+        (KILLED, None, RETRYING, 0, Fate.RESUME),  # nobody else would start it again
+        (KILLED, None, RETRYING, 3, Fate.CRASH),
+        (KILLED, "drain", RETRYING, 3, Fate.RESCHEDULE),
+        (KILLED, "cancel", RETRYING, 0, Fate.CANCEL),
         (-15, None, "CRASHED", 0, Fate.RESUME),  # a SIGTERM from outside, told by the engine
         (-15, None, "CRASHED", 3, Fate.LEAVE),
         (SERVER_LOST, None, "RUNNING", 0, Fate.RESUME),
@@ -65,24 +71,34 @@ def test_what_becomes_of_a_run_whose_child_ended(
 
 
 @pytest.mark.parametrize(
-    ("state", "age", "owner", "nested", "alive", "fate"),
+    ("seen", "fate"),
     [
-        ("RUNNING", 0, "me", False, False, Fate.RESUME),
-        ("PENDING", 0, "me", False, False, Fate.RESUME),
-        ("CANCELLING", 0, "me", False, False, Fate.CANCEL),
-        ("RUNNING", 0, "me", False, True, Fate.LEAVE),
-        ("RUNNING", 0, "me", True, False, Fate.LEAVE),
-        ("RUNNING", 999, "other", False, False, Fate.LEAVE),
-        ("PENDING", 59, None, False, False, Fate.LEAVE),  # a worker is about to sign it
-        ("PENDING", 61, None, False, False, Fate.RESUME),
-        ("CANCELLING", 61, None, False, False, Fate.CANCEL),
+        (Seen("RUNNING", 0, "me", False, False), Fate.RESUME),
+        (Seen(RETRYING, 0, "me", False, False), Fate.RESUME),
+        (Seen("PENDING", 6, "me", False, False), Fate.RESUME),
+        (Seen("PENDING", 4, "me", False, False), Fate.LEAVE),  # ours once; another may have it now
+        (Seen("CANCELLING", 0, "me", False, False), Fate.CANCEL),
+        (Seen("RUNNING", 0, "me", False, True), Fate.LEAVE),
+        (Seen("RUNNING", 0, "me", True, False), Fate.LEAVE),
+        (Seen("PENDING", 59, None, False, False), Fate.LEAVE),  # a worker is about to sign it
+        (Seen("PENDING", 61, None, False, False), Fate.RESUME),
+        (Seen("CANCELLING", 61, None, False, False), Fate.CANCEL),
+        (Seen("RUNNING", 999, "other", False, False), Fate.LEAVE),
+        (Seen("RUNNING", 999, "other", False, False, silence_s=149), Fate.LEAVE),
+        (Seen("RUNNING", 999, "other", False, False, silence_s=151), Fate.RESUME),  # a lost node
+        (Seen("CANCELLING", 999, "other", False, False, silence_s=151), Fate.CANCEL),
+        (Seen("RUNNING", 999, "other", False, True, silence_s=151), Fate.LEAVE),
     ],
 )
-def test_what_a_worker_does_with_a_run_it_finds(
-    state: str, age: float, owner: str | None, nested: bool, alive: bool, fate: Fate
-) -> None:
-    """Only its own, or nobody's for a minute; never one whose process lives."""
-    assert fate_of_found(Seen(state, age, owner, nested, alive), "me", 60) is fate
+def test_what_a_worker_does_with_a_run_it_finds(seen: Seen, fate: Fate) -> None:
+    """Only its own, nobody's for a minute, or a lost worker's; never one whose process lives."""
+    assert fate_of_found(seen, "me", Policy(unowned_s=60, fence_s=100)) is fate
+
+
+@given(st.floats(1, 1e6))
+def test_a_worker_ends_its_children_long_before_others_take_its_runs(fence_s: float) -> None:
+    """Or a run would go on in two processes."""
+    assert Policy(fence_s=fence_s).takeover_s >= 1.5 * fence_s
 
 
 @given(st.integers(0, 10_000))

@@ -105,3 +105,16 @@ def test_a_request_that_may_have_arrived_is_not_sent_twice(ask: Any) -> None:
     with pytest.raises(httpx.ReadError):
         ask(answers, 30)
     assert answers.asked == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "passing"), [(503, True), (500, True), (429, True), (404, False)]
+)
+def test_an_answer_that_may_change_is_told_from_one_that_will_not(
+    status: int, passing: bool
+) -> None:
+    """A run whose process met the first kind is resumed."""
+    request = httpx.Request("GET", "http://server")
+    error = httpx.HTTPStatusError("", request=request, response=httpx.Response(status))
+    assert transport.is_passing(error) is passing
+    assert transport.is_passing(ABSENT)
