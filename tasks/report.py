@@ -15,11 +15,17 @@ from tasks.target import ledger
 PAGE = """<!doctype html><html lang="{language}"><head><meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1"><title>{title}</title><style>
 body{{font:16px/1.6 system-ui,sans-serif;max-width:60rem;margin:2rem auto;
-padding:0 1rem;color:#1c2430}}
-h1{{font-size:1.5rem}}h2{{font-size:1.15rem;border-bottom:1px solid #d8dee6;margin-top:2rem}}
-code{{background:#f2f4f7;padding:.1em .3em;border-radius:3px;overflow-wrap:anywhere}}
-td{{padding:.2rem .6rem;border-top:1px solid #e4e8ee;vertical-align:top}}thead{{display:none}}
-@media(prefers-color-scheme:dark){{body{{background:#14181f;color:#dde3ea}}code{{background:#222936}}}}
+padding:0 1rem;color:#1c2430;background:#fff;overflow-wrap:anywhere}}
+h1{{font-size:1.5rem}}h2{{font-size:1.2rem;border-bottom:1px solid #d8dee6;margin-top:2rem}}
+h3{{font-size:1rem;margin-bottom:.4rem}}ul,ol{{margin:.4rem 0}}
+code{{background:#f2f4f7;padding:.1em .3em;border-radius:3px;overflow-wrap:anywhere;font-size:.9em}}
+pre{{background:#f2f4f7;padding:.6rem .8rem;border-radius:4px;overflow-x:auto;line-height:1.4}}
+pre code{{background:none;padding:0;overflow-wrap:normal}}
+table{{border-collapse:collapse}}th{{text-align:left;font-weight:600;color:#667282}}
+th,td{{padding:.25rem 1rem .25rem 0;border-bottom:1px solid #e4e8ee;vertical-align:top}}
+td:first-child{{white-space:nowrap}}
+@media(prefers-color-scheme:dark){{body{{background:#14181f;color:#dde3ea}}
+code,pre{{background:#222936}}h2,th,td{{border-color:#323b49}}th{{color:#97a3b3}}}}
 </style></head><body>{body}</body></html>
 """
 

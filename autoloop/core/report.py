@@ -1,9 +1,11 @@
 """The report of an incident or a deployment: what happened, in words and tables."""
 
+import re
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 
-from autoloop.core.diagnosis import Diagnosis
+from autoloop.core.diagnosis import Cause, Diagnosis, Evidence
+from autoloop.core.effect import Effect
 from autoloop.core.incident import Incident, Transition
 from autoloop.core.plan import Plan
 from autoloop.core.proof import Proof
@@ -56,7 +58,16 @@ TITLES = {
     "asked": Words(en="a person is asked", zh="需要人工处理"),
     "effects": Words(en="Effects", zh="变更"),
     "changed_nothing": Words(en="Nothing was changed.", zh="未做任何更改。"),
+    "well_after": Words(en="well again after {:.1f} s", zh="{:.1f} 秒后恢复正常"),
+    "check": Words(en="Check", zh="检查项"),
+    "why": Words(en="Why not", zh="原因"),
+    "time": Words(en="Time (UTC)", zh="时间 (UTC)"),
+    "after": Words(en="After", zh="经过"),
+    "state": Words(en="State", zh="状态"),
+    "reason": Words(en="What happened", zh="经过说明"),
 }
+_SHA256 = re.compile(r"\b([0-9a-f]{12})[0-9a-f]{52}\b")
+_MARKS = re.compile(r"[\\`*<>\[\]~]|(?<!\w)_|_(?!\w)")
 
 
 def markdown(report: Report, language: Language = "en") -> str:
@@ -67,26 +78,45 @@ def markdown(report: Report, language: Language = "en") -> str:
     lines = [
         f"# {report.incident.app}: {top.name} — {say[ending]}",
         "",
-        f"{report.incident.id} · {report.diagnosis.severity} · {report.incident.first_seen}",
+        _head(report, say),
         "",
         f"## {say['found']}",
         "",
-        *(
-            f"{n}. **{c.name}** {_code(c.culprit)} {c.component} ({c.confidence:.2f})"
-            for n, c in enumerate(report.diagnosis.causes, 1)
-        ),
+        *(f"{n}. {_cause(cause)}" for n, cause in enumerate(report.diagnosis.causes, 1)),
         "",
         f"### {say['evidence']}",
         "",
-        *(f"- {_code(e.source)}: {_quoted(e.excerpt)}" for e in top.evidence),
+        *(line for evidence in top.evidence for line in _evidence(evidence)),
         *_done(report, say, language),
         *_not_done(report, say, language),
         "",
         f"## {say['timeline']}",
         "",
-        *_table(("", "", ""), [(s.at, s.state, s.reason) for s in report.timeline]),
+        *_timeline(report, say),
     ]
     return "\n".join(lines) + "\n"
+
+
+def _head(report: Report, say: dict[str, str]) -> str:
+    seen = _moment(report.incident.first_seen)
+    parts = [report.incident.id, report.diagnosis.severity, f"{seen} UTC" if seen else ""]
+    if (seconds := report.seconds_to_recover) is not None:
+        parts.append(say["well_after"].format(seconds))
+    return " · ".join(part for part in parts if part)
+
+
+def _cause(cause: Cause) -> str:
+    parts = (f"**{cause.name}**", _code(cause.culprit), cause.component, f"{cause.confidence:.0%}")
+    return " · ".join(part for part in parts if part)
+
+
+def _evidence(evidence: Evidence) -> list[str]:
+    """One line as code, several as a block."""
+    lines = [line for line in evidence.excerpt[:600].splitlines() if line.strip()]
+    if len(lines) < 2:
+        return [f"- {_code(evidence.source)}: {_code(''.join(lines))}"]
+    fence = "~" * (max((len(run) for run in re.findall(r"~+", evidence.excerpt)), default=0) + 3)
+    return [f"- {_code(evidence.source)}:", "", *(f"  {x}" for x in (fence, *lines, fence)), ""]
 
 
 def _done(report: Report, say: dict[str, str], language: Language) -> list[str]:
@@ -98,12 +128,23 @@ def _done(report: Report, say: dict[str, str], language: Language) -> list[str]:
         ending = "✔" if attempt.kept else "↩"
         lines += [f"{ending} **{attempt.remedy}**: {_plain(proposal.why.say(language))}", ""]
         lines += [f"### {say['effects']}", ""]
-        lines += [f"- {_plain(str(effect))}" for effect in proposal.effects]
+        lines += [_effect(effect) for effect in proposal.effects]
         lines += ["", f"### {say['proof']}", ""]
-        rows = [("✔" if c.passed else "✘", c.name, "" if c.passed else c.why)
-                for c in attempt.proof.checks]  # fmt: skip
-        lines += _table(("", "", ""), rows)
+        lines += _checks(attempt.proof, say)
     return lines
+
+
+def _effect(effect: Effect) -> str:
+    before, after = (_SHA256.sub(r"\1", text or "-") for text in (effect.before, effect.after))
+    return f"- {effect.kind} {_code(effect.subject)}: {_plain(before)} → {_plain(after)}"
+
+
+def _checks(proof: Proof, say: dict[str, str]) -> list[str]:
+    """The reasons have a column only when there are some."""
+    rows = [("✔" if c.passed else "✘", c.name, "" if c.passed else c.why) for c in proof.checks]
+    if proof.holds:
+        return _table(("", say["check"]), [row[:2] for row in rows])
+    return _table(("", say["check"], say["why"]), rows)
 
 
 def _not_done(report: Report, say: dict[str, str], language: Language) -> list[str]:
@@ -111,6 +152,23 @@ def _not_done(report: Report, say: dict[str, str], language: Language) -> list[s
         return []
     rows = (f"- {r.remedy}: {_plain(r.why.say(language))}" for r in report.plan.rejected)
     return ["", f"## {say['not']}", "", *rows]
+
+
+def _timeline(report: Report, say: dict[str, str]) -> list[str]:
+    rows = [
+        (_moment(s.at), _after(report.timeline[0].at, s.at), s.state, s.reason)
+        for s in report.timeline
+    ]
+    return _table((say["time"], say["after"], say["state"], say["reason"]), rows)
+
+
+def _moment(at: str) -> str:
+    """A time for people, to the second, in UTC."""
+    return f"{datetime.fromisoformat(at).astimezone(UTC):%Y-%m-%d %H:%M:%S}" if at else ""
+
+
+def _after(first: str, at: str) -> str:
+    return f"{(datetime.fromisoformat(at) - datetime.fromisoformat(first)).total_seconds():.1f} s"
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
@@ -125,15 +183,10 @@ def _cell(text: str) -> str:
 
 def _plain(text: str) -> str:
     """*text* on one line, with what Markdown or HTML would act on made harmless."""
-    flat = " ".join(text.split())
-    for mark in ("\\", "`", "*", "_", "<", ">", "[", "]"):
-        flat = flat.replace(mark, f"&#{ord(mark)};")
-    return flat
+    return _MARKS.sub(r"\\\g<0>", " ".join(text.split()))
 
 
 def _code(text: str) -> str:
-    return f"`{text.replace('`', '')}`" if text else ""
-
-
-def _quoted(text: str) -> str:
-    return _code(" ⏎ ".join(line for line in text.splitlines() if line.strip())[:600])
+    """*text* on one line, as code: nothing in it is acted on."""
+    flat = " ".join(text.replace("`", "'").split())
+    return f"`{flat}`" if flat else ""
