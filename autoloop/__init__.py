@@ -25,26 +25,29 @@ class Fixed:
         return str(self.record["state"])
 
 
-def fix(trouble: Mapping[str, Any]) -> Fixed:
+def fix(trouble: Mapping[str, Any], key: str = "") -> Fixed:
     """Hand trouble in and wait for its end.
 
     Args:
         trouble: ``error`` (any words), ``app`` (may be left out if one is under care), and any
             further fields, kept with the incident.
+        key: the same key hands the same trouble in once.
 
     Raises:
         NotFound: the application is not under care.
+        BadRequest: something in *trouble* cannot be taken.
     """
-    from autoloop.core.incident import Request, clip
+    from autoloop.core.incident import request_of
     from autoloop.doors import client
 
     book = client.ledger()
     fields = {k: str(v) for k, v in trouble.items() if k not in ("app", "error")}
-    request = Request(
-        app=client.only_app(book, str(trouble.get("app", ""))),
-        text=clip(str(trouble.get("error", ""))),
+    request = request_of(
+        client.only_app(book, str(trouble.get("app", ""))),
+        str(trouble.get("error", "")),
         fields=fields,
         source="python",
+        idempotency_key=key,
     )
     record = client.fix(request)
     return Fixed(record=record, report=client.report_of(book.incident(record["id"])))

@@ -1,5 +1,6 @@
 """One look at an application: the facts, its cases, and what follows from them."""
 
+import json
 import time
 from datetime import UTC, datetime
 
@@ -12,6 +13,9 @@ from autoloop.core.diagnosis import Diagnosis
 from autoloop.core.facts import Facts, facts_from, reads_for
 from autoloop.core.target import Observer, Read
 from autoloop.core.words import Frozen
+
+BODY_LIMIT = 1 << 20
+"""Bytes of an answer that a case looks at, from the host and from the platform."""
 
 
 class Look(Frozen):
@@ -46,16 +50,39 @@ class PlatformCases:
     def send(self, case: Case) -> Reply:
         """The reply that the platform got."""
         began = time.monotonic()
-        content = case.body if isinstance(case.body, str) else None
-        body = case.body if content is None else None
         try:
-            reply = httpx.request(
-                case.method, case.url, headers=case.headers, json=body, content=content,
-                timeout=case.timeout_s, verify=False,  # noqa: S501 - as the host's own probe does
-            )  # fmt: skip
-        except httpx.HTTPError as error:
+            status, data, charset = _fetch(case, began + case.timeout_s)
+        except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
             return Reply(error=str(error) or type(error).__name__, ms=_ms(began))
-        return Reply(status=reply.status_code, body=reply.text[: 1 << 20], ms=_ms(began))
+        return Reply(status=status, body=_text(data, charset), ms=_ms(began))
+
+
+def _fetch(case: Case, end: float) -> tuple[int, bytes, str]:
+    """Status, at most `BODY_LIMIT` bytes and their charset, all of it before *end*."""
+    headers = {"Accept-Encoding": "identity", **case.headers}
+    content = None
+    if case.body is not None:
+        content = case.body if isinstance(case.body, str) else json.dumps(case.body)
+        headers.setdefault("Content-Type", "application/json")
+    data = b""
+    with httpx.stream(
+        case.method, case.url, headers=headers, content=content,
+        timeout=case.timeout_s, verify=False,  # noqa: S501 - as the host's own probe does
+    ) as reply:  # fmt: skip
+        for piece in reply.iter_raw(1 << 16):
+            data += piece
+            if len(data) >= BODY_LIMIT:
+                break
+            if time.monotonic() > end:
+                raise TimeoutError("timed out")
+    return reply.status_code, data[:BODY_LIMIT], reply.charset_encoding or "utf-8"
+
+
+def _text(data: bytes, charset: str) -> str:
+    try:
+        return data.decode(charset, "replace")
+    except LookupError:
+        return data.decode("utf-8", "replace")
 
 
 def look_at(spec: AppSpec, host: Observer) -> Look:

@@ -6,7 +6,7 @@ import shutil
 import tempfile
 import threading
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,11 @@ from typing import Any
 import pytest
 
 from autoloop.agent import remote
+from autoloop.core.app import AppSpec
+from autoloop.core.case import Reply
+from autoloop.core.facts import ComponentFacts, Drift, Facts, Holder, SettingsDrift
+from autoloop.core.service import ServiceState
+from autoloop.core.target import FileState
 
 CUTS = ["replace", "fsync", "unlink", "rmdir", "mkdir", "symlink"]
 CUTS += ["chmod", "fchmod", "fchown", "lchown"]
@@ -275,3 +280,81 @@ def scene(world: World, memory: Path) -> Scene:
     spare = memory / "spare"
     spare.mkdir()
     return Scene(world, spare)
+
+
+def shop(**more: Any) -> AppSpec:
+    """An application of two components: a front that needs an app."""
+    document: dict[str, Any] = {
+        "name": "shop",
+        "code": {"path": "/srv/shop/app"},
+        "components": [
+            {
+                "name": "front",
+                "unit": "front.service",
+                "port": 80,
+                "config": ["/etc/front.conf"],
+                "config_test": ["front", "-t"],
+                "needs": ["app"],
+            },
+            {"name": "app", "unit": "app.service", "port": 8080, "settings": "/etc/shop.env"},
+        ],
+        "cases": [{"name": "health", "url": "http://127.0.0.1/health"}],
+    }
+    return AppSpec.model_validate({**document, **more})
+
+
+@pytest.fixture
+def spec() -> AppSpec:
+    """The application of most examples."""
+    return shop()
+
+
+GOOD, NOW = FileState(kind="file", sha256="a" * 64), FileState(kind="file", sha256="b" * 64)
+
+
+class Scenes:
+    """Facts of the shop: all is well but for what is said."""
+
+    spec = shop()
+
+    def facts(
+        self,
+        *,
+        front: Mapping[str, Any] | None = None,
+        app: Mapping[str, Any] | None = None,
+        holders: tuple[Holder, ...] | None = None,
+        drift: tuple[Drift, ...] = (),
+        status: int = 200,
+    ) -> Facts:
+        """Both run as processes 80 and 8080, which hold their ports."""
+        parts = {}
+        for name, pid, said in (("front", 80, front), ("app", 8080, app)):
+            known = dict(said or {})
+            log = known.pop("log", "")
+            config_ok, config_says = known.pop("config_ok", None), known.pop("config_says", "")
+            service = ServiceState(**{"activity": "running", "pid": pid, **known})
+            parts[name] = ComponentFacts(
+                service=service, log=log, config_ok=config_ok, config_says=config_says
+            )
+        own = (self.holder(80, 80), self.holder(8080, 8080))
+        return Facts(
+            components=parts,
+            holders=own if holders is None else holders,
+            drift=drift,
+            health=Reply(status=status),
+        )
+
+    def holder(self, port: int, pid: int, **more: Any) -> Holder:
+        """A process that listens."""
+        known = {"address": "0.0.0.0", "started": 7, "ancestors": (pid,)}
+        return Holder(**{"port": port, "pid": pid, **known, **more})
+
+    def drift(self, path: str, settings: SettingsDrift | None = None) -> Drift:
+        """A file that is not as it was."""
+        return Drift(path=path, good=GOOD, now=NOW, settings=settings)
+
+
+@pytest.fixture
+def scenes() -> Scenes:
+    """See `Scenes`."""
+    return Scenes()

@@ -613,6 +613,7 @@ def read_http(args):
             connection = http.client.HTTPConnection(url.hostname, url.port, timeout=timeout)
         try:
             path = (url.path or "/") + ("?" + url.query if url.query else "")
+            path = urllib.parse.quote(path, safe="/%:=&?~#+!$,;'@()*[]")
             body = args.get("body")
             headers = dict(args.get("headers") or {})
             payload = None
@@ -621,13 +622,37 @@ def read_http(args):
                 headers.setdefault("Content-Type", "application/json")
             connection.request(args.get("method", "GET"), path, payload, headers)
             reply = connection.getresponse()
-            text = reply.read(1 << 20).decode("utf-8", "replace")
+            data = read_until(reply, connection.sock, began + timeout)
+            text = decode(data, reply.headers.get_content_charset("utf-8"))
             return {"status": reply.status, "body": text, "ms": since_ms(began), "error": ""}
         finally:
             connection.close()
     except (OSError, http.client.HTTPException, ValueError) as error:
         why = str(error) or type(error).__name__
         return {"status": 0, "body": "", "ms": since_ms(began), "error": why}
+
+
+def read_until(reply, sock, deadline, limit=1 << 20):
+    """At most *limit* bytes of the body; one that only drips does not hold us beyond the time."""
+    data = bytearray()
+    while len(data) < limit:
+        left = deadline - time.monotonic()
+        if left <= 0:
+            raise socket.timeout("timed out")
+        if sock is not None:  # let go of when the reply is the connection's last
+            sock.settimeout(left)
+        piece = reply.read1(min(65536, limit - len(data)))
+        if not piece:
+            break
+        data.extend(piece)
+    return bytes(data)
+
+
+def decode(data, charset):
+    try:
+        return data.decode(charset, "replace")
+    except LookupError:
+        return data.decode("utf-8", "replace")
 
 
 def since_ms(began):

@@ -7,6 +7,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 
 from autoloop.core.case import Case
 from autoloop.core.errors import BadSpec
+from autoloop.core.redact import redact_value
 from autoloop.core.service import ServiceManager, Supervisord, Systemd
 from autoloop.core.words import Frozen
 
@@ -118,8 +119,8 @@ class AppSpec(Frozen):
     @model_validator(mode="after")
     def _absolute_paths(self) -> "AppSpec":
         for path in self.watched():
-            if not path.startswith("/") or "/../" in path or "\0" in path:
-                raise ValueError(f"'{path}' is not an absolute path without '..'")
+            if not _is_plain(path):
+                raise ValueError(f"'{path}' is not an absolute path without '.', '..' and '//'")
         if self.code and self.code.path.count("/") < 2:
             raise ValueError(f"code.path '{self.code.path}' is too near the root of the host")
         return self
@@ -175,6 +176,12 @@ class AppSpec(Frozen):
         return tuple(ordered)
 
 
+def _is_plain(path: str) -> bool:
+    """Whether *path* is absolute, names one thing in one way, and has no slash at its end."""
+    start, *parts = path.split("/")
+    return not start and bool(parts) and "\0" not in path and not {"", ".", ".."} & set(parts)
+
+
 def parse_app(document: dict[str, Any], place: str) -> AppSpec:
     """The application in *document*, the parsed contents of an ``autoloop.toml``.
 
@@ -186,5 +193,7 @@ def parse_app(document: dict[str, Any], place: str) -> AppSpec:
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         key = ".".join(str(part) for part in first["loc"]) or "the file"
-        value = "" if first["type"] == "missing" else f" (got {str(first['input'])[:80]!r})"
+        given, value = first["input"], ""
+        if first["type"] != "missing" and isinstance(given, str | int | float):
+            value = f" (got {redact_value(key, str(given))[:80]!r})"
         raise BadSpec(place, f"{key}: {first['msg']}{value}", "correct that line") from None

@@ -4,6 +4,7 @@ from typing import Any, Literal, Protocol
 
 from pydantic import Field
 
+from autoloop.core.redact import redact, redact_value
 from autoloop.core.words import Frozen
 
 
@@ -70,7 +71,7 @@ def judge(case: Case, reply: Reply) -> CaseResult:
 
 def _complaint(case: Case, reply: Reply) -> str:
     if reply.status == 0:
-        return f"no answer: {reply.error}"
+        return f"no answer: {redact(reply.error)}"
     if reply.status != case.status:
         return f"status {reply.status}, expected {case.status}"
     if case.max_ms is not None and reply.ms > case.max_ms:
@@ -78,7 +79,7 @@ def _complaint(case: Case, reply: Reply) -> str:
     if len(reply.body) < case.min_length:
         return f"{len(reply.body)} characters, expected at least {case.min_length}"
     if case.contains and case.contains not in reply.body:
-        return f"the answer does not contain {case.contains!r}"
+        return f"the answer does not contain {redact(repr(case.contains))}"
     return _json_complaint(case, reply)
 
 
@@ -89,7 +90,8 @@ def _json_complaint(case: Case, reply: Reply) -> str:
     for path, wanted in case.json_equals.items():
         found = at_path(document, path)
         if found != wanted:
-            return f"{path} is {found!r}, expected {wanted!r}"
+            said, asked = (redact_value(path, repr(value)) for value in (found, wanted))
+            return f"{path} is {said[:200]}, expected {asked[:200]}"
     return ""
 
 
@@ -108,7 +110,7 @@ def at_path(document: Any, path: str) -> Any:
     for part in path.split("."):
         if isinstance(document, dict):
             document = document.get(part)
-        elif isinstance(document, list) and part.isdigit() and int(part) < len(document):
+        elif isinstance(document, list) and part.isdecimal() and int(part) < len(document):
             document = document[int(part)]
         else:
             return None

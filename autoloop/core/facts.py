@@ -65,18 +65,22 @@ class Facts(Frozen):
     now: float = 0.0
     uptime: float = 0.0
 
+    def of(self, part: Component) -> ComponentFacts:
+        """What was seen of *part*; nothing, when it was not looked at."""
+        return self.components.get(part.name, ComponentFacts())
+
     def on_port(self, port: int | None) -> tuple[Holder, ...]:
         """Who listens on *port*."""
         return tuple(holder for holder in self.holders if holder.port == port)
 
     def belongs(self, holder: Holder, part: Component) -> bool:
         """Whether a listener is a process of *part*'s service."""
-        pid = self.components[part.name].service.pid
+        pid = self.of(part).service.pid
         return bool(pid) and (pid in holder.ancestors or holder.unit == part.unit)
 
     def serves(self, part: Component) -> bool:
         """Whether *part* runs, and owns its port if it has one."""
-        if self.components[part.name].service.activity != "running":
+        if self.of(part).service.activity != "running":
             return False
         return part.port is None or any(self.belongs(h, part) for h in self.on_port(part.port))
 
@@ -124,22 +128,38 @@ def facts_from(spec: AppSpec, answers: tuple[Answer, ...]) -> Facts:
         holders=tuple(_holder(row) for row in (listeners.value or [])) if listeners.ok else (),
         drift=_drift(drift),
         good=drift.value["backup"] if drift.ok else "",
-        health=Reply.model_validate(health.value) if health.ok else Reply(error=health.error),
+        health=_health(health),
         now=host.value["time"] if host.ok else 0.0,
         uptime=host.value["uptime"] if host.ok else 0.0,
     )
 
 
+def _health(answer: Answer) -> Reply:
+    if not answer.ok:
+        return Reply(error=redact(answer.error))
+    reply = Reply.model_validate(answer.value)
+    shown = {"body": redact(reply.body[:4000]), "error": redact(reply.error)}
+    return reply.model_copy(update=shown)
+
+
 def _component(part: Component, own: list[Answer]) -> ComponentFacts:
     state, test, journal, *files = own
     tested = bool(part.config_test) and test.ok
-    logs = [a.value["out"] for a in (journal,) if a.ok] + [a.value["text"] for a in files if a.ok]
+    logs = [a.value["out"] for a in (journal,) if a.ok] + [
+        _whole_lines(a.value) for a in files if a.ok
+    ]
     return ComponentFacts(
         service=part.service().parse(state),
         config_ok=test.value["code"] == 0 if tested else None,
-        config_says=redact((test.value["err"] or test.value["out"])[-2000:]) if tested else "",
-        log=redact("\n".join(logs)[-12000:]),
+        config_says=redact(test.value["err"] or test.value["out"])[-2000:] if tested else "",
+        log=redact("\n".join(logs))[-12000:],
     )
+
+
+def _whole_lines(tail: dict[str, Any]) -> str:
+    """Without the line that the tail begins within: redaction could not know what it is."""
+    text = str(tail["text"])
+    return text.partition("\n")[2] if tail["size"] > len(text.encode()) else text
 
 
 def _holder(row: dict[str, Any]) -> Holder:

@@ -7,11 +7,11 @@ import hashlib
 import re
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, ValidationError
 
-from autoloop.core.errors import NotSettled
+from autoloop.core.errors import BadRequest, NotSettled
 from autoloop.core.words import Frozen
 
 Source = Literal["cli", "api", "python", "ui", "log", "alert", "health", "webhook"]
@@ -76,6 +76,20 @@ class Request(Frozen):
     tenant: str = Field(default="default", max_length=64)
     environment: str = Field(default="", max_length=64)
     idempotency_key: str = Field(default="", max_length=128)
+
+
+def request_of(app: str, text: str, **more: Any) -> Request:
+    """The request that any door makes of what it was given; a long text is clipped.
+
+    Raises:
+        BadRequest: naming what cannot be taken.
+    """
+    try:
+        return Request(app=app, text=clip(text.encode("utf-8", "replace").decode()), **more)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise BadRequest(place, str(first["msg"]), "correct it, and hand it in again") from None
 
 
 class Incident(Frozen):

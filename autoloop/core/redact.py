@@ -6,24 +6,36 @@ HIDDEN = "‹hidden›"
 _SECRET_KEY = re.compile(
     r"(?i)(pass(word|wd|phrase)?|pwd|secret|token|api[_-]?key|private|credential|auth|cookie|dsn|salt)"
 )
+# Every repetition before a keyword has a bound: what is redacted may be written to hold us up.
 _RULES = (
     # scheme://user:password@host
-    (re.compile(r"(\b[a-z][a-z0-9+.-]*://[^\s:/@]*:)[^\s@/]+(@)", re.IGNORECASE), rf"\1{HIDDEN}\2"),
-    (re.compile(r"(?i)\b(bearer|basic)\s+[a-z0-9._~+/=-]{8,}"), rf"\1 {HIDDEN}"),
+    (
+        re.compile(r"(\b[a-z][a-z0-9+.-]{0,30}://[^\s:/@]{0,200}:)[^\s@/]{1,500}(@)", re.I),
+        rf"\1{HIDDEN}\2",
+    ),
+    (re.compile(r"(?i)\b(bearer|basic)\s{1,20}[a-z0-9._~+/=-]{8,}"), rf"\1 {HIDDEN}"),
     (
         re.compile(
-            r"(?i)\b([\w.-]*(?:passw(?:or)?d|pwd|secret|token|api[_-]?key|密码|口令)[\w.-]*"
-            r"[\"']?\s*[=:：]\s*)(\"[^\"]*\"|'[^']*'|[^\s,;&}\"']+)"
+            r"(?i)((?:passw(?:or)?d|passphrase|pwd|secret|token|api[_-]?key|cookie|密码|口令)"
+            r"[\w.-]{0,60}[\"']?\s{0,20}[=:：]\s{0,20})"
+            r"(\"(?:[^\"\\]|\\.)*\"?|'(?:[^'\\]|\\.)*'?|[^\s,;&}\"']+)"
         ),
         rf"\1{HIDDEN}",
     ),
-    (re.compile(r"\beyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*"), HIDDEN),  # JSON web token
+    (
+        re.compile(r"(?i)(\s--?[\w-]{0,40}(?:password|passphrase|secret|token)\s+)[^\s-]\S*"),
+        rf"\1{HIDDEN}",
+    ),
+    (
+        re.compile(r"(?<![\w-])eyJ[\w-]{8,4000}\.[\w-]{8,8000}\.[\w-]{0,2000}"),
+        HIDDEN,
+    ),  # JSON web token
     (
         re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?(-----END [A-Z ]*KEY-----|\Z)"),
         HIDDEN,
     ),
     (re.compile(r"\b(AKIA|ASIA)[0-9A-Z]{16}\b"), HIDDEN),
-    (re.compile(r"\b(ghp|gho|ghs|github_pat|sk|xox[bap])[-_][A-Za-z0-9_-]{16,}"), HIDDEN),
+    (re.compile(r"\b(ghp|gho|ghs|github_pat|sk|xox[bap])[-_][A-Za-z0-9_-]{16,500}"), HIDDEN),
     (re.compile(r"\$2[aby]\$\d\d\$[./A-Za-z0-9]{53}"), HIDDEN),  # bcrypt
 )
 _CONTROL = re.compile(

@@ -145,7 +145,7 @@ class Supervisord:
 
     def parse(self, answer: Answer) -> ServiceState:
         words = answer.value["out"].split() if answer.ok else []
-        if len(words) < 2:
+        if len(words) < 2 or words[0].startswith("unix://"):  # supervisord itself does not answer
             return ServiceState()
         names: dict[str, Activity] = {
             "RUNNING": "running",
@@ -159,14 +159,13 @@ class Supervisord:
         missing = "no such process" in answer.value["out"]
         return ServiceState(
             activity="missing" if missing else names.get(words[1], "unknown"),
-            result=words[1].lower(),
+            result="" if missing else words[1].lower(),
             pid=pid,
             serial=str(pid),
         )
 
     def start(self, unit: str) -> RunCommand:
-        """Exit code 7 is supervisorctl's "already started"."""
-        return self._command("start", unit).model_copy(update={"ok_codes": (0, 7)})
+        return self._command("start", unit)
 
     def stop(self, unit: str) -> RunCommand:
         return self._command("stop", unit)

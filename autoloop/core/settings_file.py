@@ -8,7 +8,7 @@ _LINE = re.compile(r"^\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=\s*(.*?)\s*$"
 def parse_settings(text: str) -> dict[str, str]:
     """The settings in *text*; quotes around a value do not count, the last of a key wins."""
     found: dict[str, str] = {}
-    for line in text.splitlines():
+    for line in _lines(text):
         match = _LINE.match(line)
         if match:
             value = match[2]
@@ -24,14 +24,21 @@ def put_back(now: str, good: str, keys: frozenset[str]) -> str:
     A line that is missing in *now* comes back at the place it had: after the line that stood
     before it, or at the end when that line is gone too.
     """
-    lines = [line for line in now.splitlines() if _key(line) not in keys]
+    lines = [line for line in _lines(now) if _key(line) not in keys]
     before = ""
-    for line in good.splitlines():
+    for line in _lines(good):
         if _key(line) in keys:
             at = lines.index(before) + 1 if before in lines else (len(lines) if before else 0)
-            lines.insert(at, line)
+            if at and not lines[at - 1].endswith("\n"):
+                lines[at - 1] += "\n"
+            lines.insert(at, line if line.endswith("\n") else f"{line}\n")
         before = line
-    return "\n".join(lines) + "\n" if lines else ""
+    return "".join(lines)
+
+
+def _lines(text: str) -> list[str]:
+    """Lines with their ends, as the readers of such files see them: only a line feed ends one."""
+    return re.findall(r"[^\n]*\n|[^\n]+", text)
 
 
 def _key(line: str) -> str:

@@ -24,9 +24,9 @@ def setting_missing(spec: AppSpec, facts: Facts, part: Component) -> Finding | N
     """A setting that the last good state has is gone, and the component does not serve."""
     for drift in drift_of(facts, part):
         if drift.settings and drift.settings.missing and _failing(facts, part):
-            key = _named_in(facts.components[part.name].log, drift.settings.missing)
+            key = _named_in(facts.of(part).log, drift.settings.missing)
             found = Evidence(source=drift.path, excerpt=f"{key} is gone since the last good state")
-            said = _last_line(facts.components[part.name].log, key)
+            said = _last_line(facts.of(part).log, key)
             return Finding(
                 verdict="confirms",
                 name="CONFIG.env_missing",
@@ -43,7 +43,7 @@ def setting_wrong(spec: AppSpec, facts: Facts, part: Component) -> Finding | Non
     """A setting has another value than when all was well, and the component does not serve."""
     for drift in drift_of(facts, part):
         if drift.settings and drift.settings.changed and not _healthy(spec, facts):
-            key = _named_in(facts.components[part.name].log, tuple(drift.settings.changed))
+            key = _named_in(facts.of(part).log, tuple(drift.settings.changed))
             good, now = drift.settings.changed[key]
             address = bool(_ADDRESS.search(good) or _ADDRESS.search(now))
             return Finding(
@@ -60,7 +60,7 @@ def setting_wrong(spec: AppSpec, facts: Facts, part: Component) -> Finding | Non
 
 def config_broken(spec: AppSpec, facts: Facts, part: Component) -> Finding | None:
     """The component's own test of its configuration fails."""
-    own = facts.components[part.name]
+    own = facts.of(part)
     if own.config_ok is not False:
         return None
     changed = [d.path for d in drift_of(facts, part)]
@@ -78,7 +78,7 @@ def config_broken(spec: AppSpec, facts: Facts, part: Component) -> Finding | Non
 
 def config_points_elsewhere(spec: AppSpec, facts: Facts, part: Component) -> Finding | None:
     """A changed configuration, valid in itself, and the way to the application is broken."""
-    own = facts.components[part.name]
+    own = facts.of(part)
     changed = [d for d in drift_of(facts, part) if d.settings is None]
     if not changed or own.config_ok is False or _healthy(spec, facts):
         return None
@@ -125,7 +125,7 @@ def port_taken(spec: AppSpec, facts: Facts, part: Component) -> Finding | None:
 
 def not_running(spec: AppSpec, facts: Facts, part: Component) -> Finding | None:
     """The component's service does not run. Confirmed causes below it go first."""
-    state = facts.components[part.name].service
+    state = facts.of(part).service
     if state.activity == "running":
         return Finding(verdict="refutes", name="SERVICE.service_down", component=part.name)
     if state.activity == "unknown":
@@ -147,7 +147,7 @@ def not_running(spec: AppSpec, facts: Facts, part: Component) -> Finding | None:
 
 def does_not_answer(spec: AppSpec, facts: Facts, part: Component) -> Finding | None:
     """It runs but is of no use: it does not own its port, or the front reports an error."""
-    state = facts.components[part.name].service
+    state = facts.of(part).service
     if state.activity != "running" or _healthy(spec, facts):
         return None
     if part.port is not None and not facts.serves(part):
@@ -196,7 +196,7 @@ def _last_line(log: str, word: str) -> str:
 
 
 def _tail(facts: Facts, part: Component) -> list[str]:
-    return facts.components[part.name].log.splitlines()[-6:]
+    return facts.of(part).log.splitlines()[-6:]
 
 
 def _connects(log: str) -> tuple[Evidence, ...]:

@@ -11,14 +11,16 @@ from fastapi import Request as HttpRequest
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from autoloop.core.errors import AutoloopError, BadRequest, NotAllowed, NotFound
-from autoloop.core.incident import TEXT_LIMIT, Request
+from autoloop.core.errors import AutoloopError, BadRequest, HostUnreachable, NotAllowed, NotFound
+from autoloop.core.incident import request_of
 from autoloop.doors.intake import start_run, take
 from autoloop.ledger.store import Ledger
 
 BODY_LIMIT = 1 << 20
-STATUS = {NotFound: 404, NotAllowed: 401, BadRequest: 422}
+STATUS = {NotFound: 404, NotAllowed: 401, BadRequest: 422, HostUnreachable: 503}
 ENDINGS = {"html": "text/html", "md": "text/markdown", "json": "application/json"}
 
 
@@ -27,7 +29,7 @@ class NewIncident(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
     app: str = Field(max_length=64, pattern=r"^[a-z][a-z0-9_-]*$")
-    text: str = Field(default="", max_length=TEXT_LIMIT)
+    text: str = ""
     fields: dict[str, str] = Field(default_factory=dict, max_length=64)
 
 
@@ -38,9 +40,40 @@ class NewRun(BaseModel):
     parameters: dict[str, Any] = Field(default_factory=dict)
 
 
+class Bounded:
+    """Refuses a body of more than *limit* bytes before it is in memory, announced or not."""
+
+    def __init__(self, app: ASGIApp, limit: int) -> None:
+        self.app, self.limit = app, limit
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Read the body in bounds, then let the application have it."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        body, more = b"", True
+        while more and len(body) <= self.limit:
+            message = await receive()
+            if message["type"] != "http.request":
+                return
+            body += message.get("body", b"")
+            more = message.get("more_body", False)
+        if len(body) > self.limit:
+            wrong = BadRequest("body", f"is larger than {self.limit} bytes", "shorten it")
+            await JSONResponse(wrong.as_json(), 413)(scope, receive, send)
+            return
+        left: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
+        async def again() -> Message:
+            return left.pop() if left else await receive()
+
+        await self.app(scope, again, send)
+
+
 def build(ledger: Ledger, token: str, reports: Path, nudge: Callable[[], None]) -> FastAPI:
     """The API over *ledger*; every call but ``/healthz`` needs the bearer *token*."""
     api = FastAPI(title="autoloop", version="1", docs_url="/docs", redoc_url=None)
+    api.add_middleware(Bounded, limit=BODY_LIMIT)
 
     def actor(authorization: Annotated[str, Header()] = "") -> str:
         given = authorization.removeprefix("Bearer ").encode()
@@ -55,6 +88,12 @@ def build(ledger: Ledger, token: str, reports: Path, nudge: Callable[[], None]) 
     @api.exception_handler(AutoloopError)
     async def named(_: HttpRequest, error: AutoloopError) -> JSONResponse:
         return JSONResponse(error.as_json(), STATUS.get(type(error), 409))
+
+    @api.exception_handler(HTTPException)
+    async def unknown(http: HttpRequest, error: HTTPException) -> JSONResponse:
+        kind = NotFound if error.status_code == 404 else BadRequest
+        wrong = kind(f"{http.method} {http.url.path}", str(error.detail), "see /docs")
+        return JSONResponse(wrong.as_json(), error.status_code)
 
     @api.exception_handler(RequestValidationError)
     async def invalid(_: HttpRequest, error: RequestValidationError) -> JSONResponse:
@@ -76,7 +115,7 @@ def build(ledger: Ledger, token: str, reports: Path, nudge: Callable[[], None]) 
     async def report(
         body: NewIncident, by: Actor, idempotency_key: Annotated[str, Header(max_length=128)] = ""
     ) -> dict[str, Any]:
-        request = Request(**body.model_dump(), actor=by, idempotency_key=idempotency_key)
+        request = request_of(**body.model_dump(), actor=by, idempotency_key=idempotency_key)
         incident, new = await take(ledger, request)
         nudge()
         return {"incident": incident.id, "new": new, "state": incident.state}

@@ -95,12 +95,12 @@ def fix(
     as_json: Json = False,
 ) -> None:
     """Hand trouble in and wait for its end. Without a running platform, this process is one."""
-    from autoloop.core.incident import Request, clip
+    from autoloop.core.incident import request_of
     from autoloop.doors import client
 
-    text = clip(sys.stdin.read()) if error == "-" else clip(error)
+    text = sys.stdin.buffer.read().decode("utf-8", "replace") if error == "-" else error
     chosen = client.only_app(client.ledger(), name)
-    request = Request(app=chosen, text=text, source="cli", actor=_user(), idempotency_key=key)
+    request = request_of(chosen, text, source="cli", actor=_user(), idempotency_key=key)
     record = client.fix(request)
     show(record, as_json, _told)
     if record["state"] == "asked a person":

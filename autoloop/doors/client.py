@@ -12,7 +12,7 @@ import httpx
 
 from autoloop.core.app import AppSpec, parse_app
 from autoloop.core.errors import AutoloopError, BadSpec, NotFound
-from autoloop.core.incident import Incident, Request
+from autoloop.core.incident import ENDED, Incident, Request
 from autoloop.ledger.store import Ledger
 from autoloop.settings import settings
 
@@ -65,7 +65,7 @@ def call(method: str, path: str, body: Any = None, key: str = "") -> Any:
     """One request to the running platform's API.
 
     Raises:
-        AutoloopError: with what the API said.
+        AutoloopError: the one that the API named.
     """
     token = (settings().home / "token").read_text().strip()
     headers = {"Authorization": f"Bearer {token}"}
@@ -75,9 +75,11 @@ def call(method: str, path: str, body: Any = None, key: str = "") -> Any:
     reply = httpx.request(method, url, json=body, headers=headers, timeout=60)
     if reply.is_error:
         said = reply.json() if "json" in reply.headers.get("content-type", "") else {}
-        raise AutoloopError(
-            said.get("place", url), said.get("what", reply.text[:200]), said.get("next", "retry")
-        )
+        if "error" in said:
+            from autoloop.agent.client import as_exception
+
+            raise as_exception(said)
+        raise AutoloopError(url, f"{reply.status_code} {reply.text[:200]}", "retry")
     return reply.json()
 
 
@@ -194,6 +196,8 @@ def fix(request: Request, wait_s: float = WAIT_S) -> dict[str, Any]:
         number = call("POST", "/api/incidents", body, request.idempotency_key)["incident"]
         return _wait(book, number, wait_s)
     incident, _ = book.open_incident(request)
+    if incident.state in ENDED:  # its key was used before
+        return book.record(incident.id)
     _run_here("remediate", {"app": incident.app, "error": incident.text, "incident": incident.id})
     return book.record(incident.id)
 
@@ -212,10 +216,17 @@ def _wait(book: Ledger, number: str, wait_s: float) -> dict[str, Any]:
 
 
 def only_app(book: Ledger, name: str) -> str:
-    """*name*, or the only application there is when it is empty."""
+    """*name*, or the only application there is when it is empty.
+
+    Raises:
+        NotFound: it is not under care, or there is not exactly one.
+    """
+    if name:
+        book.check_app(name)
+        return name
     apps = list(book.apps())
-    if name or len(apps) == 1:
-        return name or apps[0]
+    if len(apps) == 1:
+        return apps[0]
     known = ", ".join(apps) or "none"
     raise NotFound("--app", f"which application? under care: {known}", "autoloop register FILE")
 

@@ -7,9 +7,9 @@ from uuid import UUID
 
 import httpx
 from prefect.client.orchestration import PrefectClient, get_client
-from prefect.exceptions import PrefectHTTPStatusError
+from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
 
-from autoloop.core.errors import HostUnreachable
+from autoloop.core.errors import BadRequest, HostUnreachable, NotFound
 from autoloop.core.incident import Incident, Request
 from autoloop.ledger.store import Ledger
 
@@ -20,6 +20,11 @@ async def start_run(deployment: str, parameters: dict[str, Any], key: str | None
     """Start a run of a deployment; the same *key* starts it once.
 
     A busy server answers 503 and a restarting one not at all: both are asked again, with jitter.
+
+    Raises:
+        NotFound: no deployment is called so.
+        BadRequest: the server does not take the parameters.
+        HostUnreachable: the server does not answer for about a minute.
     """
     for attempt in range(TRIES):
         try:
@@ -29,10 +34,16 @@ async def start_run(deployment: str, parameters: dict[str, Any], key: str | None
                     found.id, parameters=parameters, idempotency_key=key
                 )
                 return run.id
+        except ObjectNotFound:
+            place, step = f"deployment '{deployment}'", "see: prefect deployment ls"
+            raise NotFound(place, "does not exist", step) from None
         except (PrefectHTTPStatusError, httpx.HTTPError) as error:
             status = getattr(getattr(error, "response", None), "status_code", 503)
-            if status < 500 or attempt == TRIES - 1:
-                raise
+            if status < 500:
+                place, what = f"deployment '{deployment}'", f"refuses these parameters: {error}"
+                raise BadRequest(place, what[:500], "see its parameters in the UI") from None
+            if attempt == TRIES - 1:
+                raise HostUnreachable("Prefect server", str(error), "try again") from None
             await asyncio.sleep(random.uniform(0.05, 0.3) * (attempt + 1))  # noqa: S311
     raise HostUnreachable("prefect", "no answer", "autoloop up")  # pragma: no cover
 

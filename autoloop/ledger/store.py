@@ -24,7 +24,7 @@ from autoloop.core.incident import (
     clip,
     fingerprint,
 )
-from autoloop.core.redact import redact
+from autoloop.core.redact import redact, redact_value
 from autoloop.ledger.models import AppRow, FenceRow, IncidentRow, KeyRow, TransitionRow
 
 
@@ -96,12 +96,17 @@ class Ledger:
     def open_incident(self, request: Request) -> tuple[Incident, bool]:
         """The incident for *request*, and whether it is new.
 
-        A key that was used before, or a live incident of the same application, gives that one.
+        A key that was used before gives its incident and counts as no event; a live incident of the
+        same trouble takes the report in.
         """
         mark = fingerprint(request)
         with self._transaction() as session:
+            used = self._used(session, request)
+            if used is not None:
+                return self._read(used), False
             known = self._known(session, request, mark)
             if known is not None:
+                self._remember_key(session, request, known.id)
                 body = Incident.model_validate(known.body)
                 body = body.model_copy(update={"events": body.events + 1, "last_seen": now()})
                 known.body = body.model_dump(mode="json")
@@ -115,21 +120,27 @@ class Ledger:
                     incident=incident.id, at=incident.first_seen, state=State.OPEN, reason=reason
                 )
             )
-            if request.idempotency_key:
-                key = request.idempotency_key
-                session.add(KeyRow(actor=request.actor, key=key, incident=incident.id))
+            self._remember_key(session, request, incident.id)
             return incident, True
 
     @staticmethod
-    def _known(session: Connection, request: Request, mark: str) -> IncidentRow | None:
+    def _remember_key(session: Connection, request: Request, incident: str) -> None:
         if request.idempotency_key:
-            used = session.scalar(
-                select(KeyRow.incident).where(
-                    KeyRow.actor == request.actor, KeyRow.key == request.idempotency_key
-                )
-            )
-            if used:
-                return session.get(IncidentRow, used)
+            key = request.idempotency_key
+            session.add(KeyRow(actor=request.actor, key=key, incident=incident))
+
+    @staticmethod
+    def _used(session: Connection, request: Request) -> IncidentRow | None:
+        if not request.idempotency_key:
+            return None
+        query = select(KeyRow.incident).where(
+            KeyRow.actor == request.actor, KeyRow.key == request.idempotency_key
+        )
+        used = session.scalar(query)
+        return session.get(IncidentRow, used) if used else None
+
+    @staticmethod
+    def _known(session: Connection, request: Request, mark: str) -> IncidentRow | None:
         live = select(IncidentRow).where(
             IncidentRow.app == request.app, IncidentRow.state.not_in([s.value for s in ENDED])
         )
@@ -144,7 +155,7 @@ class Ledger:
             id=f"i-{uuid.uuid4().hex[:12]}",
             app=request.app,
             text=clip(redact(request.text)),
-            fields={key: redact(value) for key, value in request.fields.items()},
+            fields={key: redact_value(key, value) for key, value in request.fields.items()},
             source=request.source,
             actor=request.actor,
             tenant=request.tenant,
@@ -246,6 +257,7 @@ class Ledger:
 
     def note(self, number: str, reason: str) -> None:
         """Write a line into an incident's timeline without moving it; once."""
+        reason = redact(reason)
         with self._transaction() as session:
             row = self._get(session, number)
             known = select(TransitionRow).where(
@@ -253,7 +265,7 @@ class Ledger:
             )
             if session.scalars(known).first() is None:
                 session.add(
-                    TransitionRow(incident=number, at=now(), state=row.state, reason=redact(reason))
+                    TransitionRow(incident=number, at=now(), state=row.state, reason=reason)
                 )
 
     def timeline(self, number: str) -> tuple[Transition, ...]:

@@ -34,7 +34,7 @@ class FreePort:
         ]
         clear = manager.clear(part.unit)
         start = PlannedAction(action=manager.start(part.unit), inverse=manager.stop(part.unit))
-        state = facts.components[part.name].service
+        state = facts.of(part).service
         return Proposal(
             remedy=self.name,
             why=Words(

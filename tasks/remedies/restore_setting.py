@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping
+from typing import Any
 
 from autoloop.core.effect import Effect
 from autoloop.core.facts import Drift
@@ -13,7 +14,10 @@ from autoloop.core.words import Words
 
 
 class RestoreSetting:
-    """Touches only the lines of the settings that differ; others that were added stay."""
+    """Touches only the lines of the settings that differ; others that were added stay.
+
+    What is missing comes back together, what was changed one at a time.
+    """
 
     name = "restore_setting"
     cures = frozenset({"CONFIG.env_missing", "CONFIG.wrong_port", "CONFIG.invalid_config_file"})
@@ -32,7 +36,14 @@ class RestoreSetting:
             )
             return Refusal(remedy=self.name, why=why)
         key, part = context.cause.culprit, context.component
-        sha = next(iter(self.contents(context, host)))
+        contents = self.contents(context, host)
+        if not contents:
+            why = Words(
+                en=f"{drift.path} cannot be read whole as text, or has changed meanwhile",
+                zh=f"{drift.path} 无法作为文本完整读取，或已再次改变",
+            )
+            return Refusal(remedy=self.name, why=why)
+        sha = next(iter(contents))
         after = drift.good if drift.now.kind != "file" else drift.now
         change = FileChange(
             path=drift.path, before=drift.now, after=after.model_copy(update={"sha256": sha})
@@ -61,16 +72,25 @@ class RestoreSetting:
         )
 
     def contents(self, context: Context, host: Observer) -> Mapping[str, bytes]:
-        """The settings file with the culprit's line as it was."""
+        """The settings file with the lines of what is missing, or of the changed one, as they were.
+
+        Nothing when the text that the host gave is not the file's whole content.
+        """
         drift = self._drift(context)
         if drift is None:
             return {}
         read = Read(op="drift", args={"app": context.spec.name, "texts": [drift.path]})
-        rows = host.observe([read])[0].value["changes"]
+        answer = host.observe([read])[0]
+        rows = answer.value["changes"] if answer.ok else []
         row = next((row for row in rows if row["path"] == drift.path), None)
-        if row is None:
+        if (
+            row is None
+            or drift.settings is None
+            or not (_whole(row, "good") and _whole(row, "now"))
+        ):
             return {}
-        keys = frozenset({context.cause.culprit})
+        culprit, missing = context.cause.culprit, drift.settings.missing
+        keys = frozenset(missing if culprit in missing else {culprit})
         data = put_back(row["now_text"], row["good_text"], keys).encode()
         return {hashlib.sha256(data).hexdigest(): data}
 
@@ -81,6 +101,12 @@ class RestoreSetting:
             if drift.settings and (key in drift.settings.missing or key in drift.settings.changed):
                 return drift
         return None
+
+
+def _whole(row: Mapping[str, Any], side: str) -> bool:
+    """Whether the text of that side is the file as it is: not cut, and every byte of it text."""
+    state, text = row[side], str(row[f"{side}_text"]).encode()
+    return state["kind"] != "file" or bool(hashlib.sha256(text).hexdigest() == state["sha256"])
 
 
 REMEDY = RestoreSetting()

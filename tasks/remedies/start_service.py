@@ -19,7 +19,7 @@ class StartService:
     def propose(self, context: Context, host: Observer) -> Proposal | Refusal:  # noqa: ARG002
         """Start it, unless its manager does not know it."""
         part = context.component
-        state = context.facts.components[part.name].service
+        state = context.facts.of(part).service
         if state.activity == "missing":
             why = Words(en=f"{part.unit} does not exist on the host", zh=f"主机上没有 {part.unit}")
             return Refusal(remedy=self.name, why=why, person=True)

@@ -1,0 +1,111 @@
+"""Redaction: nothing secret passes, and nothing holds it up."""
+
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from autoloop.core.redact import HIDDEN, redact, redact_value
+
+JWT = "eyJhbGciOiJIUzI1.eyJzdWIiOiIxMjM0.c2lnbmF0dXJl"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "DB_PASSWORD=hunter2 PORT=1",
+        "password: hunter2",
+        '{"password": "hunter2", "a": 1}',
+        '{"password": "hun\\"hunter2"}',
+        "PGPASSWORD='hunter2 hunter2'",
+        "AWS_SECRET_ACCESS_KEY=hunter2",
+        "api-key = hunter2",
+        "passphrase=hunter2",
+        "数据库密码：hunter2",
+        "口令=hunter2",
+        "postgres://shop:hunter2@db/shop",
+        "redis://:hunter2@cache:6379/0",
+        "mysqladmin --password hunter2 status",
+        "tool --db-token=hunter2",
+        "Authorization: Bearer hunter2hunter2",
+        "Authorization: Basic aHVudGVyMjpodW50ZXIy",
+        "Cookie: session=hunter2",
+        "GET /?token=hunter2&x=1",
+        f"jwt {JWT}",
+        "-----BEGIN RSA PRIVATE KEY-----\nhunter2\n-----END RSA PRIVATE KEY-----",
+        "-----BEGIN PRIVATE KEY-----\nhunter2 and cut off",
+        "AKIA" + "A" * 16,
+        "ghp_" + "hunter2" * 5,
+        "$2b$12$" + "a" * 53,
+    ],
+)
+def test_secrets_are_hidden(text: str) -> None:
+    """In settings, URLs, JSON, command lines, headers, keys."""
+    said = redact(f"before {text} after")
+    assert HIDDEN in said
+    for secret in ("hunter2", "aHVudGVy", "eyJhbGci", "AAAAAAAA", "aaaaaaaa"):
+        assert secret not in said
+    assert said.startswith("before ")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "502 Bad Gateway",
+        "connect() failed (111)",
+        "the token expired",
+        "PORT=8080",
+        "http://a:80/b",
+    ],
+)
+def test_ordinary_words_stay(text: str) -> None:
+    """A diagnosis needs them."""
+    assert redact(text) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("\x1b[31mred\x1b[0m", "red"),
+        ("a\x07b\x00c", "abc"),
+        ("\x1b]0;title\x07x", "x"),
+        ("a\tb\n", "a\tb\n"),
+    ],
+)
+def test_terminal_escapes_go(text: str, said: str) -> None:
+    """A log cannot write to the reader's terminal."""
+    assert redact(text) == said
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "hidden"),
+    [
+        ("SECRET_KEY", "x", True),
+        ("auth_salt", "x", True),
+        ("SENTRY_DSN", "x", True),
+        ("PORT", "8080", False),
+        ("DATABASE_URL", "postgres://u:hunter2@h/d", True),
+    ],
+)
+def test_a_setting_is_hidden_by_its_name_or_its_form(key: str, value: str, hidden: bool) -> None:
+    """Both count."""
+    assert (HIDDEN in redact_value(key, value)) is hidden
+
+
+@given(st.text())
+def test_twice_is_once(text: str) -> None:
+    """What was redacted stays readable."""
+    assert redact(redact(text)) == redact(text)
+
+
+PIECES = ["a", "a.", "a-", "eyJ-", "password", "://", "a://b:", "--token ", "bearer ", 'password="']
+PIECES += ["-----BEGIN PRIVATE KEY", "sk-", " ", "\\", "\x1b[", "密码"]
+
+
+@pytest.mark.parametrize("piece", PIECES)
+def test_no_text_holds_it_up(piece: str) -> None:
+    """Time grows with the length, not with its square."""
+    began = time.perf_counter()
+    redact(piece * (256_000 // len(piece)))
+    assert time.perf_counter() - began < 3
