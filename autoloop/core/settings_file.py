@@ -25,13 +25,15 @@ def put_back(now: str, good: str, keys: frozenset[str]) -> str:
     before it, or at the end when that line is gone too.
     """
     lines = [line for line in _lines(now) if _key(line) not in keys]
-    before = ""
+    before, after = "", 0  # of two lines of one key the last counts: their order stays
     for line in _lines(good):
         if _key(line) in keys:
             at = lines.index(before) + 1 if before in lines else (len(lines) if before else 0)
+            at = max(at, after)
             if at and not lines[at - 1].endswith("\n"):
                 lines[at - 1] += "\n"
             lines.insert(at, line if line.endswith("\n") else f"{line}\n")
+            after = at + 1
         before = line
     return "".join(lines)
 

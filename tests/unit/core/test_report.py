@@ -1,8 +1,10 @@
-"""Reports: every fact in, nothing that acts."""
+"""The report: readable as text, and harmless whatever a host has put into it."""
 
-from typing import Any
+import re
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from autoloop.core.diagnosis import BENIGN, Cause, Diagnosis, Evidence
@@ -14,72 +16,116 @@ from autoloop.core.remedy import Proposal, Refusal
 from autoloop.core.report import Report, Settled, markdown
 from autoloop.core.words import Words
 
-AT = "2026-01-02T03:04:05.000+00:00"
-HOSTILE = "<script>alert(1)</script> | `x` *b* [l](http://e) \n# title\n\n---"
+NASTY = st.text(alphabet="<>&`*_[]()|\\~!#-\n\t ab1/:=\"'", max_size=60)
+TAGS = {
+    "h1", "h2", "h3", "p", "ol", "ul", "li", "strong", "code", "pre", "table", "thead", "tbody",
+    "tr", "th", "td",
+}  # fmt: skip
 
 
-def report(word: str = "word", kept: bool | None = True) -> Report:
-    """With one attempt, or none."""
-    seen = Evidence(source="log", excerpt=word)
+def report(text: str = "plain", passed: bool = True) -> Report:
+    """A report of one attempt in which *text* stands wherever a host's words may stand."""
+    effect = Effect(kind="file", subject=f"/{text}", before="0" * 64, after=text)
+    words = Words(en=text)
+    check = Check(name=text, passed=passed, why=text)
     cause = Cause(
-        name="SERVICE.service_down", culprit="u", component="app", confidence=0.9, evidence=(seen,)
+        name="CONFIG.env_missing",
+        culprit=text,
+        component="app",
+        confidence=0.97,
+        evidence=(
+            Evidence(source=text, excerpt=text),
+            Evidence(source="log", excerpt="x\n" + text),
+        ),
     )
-    effect = Effect(kind="unit", subject=word, before="failed", after="running")
-    offer = Proposal(
-        remedy="start", why=Words(en=word, zh=word), actions=(), effects=(effect,), risk="low"
-    )
-    proof = Proof(checks=(Check(name=word, passed=bool(kept), why=word),), at=1767323055.0)
-    attempts = () if kept is None else (Settled(remedy="start", proof=proof, kept=kept),)
     return Report(
-        incident=Incident(id="i-1", app="shop", first_seen=AT),
+        incident=Incident(id="i-1", app="shop", first_seen="2026-01-01T00:00:00.000+00:00"),
         diagnosis=Diagnosis(causes=(cause,)),
         plan=Plan(
             incident="i-1",
-            proposals=(offer,),
-            rejected=(Refusal(remedy="other", why=Words(en=word, zh=word)),),
+            proposals=(
+                Proposal(remedy="restore", why=words, actions=(), effects=(effect,), risk="low"),
+            ),
+            rejected=(Refusal(remedy="other", why=words),),
         ),
-        attempts=attempts,
-        timeline=(Transition(at=AT, state=State.OPEN, reason=word),),
+        attempts=(
+            Settled(remedy="restore", proof=Proof(checks=(check,), at=1767225612.5), kept=passed),
+        ),
+        timeline=(
+            Transition(at="2026-01-01T00:00:00.000+00:00", state=State.OPEN, reason=text),
+            Transition(at="2026-01-01T00:00:02.500+00:00", state=State.DIAGNOSING, reason=text),
+        ),
     )
 
 
+def rendered(text: str) -> str:
+    """As the HTML report renders it."""
+    return MarkdownIt("commonmark", {"html": False}).enable("table").render(text)
+
+
+def test_a_report_says_how_long_it_took() -> None:
+    """The head has the time to recovery; the timeline the time since the first word."""
+    text = markdown(report())
+    assert "2026-01-01 00:00:00 UTC · well again after 12.5 s" in text
+    assert "| 2026-01-01 00:00:02 | 2.5 s | diagnosing | plain |" in text
+
+
+def test_names_stay_readable_as_text() -> None:
+    """No escapes inside of words: the terminal and the Prefect UI show the text as it is."""
+    text = markdown(report("DATABASE_URL in /etc/my_app.env"))
+    assert text.count("DATABASE_URL in /etc/my_app.env") == 11
+    assert "&#" not in text
+
+
+def test_hashes_of_contents_are_short() -> None:
+    """Twelve digits tell two contents apart; sixty-four fill the line."""
+    assert "0" * 12 + " →" in markdown(report())
+    assert "0" * 13 not in markdown(report())
+
+
+def test_why_has_a_column_only_when_something_failed() -> None:
+    """A proof that holds has no reasons to show."""
+    assert "Why not" not in markdown(report())
+    assert "Why not" in markdown(report(passed=False))
+
+
+@given(NASTY)
+def test_nothing_of_a_host_becomes_markup(text: str) -> None:
+    """Whatever a log says, it stays text: the same elements as with harmless words."""
+    plain, nasty = rendered(markdown(report("x"))), rendered(markdown(report(text)))
+    found = set(re.findall(r"</?([a-z0-9]+)[^>]*>", nasty))
+    assert found <= TAGS
+    assert nasty.count("<tr") == plain.count("<tr")
+    assert nasty.count("<td") == plain.count("<td")
+    assert nasty.count("<h2") == plain.count("<h2")
+    assert "<a " not in nasty
+    assert "<em" not in nasty
+
+
+@given(NASTY)
+def test_a_report_can_be_written_in_both_languages(text: str) -> None:
+    """No text makes it fail."""
+    assert markdown(report(text), "zh").startswith("# shop: CONFIG.env_missing")
+
+
 @pytest.mark.parametrize(
-    ("kept", "en", "zh"),
-    [
-        (True, "repaired and proved", "已修复并验证"),
-        (False, "a person is asked", "需要人工处理"),
-        (None, "a person is asked", "需要人工处理"),
-    ],
+    ("passed", "en", "zh"),
+    [(True, "repaired and proved", "已修复并验证"), (False, "a person is asked", "需要人工处理")],
 )
-def test_the_title_says_how_it_ended(kept: bool | None, en: str, zh: str) -> None:
+def test_the_title_says_how_it_ended(passed: bool, en: str, zh: str) -> None:
     """In both languages."""
-    made = report(kept=kept)
+    made = report(passed=passed)
     assert markdown(made).splitlines()[0].endswith(en)
     assert markdown(made, "zh").splitlines()[0].endswith(zh)
-    assert made.repaired is bool(kept)
+    assert made.repaired is passed
 
 
-def test_nothing_to_repair_is_no_failure() -> None:
-    """A false alarm reads as one."""
+def test_a_false_alarm_reads_as_one() -> None:
+    """Nothing to repair, nothing changed."""
     benign = Diagnosis(causes=(Cause(name=BENIGN, confidence=1),))
-    made = report(kept=None).model_copy(update={"diagnosis": benign})
-    assert "nothing to repair" in markdown(made)
-    assert "Nothing was changed." in markdown(made)
-
-
-def test_seconds_count_from_the_first_word_to_the_proof() -> None:
-    """None without a proof."""
-    assert report().seconds_to_recover == 10.0
-    assert report(kept=False).seconds_to_recover is None
-
-
-@pytest.mark.parametrize("language", ["en", "zh"])
-def test_nothing_of_a_host_acts_in_a_page(language: Any) -> None:
-    """A log line is no HTML, no heading, no link, no column."""
-    made = MarkdownIt("commonmark", {"html": False}).enable("table").render
-    hostile, plain = (made(markdown(report(word), language)) for word in (HOSTILE, "word"))
-    for mark in ("<h1", "<h2", "<h3", "<td", "<a ", "<hr", "<em", "<script"):
-        assert hostile.count(mark) == plain.count(mark), mark
+    text = markdown(report().model_copy(update={"diagnosis": benign, "attempts": ()}))
+    assert "nothing to repair" in text
+    assert "Nothing was changed." in text
 
 
 def test_a_report_survives_json() -> None:

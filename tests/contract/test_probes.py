@@ -1,0 +1,93 @@
+"""Every probe: what it confirms, what it does not, and that nothing makes it raise."""
+
+from typing import Any
+
+import pytest
+
+from autoloop.core.facts import Facts, SettingsDrift
+from autoloop.core.suspicions import PROBES
+
+BY_NAME = {probe.name: probe for probe in PROBES}
+DOWN = {"activity": "failed", "pid": 0}
+ENV, CONF = "/etc/shop.env", "/etc/front.conf"
+GONE = SettingsDrift(missing=("HOST", "PORT"))
+LOG = 'connect() failed (111) while connecting, upstream: "http://127.0.0.1:9999/health"'
+
+CONFIRMED: dict[str, tuple[dict[str, Any], str, str, str]] = {
+    # the facts, and the component, name and culprit that follow
+    "setting_missing": (
+        {"app": {**DOWN, "log": "KeyError: 'PORT'"}, "drift": [(ENV, GONE)]},
+        "app", "CONFIG.env_missing", "PORT",
+    ),
+    "setting_wrong": (
+        {"drift": [(ENV, SettingsDrift(changed={"BIND": ("127.0.0.1:8080", "127.0.0.1:9")}))],
+         "status": 502},
+        "app", "CONFIG.wrong_port", "BIND",
+    ),
+    "config_broken": (
+        {"front": {"config_ok": False, "config_says": "in front.conf:3"}, "drift": [(CONF, None)]},
+        "front", "CONFIG.invalid_config_file", CONF,
+    ),
+    "config_points_elsewhere": (
+        {"front": {"config_ok": True, "log": LOG}, "drift": [(CONF, None)], "status": 502},
+        "front", "CONFIG.wrong_port", "9999",
+    ),
+    "port_taken": (
+        {"app": DOWN, "holders": [(80, 80), (8080, 666)], "status": 502},
+        "app", "SERVICE.port_blocked", "8080",
+    ),
+    "not_running": ({"app": DOWN, "status": 502}, "app", "SERVICE.service_down", "app.service"),
+    "does_not_answer": (
+        {"holders": [(80, 80)], "status": 502}, "app", "CONFIG.wrong_port", "8080",
+    ),
+}  # fmt: skip
+
+
+def made(scenes: Any, known: dict[str, Any]) -> Facts:
+    """Facts of the short form above."""
+    more = dict(known)
+    if "drift" in more:
+        more["drift"] = tuple(scenes.drift(*row) for row in more["drift"])
+    if "holders" in more:
+        more["holders"] = tuple(scenes.holder(*row) for row in more["holders"])
+    facts: Facts = scenes.facts(**more)
+    return facts
+
+
+def test_every_probe_has_its_example() -> None:
+    """A new one needs a line here."""
+    assert set(CONFIRMED) == set(BY_NAME)
+
+
+@pytest.mark.parametrize("name", CONFIRMED)
+def test_it_confirms_what_it_suspects(scenes: Any, name: str) -> None:
+    """Component, name, culprit, and evidence that can be read."""
+    known, component, cause, culprit = CONFIRMED[name]
+    found = BY_NAME[name].judge(scenes.spec, made(scenes, known))
+    confirmed = next(f for f in found if f.verdict == "confirms")
+    assert (confirmed.component, confirmed.name, confirmed.culprit) == (component, cause, culprit)
+    assert 0 < confirmed.likelihood <= 1
+    assert any(e.excerpt for e in confirmed.evidence)
+
+
+@pytest.mark.parametrize("name", CONFIRMED)
+def test_it_confirms_nothing_of_a_healthy_application(scenes: Any, name: str) -> None:
+    """Not even when files differ: a changed setting that works is somebody's wish."""
+    drift = [(ENV, SettingsDrift(missing=("A",), changed={"B": ("1", "2")})), (CONF, None)]
+    for known in ({}, {"drift": drift}):
+        found = BY_NAME[name].judge(scenes.spec, made(scenes, known))
+        assert [f for f in found if f.verdict == "confirms"] == []
+
+
+@pytest.mark.parametrize("probe", PROBES, ids=lambda probe: probe.name)
+def test_it_never_raises_and_is_always_the_same(scenes: Any, probe: Any) -> None:
+    """On empty facts, and on those of every other example."""
+    every = [Facts(components={}), *(made(scenes, row[0]) for row in CONFIRMED.values())]
+    for facts in every:
+        assert probe.judge(scenes.spec, facts) == probe.judge(scenes.spec, facts)
+
+
+def test_a_running_service_refutes_that_it_is_down(scenes: Any) -> None:
+    """Silence is not the same."""
+    found = BY_NAME["not_running"].judge(scenes.spec, scenes.facts())
+    assert {f.verdict for f in found} == {"refutes"}

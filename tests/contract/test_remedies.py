@@ -1,0 +1,206 @@
+"""Every remedy of the library: what it must declare, and that it only looks."""
+
+import hashlib
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from autoloop.core.app import RISKS
+from autoloop.core.diagnosis import Cause
+from autoloop.core.facts import SettingsDrift
+from autoloop.core.plan import make_plan
+from autoloop.core.remedy import Context, Proposal, Refusal
+from autoloop.core.target import Answer, ChangeFiles, FileState, Read, RunCommand, StopProcess
+from tasks.remedies import for_cause, library
+
+GOOD, NOW = "# shop\nHOST=a\nPORT=8080\n", "# shop\nMINE=1\n"
+ENV, CONF = "/etc/shop.env", "/etc/front.conf"
+
+
+def file(text: str) -> FileState:
+    """The state of a file that holds *text*."""
+    return FileState(kind="file", sha256=hashlib.sha256(text.encode()).hexdigest(), mode=0o600)
+
+
+class Host:
+    """A host whose settings file has lost two lines; it can only be looked at."""
+
+    def __init__(self, now: str = NOW, state: FileState | None = None) -> None:
+        good, seen = file(GOOD), state or file(now)
+        self.row = {"path": ENV, "good": good.model_dump(), "now": seen.model_dump()}
+        self.row |= {"good_text": GOOD, "now_text": now}
+        self.asked: list[Read] = []
+
+    def observe(self, reads: Sequence[Read], deadline_s: float = 20.0) -> tuple[Answer, ...]:
+        """The drift, whatever is asked."""
+        self.asked += reads
+        assert {read.op for read in reads} <= {"drift"}
+        return tuple(Answer(ok=True, value={"changes": [self.row]}) for _ in reads)
+
+
+def example(scenes: Any, name: str) -> Context:
+    """A case for the remedy called *name*."""
+    settings = SettingsDrift(missing=("HOST", "PORT"))
+    drift = scenes.drift(ENV, settings).model_copy(update={"good": file(GOOD), "now": file(NOW)})
+    down = {"activity": "failed", "pid": 0}
+    facts, cause = {
+        "start_service": (scenes.facts(app=down), ("SERVICE.service_down", "app.service", "app")),
+        "free_port": (
+            scenes.facts(app=down, holders=(scenes.holder(8080, 666, command="stray"),)),
+            ("SERVICE.port_blocked", "8080", "app"),
+        ),
+        "restore_setting": (
+            scenes.facts(app=down, drift=(drift,)),
+            ("CONFIG.env_missing", "PORT", "app"),
+        ),
+        "restore_config": (
+            scenes.facts(drift=(scenes.drift(CONF),), status=502),
+            ("CONFIG.wrong_port", CONF, "front"),
+        ),
+    }[name]
+    words = dict(zip(("name", "culprit", "component"), cause, strict=True))
+    return Context(spec=scenes.spec, facts=facts, cause=Cause(confidence=0.9, **words))
+
+
+def proposed(scenes: Any, name: str) -> Proposal:
+    """What the remedy offers for its case."""
+    remedy = next(r for r in library() if r.name == name)
+    offer = remedy.propose(example(scenes, name), Host())
+    assert isinstance(offer, Proposal), offer
+    return offer
+
+
+NAMES = [remedy.name for remedy in library()]
+
+
+@pytest.mark.parametrize("remedy", library(), ids=NAMES)
+def test_it_says_what_it_is(remedy: Any) -> None:
+    """Name, cures, words in both languages; it is found by each of its cures."""
+    assert NAMES.count(remedy.name) == 1
+    assert remedy.cures
+    assert remedy.words.en and remedy.words.zh
+    assert all(remedy in for_cause(name) for name in remedy.cures)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_it_only_looks_and_offers_the_same_again(scenes: Any, name: str) -> None:
+    """Proposing changes nothing: neither the context nor, a second time, the offer or its hash."""
+    context = example(scenes, name)
+    remedy, before = next(r for r in library() if r.name == name), context.model_dump_json()
+    offers = [remedy.propose(context, Host()) for _ in range(2)]
+    assert offers[0] == offers[1]
+    assert context.model_dump_json() == before
+    plans = [make_plan(scenes.spec, "i-1", [offer]) for offer in offers]
+    assert plans[0].hash == plans[1].hash
+    assert remedy.contents(context, Host()) == remedy.contents(context, Host())
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_its_offer_is_complete(scenes: Any, name: str) -> None:
+    """Actions, effects, risk and reason; it survives the journey through JSON."""
+    offer = proposed(scenes, name)
+    assert offer.remedy == name
+    assert offer.actions and offer.effects
+    assert offer.risk in RISKS
+    assert offer.why.en and offer.why.zh
+    assert Proposal.model_validate_json(offer.model_dump_json()) == offer
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_changed_file_is_a_declared_effect(scenes: Any, name: str) -> None:
+    """With the content it will have, which is sent or kept on the host, and proved."""
+    offer, context = proposed(scenes, name), example(scenes, name)
+    remedy = next(r for r in library() if r.name == name)
+    declared = {e.subject: e.after for e in offer.effects if e.kind == "file"}
+    changes = [
+        c for p in offer.actions if isinstance(p.action, ChangeFiles) for c in p.action.changes
+    ]
+    assert declared == {c.path: c.after.sha256 for c in changes} == offer.files
+    known = {*remedy.contents(context, Host()), *(d.good.sha256 for d in context.facts.drift)}
+    assert {c.after.sha256 for c in changes} <= known
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_it_refuses_with_a_reason_where_there_is_nothing_for_it(scenes: Any, name: str) -> None:
+    """A healthy application with a service that nobody knows: no offer, words in both languages."""
+    context = example(scenes, name)
+    facts = scenes.facts(app={"activity": "missing"})
+    remedy = next(r for r in library() if r.name == name)
+    offer = remedy.propose(context.model_copy(update={"facts": facts}), Host())
+    assert isinstance(offer, Refusal)
+    assert offer.why.en and offer.why.zh
+
+
+# ---- each in particular
+
+
+def commands(offer: Proposal) -> list[str]:
+    """Its commands, as lines."""
+    return [" ".join(p.action.argv) for p in offer.actions if isinstance(p.action, RunCommand)]
+
+
+def test_start_service_clears_what_has_given_up_and_can_be_undone(scenes: Any) -> None:
+    """reset-failed, start; way back: stop."""
+    offer = proposed(scenes, "start_service")
+    assert commands(offer) == ["systemctl reset-failed app.service", "systemctl start app.service"]
+    inverse = offer.actions[-1].inverse
+    assert inverse and inverse.argv == ("systemctl", "stop", "app.service")
+
+
+def test_free_port_ends_each_stray_process_once_by_number_and_start(scenes: Any) -> None:
+    """A process on two addresses is one process."""
+    context = example(scenes, "free_port")
+    twice = tuple(scenes.holder(8080, 666, address=a) for a in ("0.0.0.0", "::"))
+    facts = context.facts.model_copy(update={"holders": twice})
+    remedy = next(r for r in library() if r.name == "free_port")
+    offer = remedy.propose(context.model_copy(update={"facts": facts}), Host())
+    assert isinstance(offer, Proposal)
+    stops = [p.action for p in offer.actions if isinstance(p.action, StopProcess)]
+    assert [(s.pid, s.started) for s in stops] == [(666, 7)]
+    assert not offer.reversible
+
+
+def test_free_port_leaves_another_service_to_a_person(scenes: Any) -> None:
+    """Somebody wants it there: the unit is named."""
+    context = example(scenes, "free_port")
+    owned = (scenes.holder(8080, 666, unit="other.service"),)
+    facts = context.facts.model_copy(update={"holders": owned})
+    remedy = next(r for r in library() if r.name == "free_port")
+    offer = remedy.propose(context.model_copy(update={"facts": facts}), Host())
+    assert isinstance(offer, Refusal) and offer.person
+    assert "other.service" in offer.why.en and "other.service" in offer.why.zh
+
+
+def test_restore_setting_brings_all_missing_lines_and_keeps_the_rest(scenes: Any) -> None:
+    """Both lost lines, at their places; a line of a person stays."""
+    remedy = next(r for r in library() if r.name == "restore_setting")
+    contents = remedy.contents(example(scenes, "restore_setting"), Host())
+    assert list(contents.values()) == [b"# shop\nHOST=a\nPORT=8080\nMINE=1\n"]
+
+
+def test_restore_setting_makes_a_deleted_file_again(scenes: Any) -> None:
+    """With mode and owner of the good one."""
+    host, context = Host("", FileState()), example(scenes, "restore_setting")
+    drift = context.facts.drift[0].model_copy(update={"now": FileState()})
+    facts = context.facts.model_copy(update={"drift": (drift,)})
+    remedy = next(r for r in library() if r.name == "restore_setting")
+    offer = remedy.propose(context.model_copy(update={"facts": facts}), host)
+    assert isinstance(offer, Proposal) and isinstance(offer.actions[0].action, ChangeFiles)
+    after = offer.actions[0].action.changes[0].after
+    assert (after.kind, after.mode) == ("file", 0o600)
+
+
+@pytest.mark.parametrize("now", ["# shop\nMINE=\ufffd\n", "# shop\n"])
+def test_restore_setting_does_not_write_what_it_could_not_read(scenes: Any, now: str) -> None:
+    """A text that is not the file's whole content (bytes, a cut, a later change) is refused."""
+    host = Host(now, file(NOW))
+    remedy = next(r for r in library() if r.name == "restore_setting")
+    assert isinstance(remedy.propose(example(scenes, "restore_setting"), host), Refusal)
+
+
+def test_restore_config_brings_whole_files_back_and_restarts(scenes: Any) -> None:
+    """From the host's own store; drifted settings are not its matter."""
+    offer = proposed(scenes, "restore_config")
+    assert offer.files == {CONF: "a" * 64}
+    assert commands(offer)[-1] == "systemctl restart front.service"
