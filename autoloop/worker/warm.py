@@ -33,7 +33,7 @@ from autoloop.worker.transport import quick
 from autoloop.worker.waiting import any_of, unless
 
 log = get_logger("worker.warm")
-SETTLING_S = 15.0
+SETTLING_S = 5.0
 """Time for last words to the API once all children of a stopping worker are gone."""
 RETRY_S = 0.2
 """First wait after a look for work that failed; it doubles up to the poll's interval."""
