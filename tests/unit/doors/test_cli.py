@@ -1,0 +1,155 @@
+"""The command line: help, JSON, exit codes, and errors in one line."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from autoloop.core.errors import AutoloopError
+from autoloop.core.incident import Request, State
+from autoloop.doors import cli, client
+from autoloop.ledger.store import Ledger
+
+COMMANDS = ["up", "demo", "register", "unregister", "doctor", "fix", "incidents", "report"]
+COMMANDS += ["deploy", "rollback", "backups", "restore", "drill"]
+
+
+def run(*words: str, stdin: Any = None) -> Any:
+    """One call."""
+    return CliRunner().invoke(cli.app, list(words), input=stdin)
+
+
+@pytest.fixture
+def asked(book: Ledger, monkeypatch: pytest.MonkeyPatch) -> list[Request]:
+    """The requests that reached the platform; each ends at a person."""
+    requests: list[Request] = []
+
+    def fix(request: Request) -> dict[str, Any]:
+        requests.append(request)
+        incident, _ = book.open_incident(request)
+        book.move(incident.id, State.ASKED, "x")
+        return book.record(incident.id)
+
+    monkeypatch.setattr(client, "fix", fix)
+    return requests
+
+
+def test_help_lists_every_command_and_each_has_its_own() -> None:
+    """A sentence each."""
+    overview = run("--help")
+    assert overview.exit_code == 0
+    for name in COMMANDS:
+        assert name in overview.output
+        own = run(name, "--help")
+        assert own.exit_code == 0
+        assert "Usage" in own.output
+
+
+def test_help_is_instant() -> None:
+    """It loads neither Prefect nor the database."""
+    line = "import sys, autoloop.doors.cli; print([m for m in sys.modules if m in sys.argv[1:]])"
+    heavy = ["prefect", "sqlalchemy", "fabric", "fastapi", "httpx"]
+    done = subprocess.run([sys.executable, "-c", line, *heavy], capture_output=True, text=True)
+    assert done.stdout.strip() == "[]", done.stderr
+
+
+@pytest.mark.parametrize(
+    "words", [[], ["nix"], ["fix", "--nix"], ["report"], ["deploy"], ["restore", "a", "b"]]
+)
+def test_wrong_usage_is_2(words: list[str]) -> None:
+    """As with every other program."""
+    assert run(*words).exit_code == 2
+
+
+def test_fix_hands_in_what_was_said(asked: list[Request]) -> None:
+    """The only application needs no name; 3 is: a person is asked."""
+    done = run("fix", "--error", "502", "--key", "k", "--json")
+    assert done.exit_code == 3
+    assert json.loads(done.output)["state"] == "asked a person"
+    assert (asked[0].app, asked[0].text, asked[0].source) == ("shop", "502", "cli")
+    assert (asked[0].idempotency_key, bool(asked[0].actor)) == ("k", True)
+
+
+def test_fix_reads_any_bytes(asked: list[Request]) -> None:
+    """A log need not be UTF-8."""
+    run("fix", "--error", "-", stdin=b"\xff\xfe broken \xe4\xb8\xad")
+    assert "broken 中" in asked[0].text
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["fix", "--app", "nix"], "app 'nix': is not under care - "),
+        (["fix", "--app", "Bad App"], "app 'Bad App': is not under care - "),
+        (["fix", "--key", "k" * 129], "idempotency_key: "),
+        (["report", "nix"], "incident 'nix': does not exist - "),
+        (["doctor", "/no/such.toml"], "cannot be read"),
+        (["unregister", "nix"], "is not under care"),
+    ],
+)
+def test_bad_input_is_told_in_one_line(asked: list[Request], words: list[str], said: str) -> None:
+    """Where, what, and what to do; exit code 1; nothing was handed in."""
+    done = run(*words)
+    assert done.exit_code == 1
+    if isinstance(done.exception, AutoloopError):
+        assert said in str(done.exception)
+    else:
+        assert said in done.output
+    assert asked == []
+
+
+def test_a_named_error_has_no_traceback(home: Path) -> None:
+    """As a process: one line, exit code 1."""
+    done = subprocess.run(
+        [sys.executable, "-m", "autoloop.doors.cli", "report", "nix"],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 1
+    assert done.stderr == "autoloop: incident 'nix': does not exist - autoloop incidents\n"
+
+
+def test_two_applications_want_a_choice(book: Ledger) -> None:
+    """The known ones are listed."""
+    book.save_app("other", {})
+    done = run("fix", "--error", "x")
+    assert "other, shop" in str(done.exception)
+
+
+def test_lists_are_json_when_asked(book: Ledger, asked: list[Request]) -> None:
+    """And a line each for people; nothing is nothing."""
+    assert run("incidents").output == "no incidents\n"
+    run("fix", "--error", "502")
+    rows = json.loads(run("incidents", "--json").output)
+    assert [row["app"] for row in rows] == ["shop"]
+    assert rows[0]["id"] in run("incidents").output
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("name = ", "Invalid value"),
+        ("name = 'Bad Name'", "name: "),
+        ("", "name: Field required"),
+    ],
+)
+def test_doctor_says_what_is_wrong_with_a_file(tmp_path: Path, text: str, said: str) -> None:
+    """With its place."""
+    file = tmp_path / "autoloop.toml"
+    file.write_text(text)
+    done = run("doctor", str(file), "--json")
+    assert done.exit_code == 1
+    row = json.loads(done.output)[0]
+    assert not row["ok"]
+    assert said in row["what"] and str(file) in row["what"]
+
+
+def test_doctor_reads_a_file_that_is_no_text(tmp_path: Path) -> None:
+    """It is named, not shown."""
+    file = tmp_path / "autoloop.toml"
+    file.write_bytes(b"\xff\xfe")
+    assert "cannot be read" in run("doctor", str(file)).output
