@@ -67,7 +67,7 @@ check: setup ## format, lint, types, imports, unit tests: under a minute
 	@echo "check: imports"
 	@$(BIN)/lint-imports
 	@echo "check: unit tests and the house"
-	@$(BIN)/pytest tests/unit tests/test_house.py
+	@$(BIN)/pytest -m "not slow" tests/unit tests/contract tests/test_house.py
 
 bench-start: setup ## measure the time from a request to the first line of a flow
 	@echo "bench-start: tests/bench/bench_start.py"

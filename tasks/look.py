@@ -69,7 +69,7 @@ def _fetch(case: Case, end: float) -> tuple[int, bytes, str]:
         case.method, case.url, headers=headers, content=content,
         timeout=case.timeout_s, verify=False,  # noqa: S501 - as the host's own probe does
     ) as reply:  # fmt: skip
-        for piece in reply.iter_raw(1 << 16):
+        for piece in reply.iter_raw():
             data += piece
             if len(data) >= BODY_LIMIT:
                 break

@@ -117,7 +117,9 @@ class Systemd:
         return self._command("restart", unit)
 
     def clear(self, unit: str) -> RunCommand | None:
-        return RunCommand(argv=("systemctl", "reset-failed", unit), idempotent=True)
+        """Exit code 1 is "not loaded": there is nothing to clear."""
+        argv = ("systemctl", "reset-failed", unit)
+        return RunCommand(argv=argv, idempotent=True, ok_codes=(0, 1))
 
     def logs(self, unit: str, lines: int) -> Read | None:
         argv = ["journalctl", "-q", "--no-pager", "-o", "short-iso", "-n", str(lines), "-u", unit]

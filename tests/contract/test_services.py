@@ -92,6 +92,12 @@ def test_commands_name_the_unit_and_can_be_settled_after_a_loss(manager: Service
     assert clear is None or clear.idempotent
 
 
+def test_a_unit_that_is_not_loaded_has_nothing_to_clear() -> None:
+    """systemd forgets stopped units that nothing wants: reset-failed then ends with 1."""
+    clear = Systemd().clear("idle.service")
+    assert clear and 1 in clear.ok_codes
+
+
 CONF = """
 [unix_http_server]
 file={0}/s
