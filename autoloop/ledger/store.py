@@ -1,5 +1,7 @@
 """Reading and writing the ledger. Every method is one transaction."""
 
+import sqlite3
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -319,8 +321,20 @@ def _connect_args(url: str) -> dict[str, Any]:
 
 def _sqlite_pragmas(connection: Any, _record: Any) -> None:
     cursor = connection.cursor()
-    cursor.execute("pragma journal_mode=wal")
     cursor.execute("pragma busy_timeout=30000")
+    _use_wal(cursor)
     cursor.execute("pragma foreign_keys=on")
     cursor.execute("pragma synchronous=full")
     cursor.close()
+
+
+def _use_wal(cursor: Any) -> None:
+    """Two processes that open a new database at once: the busy timeout does not hold for this."""
+    for left in reversed(range(300)):
+        try:
+            cursor.execute("pragma journal_mode=wal")
+            return
+        except sqlite3.OperationalError:
+            if not left:
+                raise
+            time.sleep(0.1)

@@ -198,7 +198,7 @@ def test_two_processes_at_once_make_one_incident_and_no_number_twice(url: str) -
     children = [spawn.Process(target=storm, args=(url, start, answers)) for _ in range(2)]
     for child in children:
         child.start()
-    got = [answers.get(timeout=60) for _ in children]
+    got = [answers.get(timeout=20) for _ in children]
     for child in children:
         child.join(20)
         assert child.exitcode == 0
