@@ -18,7 +18,7 @@ import httpx
 from autoloop.core.errors import HostUnreachable, NotSettled
 from autoloop.settings import Settings
 
-STOP_S = 25.0
+STOP_S = 50.0
 LASTED_S = 5.0
 BACKOFF_S = (0.2, 0.5, 1, 2, 5, 10)
 
@@ -72,7 +72,7 @@ def children(chosen: Settings) -> list[Child]:
     """The server first, then the node."""
     environment = {**os.environ, **chosen.prefect_environment()}
     environment["AUTOLOOP_HOME"] = str(chosen.home)
-    server = [sys.executable, "-m", "prefect", "server", "start",
+    server = [sys.executable, "-m", "autoloop.platform.server",
               "--host", chosen.host, "--port", str(chosen.prefect_port)]  # fmt: skip
     node = [sys.executable, "-m", "autoloop.platform.node"]
     logs = chosen.home / "logs"
