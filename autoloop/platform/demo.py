@@ -6,10 +6,12 @@ this machine, in a folder of its own. The last line printed is one JSON object.
 
 import argparse
 import json
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -117,40 +119,45 @@ def ended(scene: Scene, record: dict[str, Any], began: datetime) -> dict[str, An
     return row
 
 
-def tell(platform: Platform, broken: Broken, keep: bool) -> list[dict[str, Any]]:
-    """The whole story."""
-    rows = []
-    for scene in SCENES:
-        rows.append(play(scene, broken, platform.watch))
-    if keep:
-        say(f"Prefect UI {settings().prefect_url.removesuffix('/api')} · app {broken.facts['url']}")
-        say("Ctrl-C ends it")
-        while True:
-            platform.watch()
-            time.sleep(0.2)
-    return rows
+def stay(platform: Platform, broken: Broken) -> None:
+    """Keep it running until interrupted."""
+    say(f"Prefect UI {settings().prefect_url.removesuffix('/api')} · app {broken.facts['url']}")
+    say("Ctrl-C ends it")
+    while True:
+        platform.watch()
+        time.sleep(0.2)
 
 
 def run(keep: bool) -> list[dict[str, Any]]:
-    """Set everything up, tell the story, take everything down."""
-    root = settings().home / "demo"
-    platform, broken = Platform(settings()), None
+    """Set everything up, tell the story, take everything down; a row for each fault it came to."""
+    root, platform = settings().home / "demo", Platform(settings())
     rows: list[dict[str, Any]] = []
-    try:
-        say("the demo application is set up (gunicorn under supervisord)")
-        broken = Broken(application("up", root))
-        platform.start(say)
-        say("the application is put under care: it is well, this state is the good one")
-        adopt(broken.facts)
-        rows = tell(platform, broken, keep)
-    except KeyboardInterrupt:
-        say("stopping")
-    finally:
-        platform.stop()
-        if broken is not None:
-            broken.clean()
-            application("down", root)
+    with ExitStack() as ending:
+        platform.take_folder()
+        ending.callback(application, "down", root)
+        ending.callback(platform.stop)
+        try:
+            say("the demo application is set up (gunicorn under supervisord)")
+            broken = Broken(application("up", root))
+            ending.callback(broken.clean)
+            platform.start(say)
+            say("the application is put under care: it is well, this state is the good one")
+            adopt(broken.facts)
+            for scene in SCENES:
+                rows.append(play(scene, broken, platform.watch))
+            if keep:
+                stay(platform, broken)
+        except KeyboardInterrupt:
+            say("stopping")
+        finally:
+            heed(signal.SIG_IGN)
     return rows
+
+
+def heed(how: Any) -> None:
+    """What is done at Ctrl-C and at SIGTERM alike."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, how)
 
 
 def main() -> int:
@@ -158,6 +165,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="autoloop demo")
     parser.add_argument("--keep", action="store_true", help="stay up until Ctrl-C")
     keep = parser.parse_args().keep
+    heed(signal.default_int_handler)
     try:
         rows = run(keep)
     except AutoloopError as error:
@@ -165,7 +173,7 @@ def main() -> int:
         return 1
     good = len(rows) == len(SCENES) and all(row["repaired"] for row in rows)
     print(json.dumps({"faults": rows, "ok": good, "seconds": round(time.monotonic() - BEGAN, 1)}))
-    return 0 if good or keep else 1
+    return 0 if good else 1
 
 
 if __name__ == "__main__":

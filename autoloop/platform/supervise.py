@@ -1,15 +1,18 @@
 """``autoloop up``: starts the server and the node, again when they die, and stops them cleanly."""
 
 import contextlib
+import ctypes
 import fcntl
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import IO
 
@@ -21,6 +24,9 @@ from autoloop.settings import Settings
 STOP_S = 50.0
 LASTED_S = 5.0
 BACKOFF_S = (0.2, 0.5, 1, 2, 5, 10)
+PORT_S = 3.0
+PR_SET_PDEATHSIG = 1
+PRCTL = getattr(ctypes.CDLL(None), "prctl", None)
 
 
 @dataclass
@@ -38,7 +44,10 @@ class Child:
     handles: list[IO[bytes]] = field(default_factory=list)
 
     def start(self) -> None:
-        """Start it, in a session of its own, with its output in its log."""
+        """Start it, in a session of its own, with its output in its log.
+
+        It dies with the thread that calls this, which must be the one that lives longest.
+        """
         self.log.parent.mkdir(parents=True, exist_ok=True)
         with self.log.open("ab") as out:
             self.process = subprocess.Popen(
@@ -48,6 +57,7 @@ class Child:
                 stdout=out,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
+                preexec_fn=partial(die_with, os.getpid()),
             )
         self.born = time.monotonic()
 
@@ -66,6 +76,14 @@ class Child:
         if now >= self.due:
             self.due = 0.0
             self.start()
+
+
+def die_with(parent: int) -> None:
+    """Have the kernel kill this new process when *parent* dies, be it by ``kill -9``."""
+    if PRCTL is not None:
+        PRCTL(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    if os.getppid() != parent:  # it died before that
+        os._exit(1)
 
 
 def children(chosen: Settings) -> list[Child]:
@@ -94,10 +112,11 @@ class Platform:
         """Start both and wait until they answer.
 
         Raises:
-            NotSettled: another platform runs in the same state folder.
+            NotSettled: another platform runs in the same state folder, or a port is taken.
             HostUnreachable: they do not answer in time.
         """
-        self._take_folder()
+        self.take_folder()
+        self._need_ports()
         server, node = self.children
         server.start()
         say("Prefect server starts")
@@ -141,12 +160,19 @@ class Platform:
                 with contextlib.suppress(ProcessLookupError):
                     os.killpg(process.pid, signal.SIGKILL)
                 process.wait(10)
-        (self.settings.home / "platform.json").unlink(missing_ok=True)
         if self._lock is not None:
+            (self.settings.home / "platform.json").unlink(missing_ok=True)
             os.close(self._lock)
             self._lock = None
 
-    def _take_folder(self) -> None:
+    def take_folder(self) -> None:
+        """Be the only platform of this state folder, until stopped.
+
+        Raises:
+            NotSettled: another one runs.
+        """
+        if self._lock is not None:
+            return
         self.settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
         handle = os.open(self.settings.home / "platform.lock", os.O_RDWR | os.O_CREAT, 0o600)
         try:
@@ -156,6 +182,16 @@ class Platform:
             place = f"state folder {self.settings.home}"
             raise NotSettled(place, "a platform runs here already", "use it, or stop it") from None
         self._lock = handle
+
+    def _need_ports(self) -> None:
+        """Refuse ports on which others answer: they would be taken for our own children."""
+        for name in ("prefect_port", "api_port"):
+            port, end = getattr(self.settings, name), time.monotonic() + PORT_S
+            while _answers(self.settings.host, port):  # one that was just killed needs a moment
+                if time.monotonic() > end:
+                    step = f"end it, or choose another by AUTOLOOP_{name.upper()}"
+                    raise NotSettled(f"port {port}", "another program listens there", step)
+                time.sleep(0.1)
 
     def _write_state(self) -> None:
         state = {
@@ -167,6 +203,14 @@ class Platform:
         path = self.settings.home / "platform.json"
         path.with_suffix(".new").write_text(json.dumps(state))
         path.with_suffix(".new").rename(path)
+
+
+def _answers(host: str, port: int) -> bool:
+    try:
+        socket.create_connection((host, port), timeout=1).close()
+    except OSError:
+        return False
+    return True
 
 
 def run(chosen: Settings, say: Callable[[str], None]) -> None:
