@@ -47,6 +47,7 @@ def fix(trouble: Mapping[str, Any], key: str = "") -> Fixed:
         str(trouble.get("error", "")),
         fields=fields,
         source="python",
+        actor=client.user(),
         idempotency_key=key,
     )
     record = client.fix(request)

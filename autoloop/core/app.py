@@ -1,7 +1,7 @@
 """What an application is: the contents of its ``autoloop.toml``, checked."""
 
 from collections.abc import Iterable
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
@@ -13,6 +13,9 @@ from autoloop.core.words import Frozen
 
 Risk = Literal["none", "low", "medium", "high"]
 RISKS: tuple[Risk, ...] = ("none", "low", "medium", "high")
+
+AppName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]*$", max_length=64)]
+"""The name of an application: it is also the name of its Prefect block, so no ``_``."""
 
 
 class HostSpec(Frozen):
@@ -85,7 +88,7 @@ class Limits(Frozen):
 class AppSpec(Frozen):
     """One application under care."""
 
-    name: str = Field(pattern=r"^[a-z][a-z0-9_-]*$", max_length=64)
+    name: AppName
     environment: str = "production"
     tenant: str = "default"
     host: HostSpec = HostSpec()

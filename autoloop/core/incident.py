@@ -11,11 +11,18 @@ from typing import Any, Literal
 
 from pydantic import Field, ValidationError
 
+from autoloop.core.app import AppName
 from autoloop.core.errors import BadRequest, NotSettled
 from autoloop.core.words import Frozen
 
-Source = Literal["cli", "api", "python", "ui", "log", "alert", "health", "webhook"]
+Door = Literal["cli", "api", "python", "log", "alert", "webhook"]
+"""Ways in that whoever holds the platform's token may name."""
+
+Source = Literal[Door, "ui", "health"]
 Severity = Literal["P0", "P1", "P2"]
+
+OPERATOR = "token"
+"""Whoever holds the platform's token."""
 
 TEXT_LIMIT = 256_000
 """Characters of an error text that are kept; the middle of a longer one is cut."""
@@ -66,13 +73,17 @@ def check_move(incident: str, now: State, to: State) -> None:
 
 
 class Request(Frozen):
-    """What every door makes of what it was given; all doors get the same result for it."""
+    """What every door makes of what it was given; all doors get the same result for it.
 
-    app: str = Field(min_length=1, max_length=64, pattern=r"^[a-z][a-z0-9_-]*$")
+    Idempotency keys belong to *bearer*; where there is none, to *actor*.
+    """
+
+    app: AppName
     text: str = Field(default="", max_length=TEXT_LIMIT)
     fields: dict[str, str] = Field(default_factory=dict)
     source: Source = "api"
     actor: str = Field(default="anonymous", max_length=128)
+    bearer: str = Field(default="", max_length=128)
     tenant: str = Field(default="default", max_length=64)
     environment: str = Field(default="", max_length=64)
     idempotency_key: str = Field(default="", max_length=128)
@@ -90,6 +101,26 @@ def request_of(app: str, text: str, **more: Any) -> Request:
         first = error.errors(include_url=False)[0]
         place = ".".join(str(part) for part in first["loc"])
         raise BadRequest(place, str(first["msg"]), "correct it, and hand it in again") from None
+
+
+_WAYS: dict[Source, str] = {
+    "cli": "the command line",
+    "api": "the API",
+    "python": "Python",
+    "log": "a log",
+    "alert": "an alert",
+    "webhook": "a webhook",
+    "ui": "the Prefect UI",
+}
+
+
+def how_reported(request: Request) -> str:
+    """Through which door, and by whom where that is known, in words."""
+    if request.source == "health":
+        return "found by a health check"
+    nobody = ("anonymous", OPERATOR, request.source)
+    who = "" if request.actor in nobody else f" by {request.actor}"
+    return f"reported through {_WAYS[request.source]}{who}"
 
 
 class Incident(Frozen):

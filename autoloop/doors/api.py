@@ -14,8 +14,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from autoloop.core.app import AppName
 from autoloop.core.errors import AutoloopError, BadRequest, HostUnreachable, NotAllowed, NotFound
-from autoloop.core.incident import request_of
+from autoloop.core.incident import OPERATOR, Door, request_of
 from autoloop.doors.intake import start_run, take
 from autoloop.ledger.store import Ledger
 
@@ -25,12 +26,17 @@ ENDINGS = {"html": "text/html", "md": "text/markdown", "json": "application/json
 
 
 class NewIncident(BaseModel):
-    """What is reported. *app* is the name it was registered with."""
+    """What is reported. *app* is the name it was registered with.
+
+    *source* and *actor* say which door it came through, and who told it.
+    """
 
     model_config = ConfigDict(extra="forbid")
-    app: str = Field(max_length=64, pattern=r"^[a-z][a-z0-9_-]*$")
+    app: AppName
     text: str = ""
     fields: dict[str, str] = Field(default_factory=dict, max_length=64)
+    source: Door = "api"
+    actor: str = Field(default=OPERATOR, min_length=1, max_length=128)
 
 
 class NewRun(BaseModel):
@@ -81,7 +87,7 @@ def build(ledger: Ledger, token: str, reports: Path, nudge: Callable[[], None]) 
             raise NotAllowed(
                 "api", "no valid bearer token", "read the file 'token' in AUTOLOOP_HOME"
             )
-        return "token"
+        return OPERATOR
 
     Actor = Annotated[str, Depends(actor)]  # noqa: N806 - it is a type
 
@@ -115,7 +121,7 @@ def build(ledger: Ledger, token: str, reports: Path, nudge: Callable[[], None]) 
     async def report(
         body: NewIncident, by: Actor, idempotency_key: Annotated[str, Header(max_length=128)] = ""
     ) -> dict[str, Any]:
-        request = request_of(**body.model_dump(), actor=by, idempotency_key=idempotency_key)
+        request = request_of(**body.model_dump(), bearer=by, idempotency_key=idempotency_key)
         incident, new = await take(ledger, request)
         nudge()
         return {"incident": incident.id, "new": new, "state": incident.state}

@@ -29,6 +29,17 @@ def show(value: Any, as_json: bool, text: Callable[[Any], str]) -> None:
     typer.echo(json.dumps(value, ensure_ascii=False) if as_json else text(value))
 
 
+@app.callback()
+def verbosity(
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="show what Prefect logs while it works")
+    ] = False,
+) -> None:
+    """Options of every command."""
+    if verbose:
+        os.environ["PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL"] = "INFO"
+
+
 @app.command()
 def up() -> None:
     """Run the platform: Prefect server, worker and API. Ctrl-C stops it cleanly."""
@@ -100,7 +111,7 @@ def fix(
 
     text = sys.stdin.buffer.read().decode("utf-8", "replace") if error == "-" else error
     chosen = client.only_app(client.ledger(), name)
-    request = request_of(chosen, text, source="cli", actor=_user(), idempotency_key=key)
+    request = request_of(chosen, text, source="cli", actor=client.user(), idempotency_key=key)
     record = client.fix(request)
     show(record, as_json, _told)
     if record["state"] == "asked a person":
@@ -143,7 +154,8 @@ def deploy(
 
     chosen = client.only_app(client.ledger(), name)
     parameters = {"app": chosen, "source": str(source.resolve()), "plan_only": plan}
-    _end(client.run("deploy", parameters), as_json)
+    done = client.run("deploy", parameters)
+    _end(done, as_json, f"release {done['release'][:12]}")
 
 
 @app.command()
@@ -156,7 +168,8 @@ def rollback(name: AppName = "", as_json: Json = False) -> None:
     before = [b for b in client.backups(chosen) if ": before deploying " in b["reason"]]
     if not before:
         raise NotFound(f"app {chosen}", "was not deployed by this platform", "autoloop backups")
-    _end(client.run("restore", {"app": chosen, "backup": before[0]["id"]}), as_json)
+    done = client.run("restore", {"app": chosen, "backup": before[0]["id"]})
+    _end(done, as_json, f"backup {done['release']}")
 
 
 @app.command()
@@ -189,23 +202,26 @@ def restore(
 
     chosen = client.only_app(client.ledger(), name)
     parameters = {"app": chosen, "backup": backup, "with_data": with_data}
-    _end(client.run("restore", parameters), as_json)
+    done = client.run("restore", parameters)
+    _end(done, as_json, f"backup {done['release']}")
 
 
-def _end(done: Any, as_json: bool) -> None:
-    show(done, as_json, _deployed)
+def _end(done: Any, as_json: bool, what: str) -> None:
+    show(done, as_json, lambda d: _deployed(d, what))
     if not done.get("kept", True):
         raise typer.Exit(1)
 
 
-def _deployed(done: dict[str, Any]) -> str:
+def _deployed(done: dict[str, Any], what: str) -> str:
     if "changes" in done:
         rows = [f"  {c['path']}" for c in done["changes"]]
         return "\n".join([f"{len(rows)} changes, nothing was done", *rows])
     counts = f"{done['new']} new, {done['modified']} modified, {done['deleted']} deleted"
     if done["kept"]:
-        return f"{done['app']}: {done['release'][:12]} is in place and proved ({counts})"
-    return f"{done['app']}: rolled back, {done['why']} ({counts} undone)"
+        return f"{done['app']}: {what} is in place and proved ({counts})"
+    return (
+        f"{done['app']}: {what} was not proved, all is as before: {done['why']} ({counts} undone)"
+    )
 
 
 def _told(record: dict[str, Any]) -> str:
@@ -213,15 +229,6 @@ def _told(record: dict[str, Any]) -> str:
     last = record["timeline"][-1]["reason"]
     cause = f"{causes[0]['name']} {causes[0]['culprit']}".strip()
     return f"{record['id']}  {record['app']}  {record['state']}  {cause}  {last}"
-
-
-def _user() -> str:
-    import getpass
-
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return "cli"
 
 
 def drill_commands() -> typer.Typer:
@@ -234,21 +241,27 @@ def drill_commands() -> typer.Typer:
         "list", context_settings={"allow_extra_args": True, "ignore_unknown_options": True}
     )
     def listed(context: typer.Context) -> None:
-        """The faults there are. [--faults DIR] [--json]"""
+        """The faults there are. [--faults DIR] [--json]: as JSON"""
         _arena("list", context.args)
 
     @drill.command(
         "run", context_settings={"allow_extra_args": True, "ignore_unknown_options": True}
     )
     def run(context: typer.Context) -> None:
-        """Run faults. [NAME…] [--faults DIR] [--jobs N] [--repeat K] [--baselines] --json OUT"""
+        """Run faults. The score card goes to standard output as JSON, or to a FILE.
+
+        [NAME…] [--faults DIR] [--jobs N] [--repeat K] [--baselines] [--home DIR] [--json FILE]
+        """
         _arena("run", context.args)
 
     @drill.command(
         "check", context_settings={"allow_extra_args": True, "ignore_unknown_options": True}
     )
     def check(context: typer.Context) -> None:
-        """Test the faults themselves. [NAME…] [--faults DIR] [--jobs N] --json OUT"""
+        """Test the faults themselves. The result goes to standard output as JSON, or to a FILE.
+
+        [NAME…] [--faults DIR] [--jobs N] [--alone S] [--json FILE]
+        """
         _arena("check", context.args)
 
     return drill

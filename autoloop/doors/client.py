@@ -2,21 +2,28 @@
 
 import asyncio
 import contextlib
+import getpass
 import json
 import os
+import re
 import tomllib
 from pathlib import Path
 from typing import Any
 
 import httpx
 
+from autoloop.core import errors
 from autoloop.core.app import AppSpec, parse_app
 from autoloop.core.errors import AutoloopError, BadSpec, NotFound
-from autoloop.core.incident import ENDED, Incident, Request
+from autoloop.core.incident import ENDED, OPERATOR, Incident, Request
 from autoloop.ledger.store import Ledger
 from autoloop.settings import settings
 
 WAIT_S = 600.0
+CONSOLE = "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL"
+"""From which level on Prefect writes to the terminal."""
+
+_RAISED = re.compile(r"Flow run encountered an exception: (\w+): (.+?): (.+) - (.+)", re.DOTALL)
 
 
 def read_spec(path: Path) -> AppSpec:
@@ -40,6 +47,14 @@ def ledger() -> Ledger:
     return Ledger(settings().database_url)
 
 
+def user() -> str:
+    """Who sits at a local door."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return "anonymous"
+
+
 def running() -> bool:
     """Whether the platform of this state folder answers."""
     if not (settings().home / "platform.json").exists():
@@ -51,12 +66,16 @@ def running() -> bool:
 
 
 def use_prefect() -> None:
-    """Set Prefect up for this process: the running platform's server, or one of its own."""
+    """Set Prefect up for this process: the running platform's server, or one of its own.
+
+    Then what goes wrong is told by the door, and Prefect is quiet unless `CONSOLE` says otherwise.
+    """
     environment = settings().prefect_environment()
     if not running():
         environment.pop("PREFECT_API_URL")
         environment["PREFECT_SERVER_ALLOW_EPHEMERAL_MODE"] = "true"
         environment["PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW"] = "ignore"
+        environment[CONSOLE] = os.environ.get(CONSOLE, "CRITICAL")
     (settings().home / "prefect").mkdir(parents=True, exist_ok=True, mode=0o700)
     os.environ.update(environment)
 
@@ -171,8 +190,20 @@ async def _result(number: str, wait_s: float) -> Any:
                 )
             await asyncio.sleep(0.2)
         if not found.state.is_completed():
-            raise AutoloopError(f"run {number}", found.state.message or "failed", "see the UI")
+            raise _why(f"run {number}", found.state.message or "failed")
         return _plain(await found.state.aresult())
+
+
+def _why(run: str, message: str) -> AutoloopError:
+    """The error that a run ended with, as it was raised; or what Prefect says of it."""
+    from autoloop.agent.client import as_exception
+
+    found = _RAISED.fullmatch(message)
+    if found and hasattr(errors, found[1]):
+        return as_exception(
+            dict(zip(("error", "place", "what", "next"), found.groups(), strict=True))
+        )
+    return AutoloopError(run, message, "look at the Prefect UI")
 
 
 def _plain(value: Any) -> Any:
@@ -192,10 +223,10 @@ def fix(request: Request, wait_s: float = WAIT_S) -> dict[str, Any]:
     book.check_app(request.app)
     use_prefect()
     if running():
-        body = {"app": request.app, "text": request.text, "fields": request.fields}
+        body = request.model_dump(include={"app", "text", "fields", "source", "actor"})
         number = call("POST", "/api/incidents", body, request.idempotency_key)["incident"]
         return _wait(book, number, wait_s)
-    incident, _ = book.open_incident(request)
+    incident, _ = book.open_incident(request.model_copy(update={"bearer": OPERATOR}))
     if incident.state in ENDED:  # its key was used before
         return book.record(incident.id)
     _run_here("remediate", {"app": incident.app, "error": incident.text, "incident": incident.id})

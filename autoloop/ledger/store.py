@@ -25,6 +25,7 @@ from autoloop.core.incident import (
     check_move,
     clip,
     fingerprint,
+    how_reported,
 )
 from autoloop.core.redact import redact, redact_value
 from autoloop.ledger.models import AppRow, FenceRow, IncidentRow, KeyRow, TransitionRow
@@ -101,8 +102,9 @@ class Ledger:
         A key that was used before gives its incident and counts as no event; a live incident of the
         same trouble takes the report in.
         """
-        mark = fingerprint(request)
         with self._transaction() as session:
+            request = self._at_home(session, request)
+            mark = fingerprint(request)
             used = self._used(session, request)
             if used is not None:
                 return self._read(used), False
@@ -116,28 +118,31 @@ class Ledger:
             incident = self._new(request, mark)
             session.add(_row(incident))
             session.flush()
-            reason = f"reported by {request.actor} through {request.source}"
-            session.add(
-                TransitionRow(
-                    incident=incident.id, at=incident.first_seen, state=State.OPEN, reason=reason
-                )
-            )
+            first = {"at": incident.first_seen, "reason": redact(how_reported(request))}
+            session.add(TransitionRow(incident=incident.id, state=State.OPEN, **first))
             self._remember_key(session, request, incident.id)
             return incident, True
 
     @staticmethod
+    def _at_home(session: Connection, request: Request) -> Request:
+        """*request* in the environment of its application, unless it names one."""
+        app = session.get(AppRow, request.app)
+        if request.environment or app is None:
+            return request
+        return request.model_copy(update={"environment": app.about.get("environment", "")})
+
+    @staticmethod
     def _remember_key(session: Connection, request: Request, incident: str) -> None:
         if request.idempotency_key:
-            key = request.idempotency_key
-            session.add(KeyRow(actor=request.actor, key=key, incident=incident))
+            owner, key = request.bearer or request.actor, request.idempotency_key
+            session.add(KeyRow(actor=owner, key=key, incident=incident))
 
     @staticmethod
     def _used(session: Connection, request: Request) -> IncidentRow | None:
         if not request.idempotency_key:
             return None
-        query = select(KeyRow.incident).where(
-            KeyRow.actor == request.actor, KeyRow.key == request.idempotency_key
-        )
+        owner, key = request.bearer or request.actor, request.idempotency_key
+        query = select(KeyRow.incident).where(KeyRow.actor == owner, KeyRow.key == key)
         used = session.scalar(query)
         return session.get(IncidentRow, used) if used else None
 
@@ -283,7 +288,9 @@ class Ledger:
 
     @staticmethod
     def _read(row: IncidentRow) -> Incident:
-        body = {**row.body, "state": row.state, "flow_run": row.flow_run}
+        """An incident is as severe as its diagnosis says, once there is one."""
+        severity = (row.diagnosis or row.body).get("severity", row.body["severity"])
+        body = {**row.body, "state": row.state, "flow_run": row.flow_run, "severity": severity}
         return Incident.model_validate(body)
 
     # -- fencing

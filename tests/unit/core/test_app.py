@@ -24,6 +24,7 @@ def parts(*rows: tuple[str, list[str]]) -> list[dict[str, Any]]:
     [
         ({"name": "Shop"}, "name: "),
         ({"name": "x" * 65}, "name: "),
+        ({"name": "my_shop"}, "name: String should match pattern '^[a-z][a-z0-9-]*$'"),
         ({"nmae": "x"}, "nmae: "),
         ({"components": []}, "components: "),
         ({"cases": []}, "cases: "),

@@ -16,6 +16,7 @@ from autoloop.core.incident import (
     clip,
     digest,
     fingerprint,
+    how_reported,
     request_of,
 )
 
@@ -68,6 +69,7 @@ def test_a_long_text_keeps_its_ends(length: int) -> None:
     [
         ({"app": "Bad App", "text": ""}, "app"),
         ({"app": "", "text": ""}, "app"),
+        ({"app": "my_app", "text": ""}, "app"),
         ({"app": "a", "text": "", "idempotency_key": "k" * 129}, "idempotency_key"),
         ({"app": "a", "text": "", "source": "pigeon"}, "source"),
     ],
@@ -82,6 +84,22 @@ def test_what_cannot_be_taken_is_named(given_: dict[str, str], place: str) -> No
 def test_text_that_is_no_unicode_is_taken() -> None:
     """An argument of a shell may hold any byte."""
     assert request_of("a", "x\udcffy").text == "x?y"
+
+
+@pytest.mark.parametrize(
+    ("source", "actor", "words"),
+    [
+        ("cli", "ann", "reported through the command line by ann"),
+        ("api", "token", "reported through the API"),
+        ("python", "anonymous", "reported through Python"),
+        ("ui", "ui", "reported through the Prefect UI"),
+        ("alert", "pager", "reported through an alert by pager"),
+        ("health", "health", "found by a health check"),
+    ],
+)
+def test_it_is_told_how_trouble_came_in(source: str, actor: str, words: str) -> None:
+    """The door, and a name where there is one."""
+    assert how_reported(request_of("shop", "", source=source, actor=actor)) == words
 
 
 ORDINARY = ["open", "diagnosing", "planned", "repairing", "proving", "rolled back", "repairing"]

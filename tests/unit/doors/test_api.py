@@ -110,6 +110,16 @@ def test_a_key_hands_trouble_in_once(api: Api, book: Ledger) -> None:
     assert [r["events"] for r in book.records()] == [1]
 
 
+def test_the_door_it_came_through_is_kept(api: Api, book: Ledger) -> None:
+    """With the person who told it; the key stays the token's."""
+    for actor in ("ann", "bob"):
+        body = {"app": "shop", "text": actor, "source": "cli", "actor": actor}
+        api.post("/api/incidents", json=body, headers={"Idempotency-Key": "k"})
+    [record] = book.records()
+    assert (record["source"], record["actor"]) == ("cli", "ann")
+    assert record["timeline"][0]["reason"] == "reported through the command line by ann"
+
+
 def test_the_key_of_a_run_goes_with_it(api: Api, started: Runs) -> None:
     """Prefect starts it once."""
     head = {"Idempotency-Key": "k"}
@@ -123,6 +133,12 @@ def test_the_key_of_a_run_goes_with_it(api: Api, started: Runs) -> None:
     [
         ({}, "body.app"),
         ({"app": "Bad App"}, "body.app"),
+        ({"app": "my_app"}, "body.app"),
+        ({"app": "shop", "source": "health"}, "body.source"),
+        ({"app": "shop", "source": "ui"}, "body.source"),
+        ({"app": "shop", "actor": ""}, "body.actor"),
+        ({"app": "shop", "actor": "a" * 129}, "body.actor"),
+        ({"app": "shop", "bearer": "other"}, "body.bearer"),
         ({"app": "x" * 65}, "body.app"),
         ({"app": "shop", "text": 5}, "body.text"),
         ({"app": "shop", "nix": 1}, "body.nix"),

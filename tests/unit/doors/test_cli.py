@@ -113,6 +113,39 @@ def test_a_named_error_has_no_traceback(home: Path) -> None:
     assert done.stderr == "autoloop: incident 'nix': does not exist - autoloop incidents\n"
 
 
+ENDED = {
+    "app": "shop", "release": "20261121T161500Z-0a1b2c", "new": 0, "modified": 1, "deleted": 0,
+    "kept": True, "why": "",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("words", "release", "said"),
+    [
+        (["restore"], ENDED["release"], "shop: backup 20261121T161500Z-0a1b2c is in place"),
+        (["rollback"], ENDED["release"], "shop: backup 20261121T161500Z-0a1b2c is in place"),
+        (["deploy", "--source", "."], "f" * 64, f"shop: release {'f' * 12} is in place"),
+    ],
+)
+def test_what_is_in_place_is_named(
+    book: Ledger, monkeypatch: pytest.MonkeyPatch, words: list[str], release: str, said: str
+) -> None:
+    """A backup by its id, which can be used again; a release by the start of its hash."""
+    backup = {"id": ENDED["release"], "reason": "d-1: before deploying fff"}
+    monkeypatch.setattr(client, "backups", lambda *_: [backup])
+    monkeypatch.setattr(client, "run", lambda *_: {**ENDED, "release": release})
+    done = run(*words)
+    assert (done.exit_code, said in done.output) == (0, True)
+
+
+def test_what_was_not_proved_is_undone(book: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Exit code 1, with the reason."""
+    monkeypatch.setattr(client, "run", lambda *_: {**ENDED, "kept": False, "why": "case health"})
+    done = run("restore")
+    assert done.exit_code == 1
+    assert "was not proved, all is as before: case health" in done.output
+
+
 def test_two_applications_want_a_choice(book: Ledger) -> None:
     """The known ones are listed."""
     book.save_app("other", {})

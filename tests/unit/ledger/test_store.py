@@ -81,6 +81,32 @@ def test_the_key_of_a_report_that_joined_is_kept_too(book: Ledger) -> None:
     assert told(book, idempotency_key="k") == (book.incident(one.id), False)
 
 
+def test_keys_belong_to_the_token_they_came_with(book: Ledger) -> None:
+    """Whoever is named as the actor; another token has keys of its own."""
+    one, _ = told(book, idempotency_key="k", bearer="t", actor="ann")
+    assert told(book, "other", idempotency_key="k", bearer="t", actor="bob")[0].id == one.id
+    assert told(book, "other", idempotency_key="k", bearer="u", actor="ann")[1]
+    assert told(book, "another", idempotency_key="k", actor="ann")[1]
+
+
+def test_the_environment_is_that_of_the_application(book: Ledger) -> None:
+    """Unless the request names one; named or not, it is the same trouble."""
+    book.save_app("shop", {"environment": "staging"})
+    one, _ = told(book)
+    assert one.environment == "staging"
+    assert told(book, environment="staging")[0].id == one.id
+    assert told(book, environment="test")[0].environment == "test"
+
+
+def test_the_severity_is_that_of_the_diagnosis(book: Ledger) -> None:
+    """As soon as there is one."""
+    one, _ = told(book)
+    book.move(one.id, State.DIAGNOSING, "x")
+    assert book.record(one.id)["severity"] == "P1"
+    book.move(one.id, State.ASKED, "x", diagnosis={"severity": "P0", "causes": []})
+    assert book.record(one.id)["severity"] == book.incident(one.id).severity == "P0"
+
+
 # ---- steps
 
 

@@ -1,0 +1,97 @@
+"""What local doors share: who is asked, who tells, and how a failure reads."""
+
+import os
+from typing import Any
+
+import pytest
+
+from autoloop.core.errors import AutoloopError, NotFound
+from autoloop.core.incident import State, request_of
+from autoloop.doors import client
+from autoloop.ledger.store import Ledger
+
+PREFECT = "Flow run encountered an exception: "
+
+
+@pytest.fixture
+def environment(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """Of this process; as before afterwards."""
+    made: dict[str, str] = {}
+    monkeypatch.setattr(os, "environ", made)
+    return made
+
+
+@pytest.mark.parametrize(
+    ("message", "kind", "said"),
+    [
+        (f"{PREFECT}NotFound: app 'x': is gone - look", NotFound, "app 'x': is gone - look"),
+        (
+            f"{PREFECT}NotFound: http://x: a: b - c - d\ne",
+            NotFound,
+            "http://x: a: b - c - d\ne",
+        ),
+        (
+            f"{PREFECT}ValueError: boom",
+            AutoloopError,
+            f"run 1: {PREFECT}ValueError: boom - look at the Prefect UI",
+        ),
+        ("", AutoloopError, "run 1:  - look at the Prefect UI"),
+    ],
+)
+def test_a_failed_run_says_what_its_error_said(
+    message: str, kind: type[AutoloopError], said: str
+) -> None:
+    """As if it had happened here; what has no name is told as Prefect has it."""
+    error = client._why("run 1", message)
+    assert (type(error), str(error)) == (kind, said)
+
+
+def test_the_running_platform_is_told_who_reports(
+    book: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The door and the person, not only that the token was right."""
+    sent: list[dict[str, Any]] = []
+
+    def call(_method: str, _path: str, body: Any, _key: str) -> dict[str, Any]:
+        sent.append(body)
+        return {"incident": "i-1"}
+
+    monkeypatch.setattr(client, "use_prefect", lambda: None)
+    monkeypatch.setattr(client, "running", lambda: True)
+    monkeypatch.setattr(client, "call", call)
+    monkeypatch.setattr(client, "_wait", lambda *_: {})
+    client.fix(request_of("shop", "502", source="cli", actor="ann"))
+    wanted = {"app": "shop", "text": "502", "fields": {}, "source": "cli", "actor": "ann"}
+    assert sent == [wanted]
+
+
+def test_a_key_is_the_same_with_and_without_a_platform(
+    book: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is the token's, as whoever reads the ledger may read the token."""
+    monkeypatch.setattr(client, "use_prefect", lambda: None)
+    monkeypatch.setattr(client, "running", lambda: False)
+    key = {"idempotency_key": "k"}
+    incident, _ = book.open_incident(request_of("shop", "502", bearer="token", **key))
+    book.move(incident.id, State.IGNORED, "x")
+    record = client.fix(request_of("shop", "502", source="cli", actor="ann", **key))
+    assert record["id"] == incident.id
+
+
+@pytest.mark.parametrize(
+    ("running", "given", "level"),
+    [(False, {}, "CRITICAL"), (False, "INFO", "INFO"), (True, {}, None)],
+)
+def test_prefect_is_quiet_in_a_process_of_its_own(
+    home: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    environment: dict[str, str],
+    running: bool,
+    given: Any,
+    level: str | None,
+) -> None:
+    """The door says what went wrong; who wants to see more says so."""
+    monkeypatch.setattr(client, "running", lambda: running)
+    environment.update({client.CONSOLE: given} if given else {})
+    client.use_prefect()
+    assert environment.get(client.CONSOLE) == level
