@@ -5,10 +5,10 @@ from prefect import flow
 from autoloop.core.diagnosis import Diagnosis
 from autoloop.core.report import Report
 from autoloop.core.work import Work
-from flows.loop import close_loop
+from flows.loop import close_loop, run_name
 
 
-@flow(name="config", persist_result=True, result_serializer="json")
+@flow(name="config", flow_run_name=run_name, persist_result=True, result_serializer="json")
 def config(work: Work, diagnosis: Diagnosis) -> Report:
     """A setting or configuration file differs from the last good state and something is broken:
     put just that back, restart, prove it. Way back: the journal restores every byte."""

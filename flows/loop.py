@@ -1,11 +1,13 @@
 """The loop that every class flow closes: choose, save, repair, prove, keep or put back, report."""
 
+from prefect import runtime
+
 from autoloop.core.diagnosis import Diagnosis
 from autoloop.core.report import Report, Settled
 from autoloop.core.work import Work
 from tasks.backup import take_backup
 from tasks.plan import choose_remedies
-from tasks.repair import apply_remedy, ask_person, prove_remedy, settle
+from tasks.repair import apply_remedy, end_incident, prove_remedy, settle
 from tasks.report import write_report
 from tasks.target import writing
 
@@ -24,5 +26,11 @@ def close_loop(work: Work, diagnosis: Diagnosis) -> Report:
                 attempts.append(settle(attempt, plan, applied, proof, backup))
                 if attempts[-1].kept:
                     break
-    asked = ask_person(work, attempts, plan)
-    return write_report(asked, diagnosis, plan, attempts)
+    ended = end_incident(work, attempts, plan)
+    return write_report(ended, diagnosis, plan, attempts)
+
+
+def run_name() -> str:
+    """The class, the application and the incident; a run from the UI may bring a plain dict."""
+    work = dict(runtime.flow_run.parameters.get("work") or {})
+    return f"{runtime.flow_run.flow_name} {work.get('app', '')} {work.get('id', '')}".strip()

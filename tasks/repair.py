@@ -124,8 +124,8 @@ def _undo(work: Work, plan: Plan, applied: Applied) -> None:
 
 
 @step()
-def ask_person(work: Work, attempts: list[Settled], plan: Plan) -> Work:
-    """Nothing more may be tried: say so in the ledger."""
+def end_incident(work: Work, attempts: list[Settled], plan: Plan) -> Work:
+    """Nothing more is tried. If there was a plan and nothing of it was kept, a person is asked."""
     if not any(attempt.kept for attempt in attempts) and not plan.empty:
         ledger().move(work.id, State.ASKED, "every remedy was tried and put back")
     return work

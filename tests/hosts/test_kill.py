@@ -31,7 +31,7 @@ REPAIR = (
     "apply_remedy",
     "prove_remedy",
     "settle",
-    "ask_person",
+    "end_incident",
     "write_report",
 )
 DEPLOYMENT = ("compare", "take_backup", "place", "prove_deployment", "settle_deployment")
