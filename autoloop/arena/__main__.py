@@ -16,6 +16,7 @@ from autoloop.arena.product import Product
 from autoloop.arena.progress import say
 
 FOLDER = "a folder of faults instead of the shipped ones"
+RESULT = "file for the result, which is JSON; without it, it goes to standard output"
 
 
 def main(words: list[str] | None = None) -> int:
@@ -52,6 +53,7 @@ def _parser() -> ArgumentParser:
 
     verb = verbs.add_parser("list", help="the faults there are")
     verb.add_argument("--faults", type=Path, help=FOLDER)
+    verb.add_argument("--json", action="store_true", help="print one JSON document")
     verb.set_defaults(do=_list)
 
     verb = verbs.add_parser("run", help="drill faults: the product at work, and the score card")
@@ -61,7 +63,7 @@ def _parser() -> ArgumentParser:
     verb.add_argument("--repeat", type=int, default=1, help="how often each fault is made")
     verb.add_argument("--baselines", action="store_true", help="what naive repairs would score")
     verb.add_argument("--home", type=Path, help="state folder of the platform under drill")
-    verb.add_argument("--json", type=Path, help="where the score card goes")
+    verb.add_argument("--json", type=Path, nargs="?", metavar="FILE", help=RESULT)
     verb.set_defaults(do=_run)
 
     verb = verbs.add_parser("down", help="shut a host down and throw it away")
@@ -76,7 +78,7 @@ def _parser() -> ArgumentParser:
     verb.add_argument("--faults", type=Path, help=FOLDER)
     verb.add_argument("--jobs", type=int, default=2, help="hosts at a time (default 2)")
     verb.add_argument("--alone", type=float, default=LEFT_ALONE_S, help="seconds left alone")
-    verb.add_argument("--json", type=Path, help="where the report goes")
+    verb.add_argument("--json", type=Path, nargs="?", metavar="FILE", help=RESULT)
     verb.set_defaults(do=_check)
     return parser
 
@@ -117,11 +119,16 @@ def _sweep(_asked: Namespace) -> int:
 
 
 def _list(asked: Namespace) -> int:
-    for fault in load(asked.faults):
-        right = f"{fault.error_class}.{fault.subtype}"
-        print(
-            f"{fault.name:24} {right:32} {'' if fault.auto else 'a person must be asked'}".rstrip()
-        )
+    rows = [
+        {"name": fault.name, "class": f"{fault.error_class}.{fault.subtype}", "auto": fault.auto}
+        for fault in load(asked.faults)
+    ]
+    if asked.json:
+        _put(rows)
+        return 0
+    for row in rows:
+        asks = "" if row["auto"] else "a person must be asked"
+        print(f"{row['name']:24} {row['class']:32} {asks}".rstrip())
     return 0
 
 
@@ -133,25 +140,26 @@ def _run(asked: Namespace) -> int:
         Product(asked.home or Path(folder)) as product,
     ):
         card = drill.run(faults, product, asked.jobs, asked.repeat, asked.baselines)
-    text = json.dumps(card, indent=2, ensure_ascii=False) + "\n"
-    if asked.json:
-        asked.json.write_text(text, encoding="utf-8")
-    else:
-        sys.stdout.write(text)
+    _put(card, asked.json)
     say(json.dumps(card["summary"]))
     return 0
 
 
 def _check(asked: Namespace) -> int:
     report = as_json(check(load(asked.faults, asked.name), asked.jobs, asked.alone))
-    text = json.dumps(report, indent=2, ensure_ascii=False) + "\n"
-    if asked.json:
-        asked.json.write_text(text, encoding="utf-8")
-    else:
-        sys.stdout.write(text)
+    _put(report, asked.json)
     summary = report["summary"]
     say(f"{summary['ok']} of {summary['faults']} faults are as they should be")
     return 0 if summary["ok"] == summary["faults"] else 1
+
+
+def _put(document: object, file: Path | None = None) -> None:
+    """One JSON document, into a file or to standard output."""
+    text = json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+    if file:
+        file.write_text(text, encoding="utf-8")
+    else:
+        sys.stdout.write(text)
 
 
 if __name__ == "__main__":
