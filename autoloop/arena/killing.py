@@ -7,6 +7,7 @@ by a wrapper, replacements of a file by its inode. Whatever content a watched fi
 moment is noted.
 """
 
+import contextlib
 import hashlib
 import os
 import signal
@@ -159,43 +160,57 @@ class KillDrill:
             start: starts the work; gives the id of its flow run, or of its incident.
             state: what is on the host, in one word; asked after each kill.
         """
-        began = time.monotonic()
+        began, kills, states = time.monotonic(), list[str](), list[str]()
         for point in points:
             (self.points / point).touch()
-        run, kills, states = start(), [], []
-        end = time.monotonic() + PATIENCE_S
-        while time.monotonic() < end:
-            reached = next(iter(self.points.glob("*.reached")), None)
-            if reached is not None and (text := reached.read_text()):
-                kills.append(reached.stem)
-                self._kill(victim, int(text), host)
-                states.append(state())
-                reached.unlink()
-                end = time.monotonic() + PATIENCE_S
-            elif reached is None and (final := self._final(run)):
-                return Ending(
-                    final["id"], final["state"]["name"], final["run_count"], tuple(kills),
-                    tuple(self._disarm()), tuple(states), round(time.monotonic() - began, 1),
-                )  # fmt: skip
-            time.sleep(POLL_S if reached is None else 0)
-        missed = ", ".join(self._disarm())
-        what = f"not ended {PATIENCE_S:g} s after {kills[-1:]}; not reached: {missed}"
-        raise JudgeFailed(f"run {run}, {victim} killed", what, f"look into {self.product.home}")
-
-    def _disarm(self) -> list[str]:
-        left = sorted(self.points.iterdir())
-        for path in left:
-            path.unlink()
-        return [path.name for path in left]
+        try:
+            run, end = start(), time.monotonic() + PATIENCE_S
+            while time.monotonic() < end:
+                reached = next(iter(self.points.glob("*.reached")), None)
+                if reached is not None and (text := reached.read_text()):
+                    kills.append(reached.stem)
+                    self._kill(victim, int(text), host)
+                    states.append(state())
+                    reached.unlink()
+                    end = time.monotonic() + PATIENCE_S
+                elif reached is None and (final := self._final(run)):
+                    return Ending(
+                        run=final["id"],
+                        state=final["state"]["name"],
+                        attempts=final["run_count"],
+                        kills=tuple(kills),
+                        missed=tuple(path.name for path in sorted(self.points.iterdir())),
+                        states=tuple(states),
+                        seconds=round(time.monotonic() - began, 1),
+                    )
+                time.sleep(POLL_S)
+            what = f"not ended {PATIENCE_S:g} s after {kills[-1:]}"
+            raise JudgeFailed(f"run {run}, {victim} killed", what, f"see {self.product.home}")
+        finally:
+            for path in self.points.iterdir():
+                path.unlink()
 
     def _kill(self, victim: Victim, flow: int, host: Host) -> None:
         if victim == "agent":
             host.inside("pkill -9 -f '[a]utoloop-agent$'")
             return
-        pid = flow if victim == "flow" else int(self.product.pids()[victim])
+        pid = flow if victim == "flow" else self._living(victim)
         os.kill(pid, signal.SIGKILL)
         while Path(f"/proc/{pid}/stat").exists() and not _zombie(pid):
             time.sleep(0.005)
+
+    def _living(self, victim: Victim) -> int:
+        """The process of that name, once it is there again and serves."""
+        end = time.monotonic() + PATIENCE_S
+        while time.monotonic() < end:
+            found = self.product.pids()
+            with contextlib.suppress(httpx.HTTPError):
+                url = f"{found['prefect']}/api/health" if victim == "server" else found["api"]
+                httpx.get(url, timeout=2)
+                if not _zombie(int(found[victim])):
+                    return int(found[victim])
+            time.sleep(0.05)
+        raise JudgeFailed(victim, f"not there for {PATIENCE_S:g} s", f"see {self.product.home}")
 
     def _final(self, run: str) -> dict[str, Any] | None:
         """The flow run once it has ended; None as well while the server is away."""

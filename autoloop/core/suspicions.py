@@ -16,14 +16,17 @@ def drift_of(facts: Facts, part: Component) -> tuple[Drift, ...]:
     return tuple(d for d in facts.drift if d.path in part.files())
 
 
-def _failing(facts: Facts, part: Component) -> bool:
-    return not facts.serves(part)
+def _suffers(spec: AppSpec, facts: Facts, part: Component) -> bool:
+    if not facts.serves(part):
+        return True
+    return not _healthy(spec, facts) and all(facts.serves(each) for each in spec.components)
 
 
 def setting_missing(spec: AppSpec, facts: Facts, part: Component) -> Finding | None:
-    """A setting that the last good state has is gone, and the component does not serve."""
+    """A setting that the last good state has is gone, and the component does not serve, or it is
+    the application that is not well although every component seems to serve."""
     for drift in drift_of(facts, part):
-        if drift.settings and drift.settings.missing and _failing(facts, part):
+        if drift.settings and drift.settings.missing and _suffers(spec, facts, part):
             key = _named_in(facts.of(part).log, drift.settings.missing)
             found = Evidence(source=drift.path, excerpt=f"{key} is gone since the last good state")
             said = _last_line(facts.of(part).log, key)

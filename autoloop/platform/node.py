@@ -19,6 +19,7 @@ from autoloop.platform.deployments import register
 from autoloop.platform.dispatch import dispatch
 from autoloop.settings import Settings, settings
 from autoloop.worker.policy import Policy
+from autoloop.worker.transport import make_clients_quick
 from autoloop.worker.warm import work
 
 log = logging.getLogger("autoloop.node")
@@ -80,6 +81,7 @@ async def serve(chosen: Settings) -> None:
 def main() -> None:
     """The process that the platform starts as its node."""
     logging.basicConfig(level="INFO", format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    make_clients_quick(120)
     asyncio.run(serve(settings()))
 
 

@@ -34,7 +34,7 @@ from prefect.logging.loggers import flow_run_logger
 
 from autoloop.worker import preload
 from autoloop.worker.policy import UNREACHABLE, Why
-from autoloop.worker.transport import is_passing, quick, quick_sync
+from autoloop.worker.transport import make_clients_quick, quick, quick_sync
 
 PR_SET_PDEATHSIG = 1
 ORPHAN_GRACE_S = 1.0
@@ -68,6 +68,7 @@ def main(conn: Connection, patience_s: float) -> None:
     """A child's life."""
     os.setsid()
     die_with_parent()
+    make_clients_quick(patience_s)
     shared = client(patience_s)  # before there is a job, as it costs 20 ms
     conn.send(Ready(threads_of(os.getppid()), preload.FAILURES))
     try:

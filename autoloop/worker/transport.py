@@ -8,13 +8,15 @@ import asyncio
 import random
 import ssl
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import wraps
 from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 import certifi
 import httpx
+from prefect.client.orchestration import PrefectClient, SyncPrefectClient
 from prefect.settings import get_current_settings
 
 BUSY_TRIES = 8
@@ -124,6 +126,29 @@ def quick_sync(patience_s: float) -> dict[str, Any]:
     tls = tls_context()
     inner = httpx.HTTPTransport(verify=tls, limits=LIMITS)
     return {"transport": QuickSyncTransport(inner, patience_s), "verify": tls}
+
+
+def make_clients_quick(patience_s: float) -> None:
+    """Give every Prefect client that this process makes from now on these transports.
+
+    Prefect makes clients of its own: for blocks, artifacts, and runs inside runs.
+    """
+    for made, settings in ((PrefectClient, quick), (SyncPrefectClient, quick_sync)):
+        if not hasattr(made.__init__, "__wrapped__"):
+            made.__init__ = _quickly(made.__init__, settings, patience_s)  # type: ignore[method-assign]
+
+
+def _quickly(
+    original: Callable[..., None], settings: Callable[[float], dict[str, Any]], patience_s: float
+) -> Callable[..., None]:
+    @wraps(original)
+    def init(self: Any, api: Any, *args: Any, **kwargs: Any) -> None:
+        given = kwargs.get("httpx_settings") or {}
+        if isinstance(api, str) and "transport" not in given:
+            kwargs["httpx_settings"] = {**settings(patience_s), **given}
+        original(self, api, *args, **kwargs)
+
+    return init
 
 
 def behind_proxy() -> bool:
