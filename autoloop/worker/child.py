@@ -34,7 +34,7 @@ from prefect.logging.loggers import flow_run_logger
 
 from autoloop.worker import preload
 from autoloop.worker.policy import UNREACHABLE, Why
-from autoloop.worker.transport import make_clients_quick, quick, quick_sync
+from autoloop.worker.transport import is_passing, make_clients_quick, quick, quick_sync
 
 PR_SET_PDEATHSIG = 1
 ORPHAN_GRACE_S = 1.0
