@@ -31,7 +31,7 @@ PATIENCE_S = 90.0
 POLL_S = 0.02
 
 WRAPPER = """
-mv /usr/bin/systemctl /usr/bin/systemctl.real
+[ -e /usr/bin/systemctl.real ] || mv /usr/bin/systemctl /usr/bin/systemctl.real
 cat >/usr/bin/systemctl <<'END'
 #!/bin/sh
 case "$1" in start|stop|restart|reload|reset-failed|kill) echo "$*" >>/var/log/calls ;; esac

@@ -4,13 +4,12 @@ import hashlib
 import io
 import os
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
-from autoloop.arena.hosts import Host, up
-from autoloop.arena.image import build
+from autoloop.arena.hosts import Host
 from autoloop.arena.killing import VICTIMS, Counter, KillDrill, Victim, boundaries
 from autoloop.arena.product import Product
 
@@ -37,21 +36,20 @@ REPAIR = (
 DEPLOYMENT = ("compare", "take_backup", "place", "prove_deployment", "settle_deployment")
 
 
-@pytest.fixture
-def host() -> Iterator[Host]:
-    """A host whose application is well."""
-    with up(f"kill{os.getpid()}", build()) as made:
-        assert made.inside(WELL).ok
-        yield made
-
-
-@pytest.fixture
-def drill(tmp_path: Path) -> Iterator[KillDrill]:
-    """A platform with failpoints."""
-    product = Product(tmp_path / "home")
+@pytest.fixture(scope="module")
+def drill(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KillDrill]:
+    """A platform of its own, with failpoints."""
+    product = Product(tmp_path_factory.mktemp("killed") / "home")
     made = KillDrill(product)
     with product:
         yield made
+
+
+def at_each(steps: Sequence[str], victim: Victim, every: bool) -> list[str]:
+    """The boundaries for one test. What starts slowly, server and node, dies at each end of a step
+    unless *every* one is asked for: then before each step as well."""
+    points = boundaries(steps)
+    return points if every or victim in ("flow", "agent") else points[1::2]
 
 
 def sha256(host: Host, path: str) -> str:
@@ -66,28 +64,40 @@ def tree(host: Host) -> str:
     return hashlib.sha256(listing.encode()).hexdigest()
 
 
-@pytest.mark.parametrize("victim", VICTIMS)
-def test_a_repair_ends_well_whoever_is_killed(victim: Victim, host: Host, drill: KillDrill) -> None:
+CASES = [
+    *(pytest.param(victim, False, id=victim) for victim in VICTIMS),
+    *(
+        pytest.param(victim, True, id=f"{victim}-everywhere", marks=pytest.mark.slow)
+        for victim in ("node", "server")
+    ),
+]
+
+
+@pytest.mark.parametrize(("victim", "every"), CASES)
+def test_a_repair_ends_well_whoever_is_killed(
+    victim: Victim, every: bool, host: Host, drill: KillDrill
+) -> None:
     """A lost setting is put back, once, under one run id; the file is never anything else."""
-    product = drill.product
-    product.register("web", host, every_s=86400, confirm=1, hold_s=0.5)
+    product, points = drill.product, at_each(REPAIR, victim, every)
+    name = f"repair-{victim}-{len(points)}"  # a budget of its own for what keeps coming back
+    product.register(name, host, every_s=86400, hold_s=0.5)
     good = sha256(host, ENV)
     assert host.inside(f"sed -i /^DATABASE_URL=/d {ENV}; systemctl restart lingzhi; sleep 2").ok
     broken = sha256(host, ENV)
     names = {good: "after", broken: "before"}
     with Counter(host, ENV) as counter:
         ended = drill.play(
-            lambda: product.report("web", "KeyError: 'DATABASE_URL'"),
-            boundaries(REPAIR),
+            lambda: product.report(name, "KeyError: 'DATABASE_URL'"),
+            points,
             victim,
             host,
             lambda: names.get(sha256(host, ENV), "neither"),
         )
         calls = counter.calls()
-    assert ended.kills == tuple(boundaries(REPAIR)), ended
+    assert ended.kills == tuple(points), ended
     assert (ended.state, ended.missed) == ("Completed", ())
-    assert ended.states == ("before",) * 9 + ("after",) * 9
-    incident = product.incidents("web")
+    assert ended.states == halves(points, "apply_remedy.after")
+    incident = product.incidents(name)
     assert [(row["state"], row["flow_run"]) for row in incident] == [("closed", ended.run)]
     assert counter.contents() == {broken, good}
     assert counter.replacements() == 1
@@ -96,27 +106,28 @@ def test_a_repair_ends_well_whoever_is_killed(victim: Victim, host: Host, drill:
     assert host.inside(WELL).ok
 
 
-@pytest.mark.parametrize("victim", VICTIMS)
+@pytest.mark.parametrize(("victim", "every"), CASES)
 def test_a_deployment_ends_well_whoever_is_killed(
-    victim: Victim, host: Host, drill: KillDrill, tmp_path: Path
+    victim: Victim, every: bool, host: Host, drill: KillDrill, tmp_path: Path
 ) -> None:
     """New code is brought in place, once, under one run id; never half of it."""
-    product = drill.product
-    product.register("web", host, every_s=86400, hold_s=0.5)
-    source = release(host, tmp_path / "source")
+    product, points = drill.product, at_each(DEPLOYMENT, victim, every)
+    name = f"deploy-{victim}-{len(points)}"
+    product.register(name, host, every_s=86400, hold_s=0.5)
+    source = release(host, tmp_path / "source", name)
     old = tree(host)
     with Counter(host, f"{CODE}/settings.py") as counter:
         ended = drill.play(
-            lambda: product.run("deploy", app="web", source=str(source)),
-            boundaries(DEPLOYMENT),
+            lambda: product.run("deploy", app=name, source=str(source)),
+            points,
             victim,
             host,
             lambda: "before" if tree(host) == old else "after",
         )
         calls = counter.calls()
-    assert ended.kills == tuple(boundaries(DEPLOYMENT)), ended
+    assert ended.kills == tuple(points), ended
     assert (ended.state, ended.missed) == ("Completed", ())
-    assert ended.states == ("before",) * 5 + ("after",) * 5
+    assert ended.states == halves(points, "place.after")
     assert counter.replacements() == 1
     assert len(counter.contents()) == 2
     assert calls == ["restart lingzhi.service"]
@@ -128,7 +139,13 @@ def test_a_deployment_ends_well_whoever_is_killed(
     assert host.inside(WELL).ok
 
 
-def release(host: Host, folder: Path) -> Path:
+def halves(points: Sequence[str], change: str) -> tuple[str, ...]:
+    """What must be on the host at each point: the old up to the change, the new from then on."""
+    at = points.index(change)
+    return ("before",) * at + ("after",) * (len(points) - at)
+
+
+def release(host: Host, folder: Path, name: str) -> Path:
     """The next version of the host's code: a file changed, a file new, and one that leaves."""
     assert host.inside(f"echo gone soon >{CODE}/LEAVES").ok
     packed = Path(f"{host.root}/tmp/code.tar")
@@ -137,6 +154,6 @@ def release(host: Host, folder: Path) -> Path:
     with tarfile.open(fileobj=io.BytesIO(packed.read_bytes())) as archive:
         archive.extractall(folder, filter="data")
     with (folder / "settings.py").open("a") as file:
-        file.write("\nRELEASE = 2\n")
-    (folder / "NEWS").write_text("second release\n")
+        file.write(f"\nRELEASE = {name!r}\n")
+    (folder / f"NEWS-{name}").write_text("a file that was not there\n")
     return folder
