@@ -2,10 +2,11 @@
 
 import time
 
+from autoloop.core.app import Component
 from autoloop.core.errors import BadSpec, DeadlineExceeded, NotFound, OperationFailed
 from autoloop.core.manifest import changes_between, release_id
 from autoloop.core.proof import Check, Proof, proof_of
-from autoloop.core.target import ChangeFiles, FileChange, FileState, Read
+from autoloop.core.target import ChangeFiles, Done, FileChange, FileState, Read
 from autoloop.core.words import Frozen
 from autoloop.core.work import Work
 from tasks.backup import Backup, backup_action
@@ -134,15 +135,22 @@ def place(work: Work, comparison: Comparison, backup: Backup) -> Placed:
     try:
         session.do(operations[0], ChangeFiles(changes=changes))
         for part in parts:
-            op = work.op(f"restart/{part.name}")
-            operations.append(op)
-            done = session.do(op, part.service().restart(part.unit))
+            done = _restart(work, "restart", part)
             if done.outcome == "failed":
                 said = str(done.value.get("err"))[-300:]
                 return Placed(operations=tuple(operations), failed=f"{part.unit}: {said}")
     except (OperationFailed, DeadlineExceeded) as error:
         return Placed(operations=tuple(operations), failed=str(error))
     return Placed(operations=tuple(operations))
+
+
+def _restart(work: Work, why: str, part: Component) -> Done:
+    """Restart a component, also when its manager has given up on it after failed starts."""
+    session, manager = session_of(work), part.service()
+    clear = manager.clear(part.unit)
+    if clear is not None:
+        session.do(work.op(f"{why}-clear/{part.name}"), clear)
+    return session.do(work.op(f"{why}/{part.name}"), manager.restart(part.unit))
 
 
 def _seen_again(work: Work, changes: tuple[FileChange, ...]) -> tuple[FileChange, ...]:
@@ -196,7 +204,7 @@ def settle_deployment(
         return ended
     session.revert(work.op("files"))
     for part in spec.affected(change.path for change in comparison.changes):
-        session.do(work.op(f"undo/{part.name}"), part.service().restart(part.unit))
+        _restart(work, "undo", part)
     look = look_until_well(spec, session, spec.health.ready_s)
     if not look.well:
         what = f"rolled back, but {look.diagnosis.top.name} remains"

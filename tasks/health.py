@@ -1,21 +1,16 @@
 """Health: what is looked at on a schedule, and when it becomes an incident."""
 
-import fcntl
 import logging
-import os
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from pathlib import Path
 
 from autoloop.core.errors import AutoloopError, NotSettled
 from autoloop.core.incident import Request, State
 from autoloop.core.target import Observer, Read
 from autoloop.core.words import Frozen
 from autoloop.core.work import Work
-from autoloop.settings import settings
 from tasks.backup import backup_action
+from tasks.busy import alone, changed_since
 from tasks.look import Look, look_at
 from tasks.step import step
 from tasks.target import ledger, session_of, spec_of, working_on, writing
@@ -50,7 +45,8 @@ def check_applications(work: Work, apps: list[str]) -> list[HealthResult]:
 
 def check(work: Work) -> HealthResult:
     """One application: skipped while it is being repaired, or while an earlier look still runs."""
-    with alone(settings().home / "health" / f"{work.app}.lock") as first:
+    began = time.time()
+    with alone("health", work.app) as first:
         if not first:
             return HealthResult(app=work.app, well=False, skipped="an earlier look still runs")
         if (live := ledger().live(work.app)) is not None:
@@ -59,7 +55,10 @@ def check(work: Work) -> HealthResult:
             )
         try:
             with working_on(work):
-                return note_health(work, look_often(work))
+                look = look_often(work)
+                if not look.well and changed_since(work.app, began):
+                    return HealthResult(app=work.app, well=False, skipped="being changed")
+                return note_health(work, look)
         except AutoloopError as error:
             return _troubled(work, type(error).__name__, f"health check: {error}")
         except Exception as error:
@@ -108,22 +107,6 @@ def _troubled(work: Work, cause: str, text: str) -> HealthResult:
     request = Request(app=work.app, text=text[:4000], source="health", actor="health")
     incident, _ = ledger().open_incident(request)
     return HealthResult(app=work.app, well=False, cause=cause, incident=incident.id)
-
-
-@contextmanager
-def alone(path: Path) -> Iterator[bool]:
-    """Whether this is the only process inside; never waits. A killed process is outside."""
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            yield False
-        else:
-            yield True
-    finally:
-        os.close(handle)
 
 
 @step()

@@ -11,6 +11,7 @@ from autoloop.core.work import Work
 from autoloop.ledger.store import Ledger
 from autoloop.settings import settings
 from blocks.app import App
+from tasks.busy import changing
 
 _sessions: dict[tuple[str, str], Session] = {}
 _guard = threading.Lock()
@@ -63,6 +64,7 @@ def writing(work: Work) -> Iterator[Session]:
     session, name = session_of(work), work.app
     session.lock(name, ledger().next_fence(name), settings().lock_wait_s)
     try:
-        yield session
+        with changing(name):
+            yield session
     finally:
         session.unlock(name)
