@@ -2,9 +2,14 @@
 
 from functools import cache
 from pathlib import Path
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from autoloop.core.errors import BadSpec
+from autoloop.core.letter import addresses
+from autoloop.core.words import Language
 
 
 class Settings(BaseSettings):
@@ -20,6 +25,31 @@ class Settings(BaseSettings):
     crash_retries: int = Field(default=5, ge=0)
     crash_backoff_s: float = Field(default=1.0, ge=0)
     lock_wait_s: float = 300.0
+    language: Literal["en", "zh", "both"] = "both"
+    smtp_host: str = ""
+    smtp_port: int = Field(default=0, ge=0, le=65535)
+    smtp_tls: Literal["starttls", "tls", "none"] = "starttls"
+    smtp_ca: str = ""
+    smtp_user: str = ""
+    smtp_password: SecretStr = SecretStr("")
+    smtp_from: str = ""
+    smtp_to: str = ""
+
+    @field_validator("smtp_from", "smtp_to")
+    @classmethod
+    def _are_addresses(cls, text: str) -> str:
+        return ", ".join(addresses(text))
+
+    @model_validator(mode="after")
+    def _mail_has_both_ends(self) -> Self:
+        if self.smtp_host and not (self.smtp_to and (self.smtp_from or "@" in self.smtp_user)):
+            raise ValueError("AUTOLOOP_SMTP_HOST needs AUTOLOOP_SMTP_FROM and AUTOLOOP_SMTP_TO")
+        return self
+
+    @property
+    def languages(self) -> tuple[Language, ...]:
+        """The languages that people are written to in, in this order."""
+        return ("en", "zh") if self.language == "both" else (self.language,)
 
     @property
     def prefect_url(self) -> str:
@@ -60,7 +90,16 @@ class Settings(BaseSettings):
 
 @cache
 def settings() -> Settings:
-    """The settings of this process."""
-    found = Settings()
+    """The settings of this process.
+
+    Raises:
+        BadSpec: an environment variable has a value that cannot be; it is named, not shown.
+    """
+    try:
+        found = Settings()
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        name = "_".join(("AUTOLOOP", *(str(part).upper() for part in first["loc"])))
+        raise BadSpec(name, str(first["msg"]), "correct that variable") from None
     found.home = found.home.expanduser().resolve()
     return found

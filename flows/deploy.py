@@ -6,6 +6,7 @@ from autoloop.core.work import Work
 from tasks.backup import take_backup
 from tasks.deployment import Comparison, Deployment, compare, place, prove_deployment
 from tasks.deployment import settle_deployment as settle
+from tasks.mail import tell_of_deployment
 from tasks.target import working_on, writing
 
 
@@ -28,4 +29,6 @@ def deploy(app: str, source: str, plan_only: bool = False) -> Deployment | Compa
             backup = take_backup(work, f"before deploying {comparison.release[:12]}")
             placed = place(work, comparison, backup)
             proof = prove_deployment(work, comparison, placed)
-            return settle(work, comparison, placed, proof, backup)
+            ended = settle(work, comparison, placed, proof, backup)
+        tell_of_deployment(work, ended)
+        return ended

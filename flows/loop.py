@@ -1,4 +1,4 @@
-"""The loop that every class flow closes: choose, save, repair, prove, keep or put back, report."""
+"""The loop that every class flow closes: choose, save, repair, prove, settle, report, tell."""
 
 from prefect import runtime
 
@@ -6,6 +6,7 @@ from autoloop.core.diagnosis import Diagnosis
 from autoloop.core.report import Report, Settled
 from autoloop.core.work import Work
 from tasks.backup import take_backup
+from tasks.mail import tell_people
 from tasks.plan import choose_remedies
 from tasks.repair import apply_remedy, end_incident, prove_remedy, settle
 from tasks.report import write_report
@@ -27,7 +28,9 @@ def close_loop(work: Work, diagnosis: Diagnosis) -> Report:
                 if attempts[-1].kept:
                     break
     ended = end_incident(work, attempts, plan)
-    return write_report(ended, diagnosis, plan, attempts)
+    report = write_report(ended, diagnosis, plan, attempts)
+    tell_people(ended, report)
+    return report
 
 
 def run_name() -> str:

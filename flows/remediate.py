@@ -10,6 +10,7 @@ from flows.loop import close_loop
 from flows.service import service
 from tasks.diagnosis import diagnose_target
 from tasks.incident import open_incident
+from tasks.mail import tell_people
 from tasks.repair import give_up
 from tasks.report import write_report
 from tasks.target import working_on
@@ -40,5 +41,6 @@ def remediate(app: str, error: str = "", incident: str = "") -> Report:
             return close(work, diagnosis)
         except AutoloopError as error:
             given_up = give_up(work, str(error))
-            write_report(work, given_up.diagnosis, given_up.plan, [])
+            report = write_report(work, given_up.diagnosis, given_up.plan, [])
+            tell_people(work, report)
             raise

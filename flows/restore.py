@@ -6,6 +6,7 @@ from autoloop.core.work import Work
 from tasks.backup import take_backup
 from tasks.deployment import Deployment, compare_backup, place, prove_deployment
 from tasks.deployment import settle_deployment as settle
+from tasks.mail import tell_of_deployment
 from tasks.target import working_on, writing
 
 
@@ -26,4 +27,6 @@ def restore(app: str, backup: str = "good", with_data: bool = False) -> Deployme
             saved = take_backup(work, f"before restoring {backup}")
             placed = place(work, comparison, saved)
             proof = prove_deployment(work, comparison, placed)
-            return settle(work, comparison, placed, proof, saved)
+            ended = settle(work, comparison, placed, proof, saved)
+        tell_of_deployment(work, ended)
+        return ended

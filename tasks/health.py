@@ -12,6 +12,7 @@ from autoloop.core.work import Work
 from tasks.backup import backup_action
 from tasks.busy import alone, changed_since
 from tasks.look import Look, look_at
+from tasks.mail import tell_of_recovery
 from tasks.step import step
 from tasks.target import ledger, session_of, spec_of, working_on, writing
 
@@ -94,6 +95,7 @@ def note_health(work: Work, look: Look) -> HealthResult:
     waiting = ledger().asked(work.app)
     if waiting is not None:
         ledger().move(waiting.id, State.CLOSED, "well again; not by a remedy")
+        tell_of_recovery(waiting.id)
     _remember_good(work, look)
     return HealthResult(app=work.app, well=True)
 

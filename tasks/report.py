@@ -1,5 +1,7 @@
 """Reports: an artifact in Prefect's UI, and files as Markdown, HTML and JSON, in two languages."""
 
+from html import escape
+
 from markdown_it import MarkdownIt
 from prefect.artifacts import create_markdown_artifact
 
@@ -56,6 +58,14 @@ def write_files(report: Report) -> None:
         text = markdown(report, language)
         ending = "" if language == "en" else ".zh"
         (folder / f"{name}{ending}.md").write_text(text, "utf-8")
-        body = MarkdownIt("commonmark", {"html": False}).enable("table").render(text)
-        page = PAGE.format(language=language, title=name, body=body)
-        (folder / f"{name}{ending}.html").write_text(page, "utf-8")
+        (folder / f"{name}{ending}.html").write_text(page(name, language, rendered(text)), "utf-8")
+
+
+def rendered(text: str) -> str:
+    """Markdown as HTML; HTML in it stays text."""
+    return str(MarkdownIt("commonmark", {"html": False}).enable("table").render(text))
+
+
+def page(title: str, language: Language, body: str) -> str:
+    """A whole page of *body*, which is HTML."""
+    return PAGE.format(language=language, title=escape(title), body=body)

@@ -17,7 +17,8 @@
     ├── StaleFence (RuntimeError)           5006
     ├── Drifted (RuntimeError)              6000
     ├── OperationFailed (RuntimeError)      6001
-    └── BackupUnusable (RuntimeError)       8000
+    ├── BackupUnusable (RuntimeError)       8000
+    └── MailNotSent (ConnectionError)       9000
 """
 
 from typing import Any, ClassVar
@@ -136,3 +137,9 @@ class BackupUnusable(AutoloopError, RuntimeError):
     """A backup is missing, incomplete, or does not match its own checksums."""
 
     code = 8000
+
+
+class MailNotSent(AutoloopError, ConnectionError):
+    """The mail server took a letter for nobody."""
+
+    code = 9000

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from autoloop.core.diagnosis import Cause, Diagnosis, Evidence
 from autoloop.core.effect import Effect
-from autoloop.core.incident import Incident, Transition
+from autoloop.core.incident import Incident, State, Transition
 from autoloop.core.plan import Plan
 from autoloop.core.proof import Proof
 from autoloop.core.words import Frozen, Language, Words
@@ -37,6 +37,15 @@ class Report(Frozen):
         return any(attempt.kept for attempt in self.attempts)
 
     @property
+    def ending(self) -> str:
+        """How it ended: a key of `TITLES`."""
+        if self.repaired:
+            return "repaired"
+        if self.diagnosis.benign:
+            return "ordinary"
+        return "recovered" if self.incident.state == State.CLOSED else "asked"
+
+    @property
     def seconds_to_recover(self) -> float | None:
         """From the first word of it to the first passed proof, in seconds."""
         proved = next((a.proof.at for a in self.attempts if a.kept), None)
@@ -56,6 +65,8 @@ TITLES = {
     "repaired": Words(en="repaired and proved", zh="已修复并验证"),
     "ordinary": Words(en="nothing to repair", zh="无需修复"),
     "asked": Words(en="a person is asked", zh="需要人工处理"),
+    "recovered": Words(en="well again, not by a remedy", zh="已恢复正常，并非由修复措施所致"),
+    "put_back": Words(en="was not proved and put back", zh="未通过验证，已回滚"),
     "effects": Words(en="Effects", zh="变更"),
     "changed_nothing": Words(en="Nothing was changed.", zh="未做任何更改。"),
     "well_after": Words(en="well again after {:.1f} s", zh="{:.1f} 秒后恢复正常"),
@@ -73,10 +84,9 @@ _MARKS = re.compile(r"[\\`*<>\[\]~]|(?<!\w)_|_(?!\w)")
 def markdown(report: Report, language: Language = "en") -> str:
     """The report as Markdown."""
     say = {key: words.say(language) for key, words in TITLES.items()}
-    ending = "repaired" if report.repaired else "ordinary" if report.diagnosis.benign else "asked"
     top = report.diagnosis.top
     lines = [
-        f"# {report.incident.app}: {top.name} — {say[ending]}",
+        f"# {report.incident.app}: {top.name} — {say[report.ending]}",
         "",
         _head(report, say),
         "",
@@ -126,7 +136,7 @@ def _done(report: Report, say: dict[str, str], language: Language) -> list[str]:
     for attempt in report.attempts:
         proposal = next(p for p in report.plan.proposals if p.remedy == attempt.remedy)
         ending = "✔" if attempt.kept else "↩"
-        lines += [f"{ending} **{attempt.remedy}**: {_plain(proposal.why.say(language))}", ""]
+        lines += [f"{ending} **{attempt.remedy}**: {plain(proposal.why.say(language))}", ""]
         lines += [f"### {say['effects']}", ""]
         lines += [_effect(effect) for effect in proposal.effects]
         lines += ["", f"### {say['proof']}", ""]
@@ -136,21 +146,21 @@ def _done(report: Report, say: dict[str, str], language: Language) -> list[str]:
 
 def _effect(effect: Effect) -> str:
     before, after = (_SHA256.sub(r"\1", text or "-") for text in (effect.before, effect.after))
-    return f"- {effect.kind} {_code(effect.subject)}: {_plain(before)} → {_plain(after)}"
+    return f"- {effect.kind} {_code(effect.subject)}: {plain(before)} → {plain(after)}"
 
 
 def _checks(proof: Proof, say: dict[str, str]) -> list[str]:
     """The reasons have a column only when there are some."""
     rows = [("✔" if c.passed else "✘", c.name, "" if c.passed else c.why) for c in proof.checks]
     if proof.holds:
-        return _table(("", say["check"]), [row[:2] for row in rows])
-    return _table(("", say["check"], say["why"]), rows)
+        return table(("", say["check"]), [row[:2] for row in rows])
+    return table(("", say["check"], say["why"]), rows)
 
 
 def _not_done(report: Report, say: dict[str, str], language: Language) -> list[str]:
     if not report.plan.rejected:
         return []
-    rows = (f"- {r.remedy}: {_plain(r.why.say(language))}" for r in report.plan.rejected)
+    rows = (f"- {r.remedy}: {plain(r.why.say(language))}" for r in report.plan.rejected)
     return ["", f"## {say['not']}", "", *rows]
 
 
@@ -159,7 +169,7 @@ def _timeline(report: Report, say: dict[str, str]) -> list[str]:
         (_moment(s.at), _after(report.timeline[0].at, s.at), s.state, s.reason)
         for s in report.timeline
     ]
-    return _table((say["time"], say["after"], say["state"], say["reason"]), rows)
+    return table((say["time"], say["after"], say["state"], say["reason"]), rows)
 
 
 def _moment(at: str) -> str:
@@ -171,17 +181,18 @@ def _after(first: str, at: str) -> str:
     return f"{(datetime.fromisoformat(at) - datetime.fromisoformat(first)).total_seconds():.1f} s"
 
 
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """A Markdown table; no cell is acted on."""
     width = len(head)
     lines = ["| " + " | ".join(head) + " |", "|" + " --- |" * width]
     return lines + ["| " + " | ".join(_cell(cell) for cell in row) + " |" for row in rows]
 
 
 def _cell(text: str) -> str:
-    return _plain(text).replace("|", "\\|")
+    return plain(text).replace("|", "\\|")
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """*text* on one line, with what Markdown or HTML would act on made harmless."""
     return _MARKS.sub(r"\\\g<0>", " ".join(text.split()))
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import JSON, ForeignKey, Integer, String, Text, UniqueConstraint
+from sqlalchemy import JSON, Boolean, ForeignKey, Integer, String, Text, UniqueConstraint
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 
@@ -69,3 +69,29 @@ class FenceRow(Base):
 
     name: Mapped[str] = mapped_column(String(64), primary_key=True)
     number: Mapped[int] = mapped_column(Integer, default=0)
+
+
+class TrialRow(Base):
+    """One run of an application's cases. Good: every case passed, none slower than it may be."""
+
+    __tablename__ = "trials"
+
+    number: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=True)
+    app: Mapped[str] = mapped_column(String(64), index=True)
+    good: Mapped[bool] = mapped_column(Boolean)
+    body: Mapped[dict[str, Any]] = mapped_column(JSON)
+
+
+class LetterRow(Base):
+    """A letter to people. *due* is when it is tried next; *ended* when it was sent or given up."""
+
+    __tablename__ = "letters"
+
+    id: Mapped[str] = mapped_column(String(96), primary_key=True)
+    about: Mapped[str] = mapped_column(String(64))
+    body: Mapped[dict[str, Any]] = mapped_column(JSON)
+    written: Mapped[str] = mapped_column(String(32))
+    due: Mapped[str] = mapped_column(String(32), index=True)
+    tries: Mapped[int] = mapped_column(Integer, default=0)
+    trouble: Mapped[str] = mapped_column(Text, default="")
+    ended: Mapped[str] = mapped_column(String(32), default="", index=True)

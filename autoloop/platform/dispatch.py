@@ -16,12 +16,14 @@ from autoloop.core.plan import Plan
 from autoloop.core.report import Report
 from autoloop.doors.intake import start_remediation
 from autoloop.ledger.store import Ledger
+from tasks.mail import post, put_report
 from tasks.report import write_files
 
 log = logging.getLogger("autoloop.dispatch")
 LOOK_S = 0.5
 ASK_AGAIN_S = 20.0
 ABANDONED_S = 15.0
+POST_S = 5.0
 
 
 async def dispatch(ledger: Ledger, nudge: Callable[[], None]) -> None:
@@ -41,6 +43,17 @@ async def dispatch(ledger: Ledger, nudge: Callable[[], None]) -> None:
         except Exception as error:  # the server may be away: tried again
             log.warning("dispatch: %r", error)
         await asyncio.sleep(LOOK_S)
+
+
+async def deliver(ledger: Ledger) -> None:
+    """Until cancelled: send the letters that wait. A mail server that is away holds nothing up."""
+    while True:
+        try:
+            while await asyncio.to_thread(post, ledger) == "":
+                pass
+        except Exception as error:
+            log.warning("mail: %r", error)
+        await asyncio.sleep(POST_S)
 
 
 async def end_abandoned(ledger: Ledger) -> list[str]:
@@ -70,11 +83,11 @@ async def _how_it_ended(client: PrefectClient, incident: Incident) -> str:
 def _ask(ledger: Ledger, incident: Incident, how: str) -> None:
     ledger.move(incident.id, State.ASKED, how)
     record = ledger.record(incident.id)
-    write_files(
-        Report(
-            incident=ledger.incident(incident.id),
-            diagnosis=record["diagnosis"] or unknown("run", how),
-            plan=record["plan"] or Plan(incident=incident.id),
-            timeline=ledger.timeline(incident.id),
-        )
+    report = Report(
+        incident=ledger.incident(incident.id),
+        diagnosis=record["diagnosis"] or unknown("run", how),
+        plan=record["plan"] or Plan(incident=incident.id),
+        timeline=ledger.timeline(incident.id),
     )
+    write_files(report)
+    put_report(ledger, report)

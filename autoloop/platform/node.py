@@ -16,7 +16,7 @@ from prefect.client.orchestration import get_client
 from autoloop.doors import api, intake
 from autoloop.ledger.store import Ledger
 from autoloop.platform.deployments import register
-from autoloop.platform.dispatch import dispatch
+from autoloop.platform.dispatch import deliver, dispatch
 from autoloop.settings import Settings, settings
 from autoloop.worker.policy import Policy
 from autoloop.worker.transport import make_clients_quick
@@ -70,10 +70,12 @@ async def serve(chosen: Settings) -> None:
         await register(client, ledger.apps())
     serving = asyncio.create_task(server.serve())
     dispatching = asyncio.create_task(dispatch(ledger, nudge.set))
+    delivering = asyncio.create_task(deliver(ledger))
     await asyncio.wait({worker, serving, asyncio.create_task(stop.wait())},
                        return_when=asyncio.FIRST_COMPLETED)  # fmt: skip
     stop.set()
     dispatching.cancel()
+    delivering.cancel()
     server.should_exit = True
     await asyncio.gather(worker, serving, return_exceptions=False)
 
