@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import httpx
 
 from autoloop.core.app import AppSpec
-from autoloop.core.case import Case, CaseResult, Reply, judge, run_cases
+from autoloop.core.case import Case, CaseResult, Reply, judge, repeatable, run_cases
 from autoloop.core.diagnose import diagnose
 from autoloop.core.diagnosis import Diagnosis
 from autoloop.core.facts import Facts, facts_from, reads_for
@@ -88,10 +88,11 @@ def _text(data: bytes, charset: str) -> str:
 def look_at(spec: AppSpec, host: Observer) -> Look:
     """Look once: one round trip for the facts, one for each case."""
     facts = facts_from(spec, host.observe(reads_for(spec), deadline_s=60))
+    asked = repeatable(spec.cases)
     if facts.health.status == 0:  # nobody answers: the other cases would only wait for it too
-        cases = tuple(judge(case, facts.health) for case in spec.cases)
+        cases = tuple(judge(case, facts.health) for case in asked)
     else:
-        cases = run_cases(spec.cases, HostCases(host))
+        cases = run_cases(asked, HostCases(host))
     at = datetime.now(UTC).isoformat(timespec="milliseconds")
     return Look(facts=facts, cases=cases, diagnosis=diagnose(spec, facts, cases, at))
 

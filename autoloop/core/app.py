@@ -67,6 +67,39 @@ class Component(Frozen):
         return tuple(dict.fromkeys((*self.config, *([self.settings] if self.settings else []))))
 
 
+Curable = Literal[
+    "DATABASE.schema_mismatch",
+    "DATABASE.user_not_found",
+    "DATABASE.data_corruption",
+    "CODE.import_error",
+    "SERVICE.disk_full",
+    "SERVICE.memory_leak",
+    "LOGIN.user_not_exist",
+    "LOGIN.wrong_password",
+    "LOGIN.token_expired",
+]
+
+
+class Procedure(Frozen):
+    """How the application itself puts one thing right, declared by the people who know it.
+
+    *check* changes nothing: it exits 0 when there is nothing to do, with one of *due* when *apply*
+    is needed (its last line of output names what is to blame), and with anything else when it
+    cannot tell. *apply* may run twice. *undo*, where there is one, takes it back.
+    """
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9_-]*$")
+    cures: Curable
+    component: str
+    check: tuple[str, ...] = Field(min_length=1)
+    apply: tuple[str, ...] = Field(min_length=1)
+    undo: tuple[str, ...] = ()
+    due: tuple[int, ...] = (1,)
+    risk: Risk = "medium"
+    restart: bool = True
+    timeout_s: float = Field(default=120, gt=0, le=3600)
+
+
 class Health(Frozen):
     """When trouble is called trouble, and for how long health must hold before it counts."""
 
@@ -78,11 +111,14 @@ class Health(Frozen):
 
 
 class Limits(Frozen):
-    """What may be done without asking a person."""
+    """What may be done without asking a person, what is slower, and how much is kept."""
 
     risk: Risk = "medium"
     backups: int = Field(default=5, ge=1, le=100)
     failures: int = Field(default=3, ge=1)
+    slower_times: float = Field(default=2, ge=1)
+    slower_ms: float = Field(default=100, ge=0)
+    runs: int = Field(default=20, ge=1, le=1000)
 
 
 class AppSpec(Frozen):
@@ -96,6 +132,7 @@ class AppSpec(Frozen):
     data: DataSpec = DataSpec()
     components: tuple[Component, ...] = Field(min_length=1)
     cases: tuple[Case, ...] = Field(min_length=1)
+    procedures: tuple[Procedure, ...] = ()
     health: Health = Health()
     limits: Limits = Limits()
 
@@ -111,12 +148,22 @@ class AppSpec(Frozen):
                 raise ValueError(f"component '{part.name}' needs '{unknown[0]}', which is not one")
         return parts
 
+    @field_validator("cases")
+    @classmethod
+    def _first_is_safe(cls, cases: tuple[Case, ...]) -> tuple[Case, ...]:
+        if not cases[0].safe:
+            raise ValueError(f"case '{cases[0].name}' is the first, which is sent at every look")
+        return cases
+
     @model_validator(mode="after")
     def _known_runs(self) -> "AppSpec":
         names = [part.name for part in self.components]
         for name in self.code.runs if self.code else ():
             if name not in names:
                 raise ValueError(f"code.runs names '{name}', which is not a component")
+        for one in self.procedures:
+            if one.component not in names:
+                raise ValueError(f"procedure '{one.name}': no component '{one.component}'")
         return self
 
     @model_validator(mode="after")

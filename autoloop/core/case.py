@@ -13,7 +13,8 @@ class Case(Frozen):
 
     *capture* keeps values of the JSON answer for later cases (``{"token": "token"}`` makes
     ``{token}`` usable in their url, headers and body). *json_equals* maps a dotted path to the
-    value that must stand there.
+    value that must stand there. A case that is not *safe* must not be repeated: only a run of the
+    suite sends it, once.
     """
 
     name: str
@@ -29,6 +30,7 @@ class Case(Frozen):
     capture: dict[str, str] = Field(default_factory=dict)
     timeout_s: float = Field(default=5, gt=0, le=120)
     retries: int = Field(default=0, ge=0, le=20)
+    safe: bool = True
 
 
 class Reply(Frozen):
@@ -140,6 +142,20 @@ def filled(case: Case, values: dict[str, str]) -> Case:
     return case.model_copy(
         update={"url": put(case.url), "headers": put(case.headers), "body": put(case.body)}
     )
+
+
+def repeatable(cases: tuple[Case, ...]) -> tuple[Case, ...]:
+    """The cases that may be sent at every look: safe, and in need of none that is not."""
+    kept: list[Case] = []
+    missing: set[str] = set()
+    for case in cases:
+        said = f"{case.url}{case.headers}{case.body}"
+        if case.safe and not any(f"{{{name}}}" in said for name in missing):
+            kept.append(case)
+            missing -= case.capture.keys()
+        else:
+            missing |= case.capture.keys()
+    return tuple(kept)
 
 
 def run_cases(cases: tuple[Case, ...], runner: CaseRunner) -> tuple[CaseResult, ...]:

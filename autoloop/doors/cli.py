@@ -1,4 +1,7 @@
-"""The command line. Exit codes: 0 done, 1 an error, 2 wrong usage, 3 a person is asked."""
+"""The command line.
+
+Exit codes: 0 done, 1 an error, 2 wrong usage, 3 a person is asked, 4 slower than it may be.
+"""
 
 import json
 import os
@@ -140,6 +143,29 @@ def report(
     document = client.report_of(client.ledger().incident(incident))
     written = Report.model_validate(document)
     show(document, as_json, lambda _: markdown(written, "zh" if chinese else "en"))
+
+
+@app.command("test")
+def suite(
+    name: AppName = "",
+    every: Annotated[bool, typer.Option("--all", help="every application under care")] = False,
+    rounds: Annotated[int, typer.Option(min=1, max=50, help="so often each case is run")] = 3,
+    accept: Annotated[
+        bool, typer.Option("--accept", help="slower is the new normal, if all pass")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Run every case of an application from its host, and compare with the last good run."""
+    from autoloop.doors import client, trials
+
+    if name and every:
+        raise typer.BadParameter("--app and --all exclude each other")
+    book = client.ledger()
+    apps = (list(book.apps()) if every else []) or [client.only_app(book, name)]
+    parameters = {"apps": apps, "rounds": rounds, "accept": accept}
+    done = client.run("regression", parameters, trials.longest_s(len(apps)))
+    typer.echo(json.dumps(done, ensure_ascii=False)) if as_json else trials.show(done)
+    raise typer.Exit(trials.exit_code(done))
 
 
 @app.command()
