@@ -20,7 +20,9 @@ def run_name() -> str:
 
 
 @flow(name="regression", flow_run_name=run_name, persist_result=True, result_serializer="json")
-def regression(apps: list[str] | None = None, rounds: Rounds = 3, accept: bool = False) -> Regression:
+def regression(
+    apps: list[str] | None = None, rounds: Rounds = 3, accept: bool = False
+) -> Regression:
     """Run every case of applications from their hosts, several times, and compare with the last
     run in which all was well: what fails now, what works again, what has become slower.
 

@@ -5,7 +5,10 @@ from prefect import flow
 from autoloop.core.errors import AutoloopError
 from autoloop.core.report import Report
 from autoloop.core.work import Work
+from flows.code import code
 from flows.config import config
+from flows.database import database
+from flows.login import login
 from flows.loop import close_loop
 from flows.service import service
 from tasks.diagnosis import diagnose_target
@@ -15,7 +18,13 @@ from tasks.repair import give_up
 from tasks.report import write_report
 from tasks.target import working_on
 
-CLASSES = {"SERVICE": service, "CONFIG": config}
+CLASSES = {
+    "DATABASE": database,
+    "CODE": code,
+    "CONFIG": config,
+    "SERVICE": service,
+    "LOGIN": login,
+}
 
 
 @flow(

@@ -10,7 +10,7 @@ from autoloop.core.app import AppSpec
 from autoloop.core.case import Case, CaseResult, Reply, judge, repeatable, run_cases
 from autoloop.core.diagnose import diagnose
 from autoloop.core.diagnosis import Diagnosis
-from autoloop.core.facts import Facts, facts_from, reads_for
+from autoloop.core.facts import Facts, closer, closer_reads_for, facts_from, reads_for
 from autoloop.core.target import Observer, Read
 from autoloop.core.words import Frozen
 
@@ -86,13 +86,17 @@ def _text(data: bytes, charset: str) -> str:
 
 
 def look_at(spec: AppSpec, host: Observer) -> Look:
-    """Look once: one round trip for the facts, one for each case."""
+    """Look once: a round trip for the facts, one for each case, one more if something is wrong."""
     facts = facts_from(spec, host.observe(reads_for(spec), deadline_s=60))
     asked = repeatable(spec.cases)
     if facts.health.status == 0:  # nobody answers: the other cases would only wait for it too
         cases = tuple(judge(case, facts.health) for case in asked)
     else:
         cases = run_cases(asked, HostCases(host))
+    failing = tuple(result.name for result in cases if not result.passed)
+    if failing or not all(facts.serves(part) for part in spec.components):
+        facts = closer(spec, facts, host.observe(closer_reads_for(spec), deadline_s=120))
+    facts = facts.model_copy(update={"failing": failing})
     at = datetime.now(UTC).isoformat(timespec="milliseconds")
     return Look(facts=facts, cases=cases, diagnosis=diagnose(spec, facts, cases, at))
 

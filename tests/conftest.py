@@ -298,6 +298,15 @@ def shop(**more: Any) -> AppSpec:
             },
             {"name": "app", "unit": "app.service", "port": 8080, "settings": "/etc/shop.env"},
         ],
+        "procedures": [
+            {
+                "name": "migrations",
+                "cures": "DATABASE.schema_mismatch",
+                "component": "app",
+                "check": ["shop", "migrations"],
+                "apply": ["shop", "migrate"],
+            }
+        ],
         "cases": [{"name": "health", "url": "http://127.0.0.1/health"}],
     }
     return AppSpec.model_validate({**document, **more})
@@ -309,7 +318,8 @@ def spec() -> AppSpec:
     return shop()
 
 
-GOOD, NOW = FileState(kind="file", sha256="a" * 64), FileState(kind="file", sha256="b" * 64)
+GOOD = FileState(kind="file", sha256="a" * 64, mode=0o640)
+NOW = FileState(kind="file", sha256="b" * 64, mode=0o640)
 
 
 class Scenes:
@@ -325,6 +335,8 @@ class Scenes:
         holders: tuple[Holder, ...] | None = None,
         drift: tuple[Drift, ...] = (),
         status: int = 200,
+        due: Mapping[str, str] | None = None,
+        direct: Mapping[str, Reply] | None = None,
     ) -> Facts:
         """Both run as processes 80 and 8080, which hold their ports."""
         parts = {}
@@ -342,6 +354,8 @@ class Scenes:
             holders=own if holders is None else holders,
             drift=drift,
             health=Reply(status=status),
+            due=dict(due or {}),
+            direct=dict(direct or {}),
         )
 
     def holder(self, port: int, pid: int, **more: Any) -> Holder:
@@ -349,9 +363,10 @@ class Scenes:
         known = {"address": "0.0.0.0", "started": 7, "ancestors": (pid,)}
         return Holder(**{"port": port, "pid": pid, **known, **more})
 
-    def drift(self, path: str, settings: SettingsDrift | None = None) -> Drift:
-        """A file that is not as it was."""
-        return Drift(path=path, good=GOOD, now=NOW, settings=settings)
+    def drift(self, path: str, settings: SettingsDrift | None = None, mode: str = "") -> Drift:
+        """A file that is not as it was; with a *mode*, in octal, only that is different."""
+        now = GOOD.model_copy(update={"mode": int(mode, 8)}) if mode else NOW
+        return Drift(path=path, good=GOOD, now=now, settings=settings)
 
 
 @pytest.fixture

@@ -13,6 +13,8 @@ from autoloop.core.target import Answer, FileState, Read
 from autoloop.core.words import Frozen
 
 LOG_LINES = 60
+DIRECT_S = 3
+CHECK_S = 20
 
 
 class Holder(Frozen):
@@ -62,6 +64,11 @@ class Facts(Frozen):
     drift: tuple[Drift, ...] = ()
     good: str = ""
     health: Reply = Reply()
+    failing: tuple[str, ...] = ()  # cases
+    direct: dict[str, Reply] = Field(
+        default_factory=dict
+    )  # component: its port asked, past any front
+    due: dict[str, str] = Field(default_factory=dict)  # procedure: what its check named
     now: float = 0.0
     uptime: float = 0.0
 
@@ -103,6 +110,32 @@ def reads_for(spec: AppSpec) -> tuple[Read, ...]:
     return tuple(reads)
 
 
+def closer_reads_for(spec: AppSpec) -> tuple[Read, ...]:
+    """The second batch, asked only when something is wrong; `closer` understands it."""
+    ports = [
+        Read(op="http", args={"url": f"http://127.0.0.1:{part.port}/", "timeout_s": DIRECT_S})
+        for part in spec.components
+        if part.port
+    ]
+    checks = [
+        Read(op="run", args={"argv": list(one.check), "timeout_s": CHECK_S})
+        for one in spec.procedures
+    ]
+    return (*ports, *checks)
+
+
+def closer(spec: AppSpec, facts: Facts, answers: tuple[Answer, ...]) -> Facts:
+    """The facts with the answers to `closer_reads_for`; redacted as well."""
+    parts = [part for part in spec.components if part.port]
+    direct = {part.name: _reply(answer) for part, answer in zip(parts, answers, strict=False)}
+    due = {}
+    for one, answer in zip(spec.procedures, answers[len(parts) :], strict=True):
+        if answer.ok and not answer.value["timed_out"] and answer.value["code"] in one.due:
+            said = [line.strip() for line in answer.value["out"].splitlines() if line.strip()]
+            due[one.name] = redact(said[-1])[:120] if said else one.name
+    return facts.model_copy(update={"direct": direct, "due": due})
+
+
 def health_read(spec: AppSpec) -> Read:
     """The first case, asked from the host itself."""
     case = spec.cases[0]
@@ -128,13 +161,13 @@ def facts_from(spec: AppSpec, answers: tuple[Answer, ...]) -> Facts:
         holders=tuple(_holder(row) for row in (listeners.value or [])) if listeners.ok else (),
         drift=_drift(drift),
         good=drift.value["backup"] if drift.ok else "",
-        health=_health(health),
+        health=_reply(health),
         now=host.value["time"] if host.ok else 0.0,
         uptime=host.value["uptime"] if host.ok else 0.0,
     )
 
 
-def _health(answer: Answer) -> Reply:
+def _reply(answer: Answer) -> Reply:
     if not answer.ok:
         return Reply(error=redact(answer.error))
     reply = Reply.model_validate(answer.value)

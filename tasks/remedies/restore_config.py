@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from autoloop.core.effect import Effect
 from autoloop.core.remedy import Context, PlannedAction, Proposal, Refusal
-from autoloop.core.suspicions import drift_of
+from autoloop.core.suspicions.seen import drift_of
 from autoloop.core.target import ChangeFiles, FileChange, Observer
 from autoloop.core.words import Words
 

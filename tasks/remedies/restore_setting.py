@@ -8,7 +8,7 @@ from autoloop.core.effect import Effect
 from autoloop.core.facts import Drift
 from autoloop.core.remedy import Context, PlannedAction, Proposal, Refusal
 from autoloop.core.settings_file import put_back
-from autoloop.core.suspicions import drift_of
+from autoloop.core.suspicions.seen import drift_of
 from autoloop.core.target import ChangeFiles, FileChange, Observer, Read
 from autoloop.core.words import Words
 

@@ -4,12 +4,17 @@ from typing import Any
 
 import pytest
 
+from autoloop.core.case import Reply
 from autoloop.core.facts import Facts, SettingsDrift
 from autoloop.core.suspicions import PROBES
 
 BY_NAME = {probe.name: probe for probe in PROBES}
 DOWN = {"activity": "failed", "pid": 0}
-ENV, CONF = "/etc/shop.env", "/etc/front.conf"
+ENV, CONF, CODE = "/etc/shop.env", "/etc/front.conf", "/srv/shop/app/pay.py"
+TRACE = f"""Traceback (most recent call last):
+  File "{CODE}", line 7, in pay
+    total = prise + 1
+NameError: name 'prise' is not defined"""
 GONE = SettingsDrift(missing=("HOST", "PORT"))
 LOG = 'connect() failed (111) while connecting, upstream: "http://127.0.0.1:9999/health"'
 
@@ -37,6 +42,22 @@ CONFIRMED: dict[str, tuple[dict[str, Any], str, str, str]] = {
         "app", "SERVICE.port_blocked", "8080",
     ),
     "not_running": ({"app": DOWN, "status": 502}, "app", "SERVICE.service_down", "app.service"),
+    "permission_lost": (
+        {"app": DOWN, "drift": [(ENV, None, "0000")], "status": 502},
+        "app", "CONFIG.permission_denied", ENV,
+    ),
+    "code_changed": (
+        {"app": {"log": TRACE}, "drift": [(CODE, None)], "status": 500},
+        "app", "CODE.runtime_error", "pay.py:7",
+    ),
+    "procedure_due": (
+        {"due": {"migrations": "table orders"}, "status": 500},
+        "app", "DATABASE.schema_mismatch", "table orders",
+    ),
+    "hangs": (
+        {"direct": {"app": Reply(error="timed out")}, "status": 504},
+        "app", "SERVICE.timeout", "app.service",
+    ),
     "does_not_answer": (
         {"holders": [(80, 80)], "status": 502}, "app", "CONFIG.wrong_port", "8080",
     ),

@@ -15,7 +15,7 @@ from autoloop.core.target import Answer, ChangeFiles, FileState, Read, RunComman
 from tasks.remedies import for_cause, library
 
 GOOD, NOW = "# shop\nHOST=a\nPORT=8080\n", "# shop\nMINE=1\n"
-ENV, CONF = "/etc/shop.env", "/etc/front.conf"
+ENV, CONF, CODE = "/etc/shop.env", "/etc/front.conf", "/srv/shop/app/pay.py"
 
 
 def file(text: str) -> FileState:
@@ -53,6 +53,19 @@ def example(scenes: Any, name: str) -> Context:
         "restore_setting": (
             scenes.facts(app=down, drift=(drift,)),
             ("CONFIG.env_missing", "PORT", "app"),
+        ),
+        "restart_service": (scenes.facts(status=504), ("SERVICE.timeout", "app.service", "app")),
+        "restore_access": (
+            scenes.facts(app=down, drift=(scenes.drift(ENV, mode="0000"),)),
+            ("CONFIG.permission_denied", ENV, "app"),
+        ),
+        "restore_code": (
+            scenes.facts(app=down, drift=(scenes.drift(CODE),)),
+            ("CODE.syntax_error", "pay.py:7", "app"),
+        ),
+        "run_procedure": (
+            scenes.facts(status=500, due={"migrations": "orders"}),
+            ("DATABASE.schema_mismatch", "orders", "app"),
         ),
         "restore_config": (
             scenes.facts(drift=(scenes.drift(CONF),), status=502),
@@ -113,10 +126,14 @@ def test_every_changed_file_is_a_declared_effect(scenes: Any, name: str) -> None
     offer, context = proposed(scenes, name), example(scenes, name)
     remedy = next(r for r in library() if r.name == name)
     declared = {e.subject: e.after for e in offer.effects if e.kind == "file"}
+    access = {e.subject for e in offer.effects if e.kind == "permission"}
     changes = [
         c for p in offer.actions if isinstance(p.action, ChangeFiles) for c in p.action.changes
     ]
-    assert declared == {c.path: c.after.sha256 for c in changes} == offer.files
+    assert offer.files == {c.path: c.after.sha256 for c in changes}
+    kept = {c.path for c in changes if c.before.sha256 == c.after.sha256}
+    assert (declared.keys(), access) == (offer.files.keys() - kept, kept)
+    assert declared.items() <= offer.files.items()
     known = {*remedy.contents(context, Host()), *(d.good.sha256 for d in context.facts.drift)}
     assert {c.after.sha256 for c in changes} <= known
 

@@ -1,0 +1,21 @@
+"""The probes there are: what can be wrong with a component, and the facts that show it."""
+
+from autoloop.core.probe import PerComponent, Probe
+from autoloop.core.suspicions import code, procedures, service, settings
+
+PROBES: tuple[Probe, ...] = tuple(
+    PerComponent(judge.__name__, judge)
+    for judge in (
+        settings.setting_missing,
+        settings.setting_wrong,
+        settings.config_broken,
+        settings.config_points_elsewhere,
+        settings.permission_lost,
+        code.code_changed,
+        procedures.procedure_due,
+        service.port_taken,
+        service.not_running,
+        service.hangs,
+        service.does_not_answer,
+    )
+)

@@ -1,0 +1,78 @@
+"""Code that was changed by hand since it was last proved good."""
+
+import re
+
+from autoloop.core.app import AppSpec, Component
+from autoloop.core.diagnosis import Evidence
+from autoloop.core.facts import Drift, Facts
+from autoloop.core.probe import Finding
+from autoloop.core.suspicions.seen import in_code, runs_code, same_content, suffers
+
+_RAISED = re.compile(
+    r"^(?:.*[\s:])?((?:[A-Za-z_]\w*\.)*[A-Z]\w*(?:Error|Exception|Exit))\b:? ?(.*)$", re.M
+)
+_FRAME = re.compile(r'File "([^"]+)", line (\d+)')
+NAMES = {
+    "SyntaxError": "CODE.syntax_error",
+    "IndentationError": "CODE.syntax_error",
+    "TabError": "CODE.syntax_error",
+    "ModuleNotFoundError": "CODE.import_error",
+    "ImportError": "CODE.import_error",
+    "AssertionError": "CODE.logic_error",
+    "UnicodeDecodeError": "CODE.encoding_error",
+    "UnicodeEncodeError": "CODE.encoding_error",
+}
+
+
+def changed_code(spec: AppSpec, facts: Facts) -> tuple[Drift, ...]:
+    """Files of the code whose content is not as it was when all was well."""
+    return tuple(d for d in facts.drift if in_code(spec, d.path) and not same_content(d))
+
+
+def code_changed(spec: AppSpec, facts: Facts, part: Component) -> Finding | None:
+    """The code differs from the last good state, and the component that runs it is in trouble.
+
+    The class is that of the last exception in its log; the culprit the changed file that the log
+    names last.
+    """
+    changed = changed_code(spec, facts) if runs_code(spec, part) else ()
+    if not changed or not suffers(spec, facts, part):
+        return None
+    log = facts.of(part).log
+    raised = _RAISED.findall(log)
+    kind, words = raised[-1] if raised else ("", "")
+    culprit, named = _culprit(spec, changed, log)
+    return Finding(
+        verdict="confirms",
+        name=NAMES.get(kind.rpartition(".")[2], "CODE.runtime_error"),
+        component=part.name,
+        culprit=culprit,
+        likelihood=0.95 if named and raised else 0.75,
+        depth=27,
+        evidence=(
+            *(Evidence(source=d.path, excerpt=_how(d)) for d in changed[:5]),
+            Evidence(source=f"log of {part.unit}", excerpt=f"{kind}: {words}" if kind else ""),
+        ),
+    )
+
+
+def _culprit(spec: AppSpec, changed: tuple[Drift, ...], log: str) -> tuple[str, bool]:
+    """The changed file that the newest frame of the log is in, with its line; else the first."""
+    root = f"{spec.code.path}/" if spec.code else ""
+    paths = {d.path for d in changed}
+    for path, line in reversed(_FRAME.findall(log)):
+        if path in paths:
+            return f"{path.removeprefix(root)}:{line}", True
+    modules = {
+        path.removeprefix(root).removesuffix(".py").replace("/", "."): path for path in paths
+    }
+    for module, path in modules.items():
+        if f"'{module}'" in log:
+            return path.removeprefix(root), True
+    return changed[0].path.removeprefix(root), False
+
+
+def _how(drift: Drift) -> str:
+    if drift.now.kind == "absent":
+        return "is gone since the last good state"
+    return "is new" if drift.good.kind == "absent" else "differs from the last good state"

@@ -1,0 +1,91 @@
+"""Services: stopped, kept from their port, or running without being of use."""
+
+from autoloop.core.app import AppSpec, Component
+from autoloop.core.diagnosis import Evidence
+from autoloop.core.facts import Facts
+from autoloop.core.probe import Finding
+from autoloop.core.suspicions.seen import healthy, tail
+
+
+def port_taken(spec: AppSpec, facts: Facts, part: Component) -> Finding | None:
+    """Another process listens on the component's port."""
+    if part.port is None:
+        return None
+    strangers = [h for h in facts.on_port(part.port) if h.pid and not facts.belongs(h, part)]
+    if not strangers or facts.serves(part):
+        return None
+    one = strangers[0]
+    whose = f"unit {one.unit}" if one.unit else "no unit"
+    excerpt = f"port {one.port} is held by process {one.pid} of {whose}: {one.command[:200]}"
+    return Finding(
+        verdict="confirms",
+        name="SERVICE.port_blocked",
+        component=part.name,
+        culprit=str(part.port),
+        likelihood=0.98,
+        depth=31,
+        evidence=(Evidence(source="listening sockets", excerpt=excerpt),),
+    )
+
+
+def not_running(spec: AppSpec, facts: Facts, part: Component) -> Finding | None:
+    """The component's service does not run. Confirmed causes below it go first."""
+    state = facts.of(part).service
+    if state.activity == "running":
+        return Finding(verdict="refutes", name="SERVICE.service_down", component=part.name)
+    if state.activity == "unknown":
+        return None
+    said = f"{state.activity}, result {state.result or '-'}, restarts {state.restarts}"
+    return Finding(
+        verdict="confirms",
+        name="SERVICE.service_down",
+        component=part.name,
+        culprit=part.unit,
+        likelihood=0.7 if state.activity == "starting" else 0.9,
+        depth=20,
+        evidence=(
+            Evidence(source=f"{part.manager} {part.unit}", excerpt=said),
+            Evidence(source=f"log of {part.unit}", excerpt="\n".join(tail(facts, part))),
+        ),
+    )
+
+
+def does_not_answer(spec: AppSpec, facts: Facts, part: Component) -> Finding | None:
+    """It runs but is of no use: it does not own its port, or the front reports an error."""
+    state = facts.of(part).service
+    if state.activity != "running" or healthy(spec, facts):
+        return None
+    if part.port is not None and not facts.serves(part):
+        excerpt = f"runs as process {state.pid}, but nothing of it listens on port {part.port}"
+        name, likelihood, depth = "CONFIG.wrong_port", 0.6, 15
+    elif facts.health.status in (502, 503, 504) or facts.health.status == 0:
+        excerpt = f"the health case got {facts.health.status} {facts.health.error}".strip()
+        name, likelihood, depth = "SERVICE.upstream_unreachable", 0.4, 5
+    else:
+        return None
+    return Finding(
+        verdict="confirms",
+        name=name,
+        component=part.name,
+        culprit=str(part.port or part.unit),
+        likelihood=likelihood,
+        depth=depth,
+        evidence=(Evidence(source=part.unit, excerpt=excerpt),),
+    )
+
+
+def hangs(spec: AppSpec, facts: Facts, part: Component) -> Finding | None:
+    """It runs and owns its port, but whoever asks there waits for nothing."""
+    reply = facts.direct.get(part.name)
+    if reply is None or reply.status or not facts.serves(part) or "timed out" not in reply.error:
+        return None
+    asked = f"asked on port {part.port}, it did not answer: {reply.error}"
+    return Finding(
+        verdict="confirms",
+        name="SERVICE.timeout",
+        component=part.name,
+        culprit=part.unit,
+        likelihood=0.85,
+        depth=18,
+        evidence=(Evidence(source=part.unit, excerpt=asked),),
+    )

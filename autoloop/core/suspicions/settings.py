@@ -1,0 +1,139 @@
+"""Settings and configuration: missing, wrong, broken, or pointing elsewhere."""
+
+import re
+
+from autoloop.core.app import AppSpec, Component
+from autoloop.core.diagnosis import Evidence
+from autoloop.core.facts import Facts
+from autoloop.core.probe import Finding
+from autoloop.core.suspicions.seen import (
+    access,
+    drift_of,
+    healthy,
+    last_line,
+    named_in,
+    owns,
+    same_content,
+    suffers,
+)
+
+_ADDRESS = re.compile(r"(?i)\w+://|localhost|:\d{2,5}\b|^\d{2,5}$")
+_NAMED_PORT = re.compile(r"(?:(?:127\.0\.0\.1|localhost|\[::1\]|0\.0\.0\.0):|^)(\d{2,5})\b")
+
+
+def setting_missing(spec: AppSpec, facts: Facts, part: Component) -> Finding | None:
+    """A setting that the last good state has is gone, and the component does not serve, or it is
+    the application that is not well although every component seems to serve."""
+    for drift in drift_of(facts, part):
+        if drift.settings and drift.settings.missing and suffers(spec, facts, part):
+            key = named_in(facts.of(part).log, drift.settings.missing)
+            found = Evidence(source=drift.path, excerpt=f"{key} is gone since the last good state")
+            said = last_line(facts.of(part).log, key)
+            return Finding(
+                verdict="confirms",
+                name="CONFIG.env_missing",
+                component=part.name,
+                culprit=key,
+                likelihood=0.97 if said else 0.85,
+                depth=30,
+                evidence=(found, Evidence(source=f"log of {part.unit}", excerpt=said)),
+            )
+    return None
+
+
+def setting_wrong(spec: AppSpec, facts: Facts, part: Component) -> Finding | None:
+    """A setting has another value than when all was well, and the component does not serve."""
+    for drift in drift_of(facts, part):
+        if drift.settings and drift.settings.changed and not healthy(spec, facts):
+            key = named_in(facts.of(part).log, tuple(drift.settings.changed))
+            good, now = drift.settings.changed[key]
+            address = bool(_ADDRESS.search(good) or _ADDRESS.search(now))
+            return Finding(
+                verdict="confirms",
+                name="CONFIG.wrong_port" if address else "CONFIG.invalid_config_file",
+                component=part.name,
+                culprit=key,
+                likelihood=0.8,
+                depth=28,
+                evidence=(Evidence(source=drift.path, excerpt=f"{key}: was {good}, is {now}"),),
+            )
+    return None
+
+
+def config_broken(spec: AppSpec, facts: Facts, part: Component) -> Finding | None:
+    """The component's own test of its configuration fails."""
+    own = facts.of(part)
+    if own.config_ok is not False:
+        return None
+    changed = [d.path for d in drift_of(facts, part)]
+    named = [path for path in changed if path.rsplit("/", 1)[-1] in own.config_says]
+    return Finding(
+        verdict="confirms",
+        name="CONFIG.invalid_config_file",
+        component=part.name,
+        culprit=(named or changed or [" ".join(part.config_test)])[0],
+        likelihood=0.97,
+        depth=32,
+        evidence=(Evidence(source=" ".join(part.config_test), excerpt=own.config_says[-600:]),),
+    )
+
+
+def config_points_elsewhere(spec: AppSpec, facts: Facts, part: Component) -> Finding | None:
+    """A changed configuration, valid in itself, and the way to the application is broken."""
+    own = facts.of(part)
+    changed = [d for d in drift_of(facts, part) if d.settings is None and not same_content(d)]
+    if not changed or own.config_ok is False or healthy(spec, facts):
+        return None
+    if own.service.activity != "running" or not all(
+        facts.serves(spec.component(need)) for need in part.needs
+    ):
+        return None
+    path = changed[0].path
+    return Finding(
+        verdict="confirms",
+        name="CONFIG.wrong_port",
+        component=part.name,
+        culprit=_wrong_port(own.log, spec) or path,
+        likelihood=0.85,
+        depth=29,
+        evidence=(
+            Evidence(source=path, excerpt="differs from the last good state"),
+            Evidence(source="health case", excerpt=f"{facts.health.status} {facts.health.error}"),
+            *_connects(own.log),
+        ),
+    )
+
+
+def _connects(log: str) -> tuple[Evidence, ...]:
+    line = last_line(log, "connect() failed")
+    return (Evidence(source="front log", excerpt=line),) if line else ()
+
+
+def _wrong_port(log: str, spec: AppSpec) -> str:
+    known = {str(part.port) for part in spec.components if part.port}
+    line = last_line(log, "upstream:")
+    found = _NAMED_PORT.findall(line.rpartition("upstream:")[2])
+    return next((port for port in found if port not in known), "")
+
+
+def permission_lost(spec: AppSpec, facts: Facts, part: Component) -> Finding | None:
+    """A file has its content of old but another owner or mode, and the application is not well."""
+    for drift in facts.drift:
+        if same_content(drift) and owns(spec, part, drift.path) and suffers(spec, facts, part):
+            said = last_line(facts.of(part).log, "ermission denied")
+            return Finding(
+                verdict="confirms",
+                name="CONFIG.permission_denied",
+                component=part.name,
+                culprit=drift.path,
+                likelihood=0.95 if said else 0.8,
+                depth=29,
+                evidence=(
+                    Evidence(
+                        source=drift.path,
+                        excerpt=f"was {access(drift.good)}, is {access(drift.now)}",
+                    ),
+                    Evidence(source=f"log of {part.unit}", excerpt=said),
+                ),
+            )
+    return None
