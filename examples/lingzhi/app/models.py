@@ -3,7 +3,7 @@
 from datetime import UTC, date, datetime
 from typing import Any
 
-from sqlalchemy import JSON, ForeignKey, String, Text, UniqueConstraint, func
+from sqlalchemy import JSON, ForeignKey, String, Text, UniqueConstraint, false, func
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
 
@@ -17,7 +17,7 @@ class Base(DeclarativeBase):
 
 
 class User(Base):
-    """Somebody who can log in; `role` is `user` or `admin`."""
+    """Somebody who can log in unless `blocked`; `role` is `user` or `admin`."""
 
     __tablename__ = "users"
 
@@ -27,6 +27,7 @@ class User(Base):
     password_hash: Mapped[str] = mapped_column(String(60))
     role: Mapped[str] = mapped_column(String(16), default="user", server_default="user")
     created_at: Mapped[datetime] = mapped_column(default=utc_now, server_default=func.now())
+    blocked: Mapped[bool] = mapped_column(default=False, server_default=false())
 
 
 class Checkin(Base):

@@ -46,7 +46,7 @@ def issue_token(user: User) -> str:
 
 
 def _user_of_request() -> User:
-    """The user whose token came with the request; aborts with 401 when there is none."""
+    """The user whose token came with the request; aborts when there is none."""
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not token:
         abort(401, "missing token: send 'Authorization: Bearer <token>'")
@@ -63,7 +63,11 @@ def _user_of_request() -> User:
         abort(401, "invalid token: log in again")
     with Session() as session:
         user = session.get(User, int(claims["sub"]))
-    return user or abort(401, "unknown user: log in again")
+    if user is None:
+        abort(401, "unknown user: log in again")
+    if user.blocked:
+        abort(403, "this account is blocked")
+    return user
 
 
 def login_required(view: View) -> View:

@@ -23,13 +23,16 @@ log = logging.getLogger(__name__)
 
 @blueprint.post("/api/login")
 def login() -> ResponseReturnValue:
-    """Answer the right password with a token, a wrong one with 401."""
+    """Answer the right password with a token, a wrong one with 401; 403 when blocked."""
     body = json_object()
     username, password = text_of(body, "username", 64), text_of(body, "password", 256)
     user = _user_with(username, password)
     if user is None:
         log.warning("login refused for %r", username)
         abort(401, "wrong username or password")
+    if user.blocked:
+        log.warning("login of %r, who is blocked", username)
+        abort(403, "this account is blocked")
     log.info("login of %r", username)
     return {"token": issue_token(user)}
 

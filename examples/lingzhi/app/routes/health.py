@@ -16,10 +16,10 @@ log = logging.getLogger(__name__)
 
 @blueprint.get("/api/health")
 def health() -> ResponseReturnValue:
-    """200 when a query on a real table works, else 503."""
+    """200 when a user can be loaded with all columns, else 503."""
     try:
         with Session() as session:
-            session.execute(select(User.id).limit(1)).first()
+            session.execute(select(User).limit(1)).first()
     except SQLAlchemyError:
         log.exception("health: the database does not answer")
         return {"status": "error", "database": "error"}, 503

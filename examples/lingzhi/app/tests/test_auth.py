@@ -2,7 +2,9 @@
 
 import jwt
 import pytest
+from sqlalchemy import text
 
+import db
 import settings
 
 
@@ -80,6 +82,17 @@ def test_expired_endless_forged_and_orphaned_tokens_are_refused(client, claims, 
     """Only a token signed by us, with an end, of a living user is good."""
     headers = {"Authorization": f"Bearer {jwt.encode(claims, key, algorithm='HS256')}"}
     assert client.get("/api/checkin/status", headers=headers).status_code == 401
+
+
+def test_who_is_blocked_is_let_in_neither_by_password_nor_by_token(client, as_user):
+    """403, and only for the right password; the others still come in."""
+    headers = as_user("bo")
+    with db.engine.begin() as connection:
+        connection.execute(text("UPDATE users SET blocked = true WHERE username = 'bo'"))
+    assert login(client, "bo", "user-lingzhi-demo").status_code == 403
+    assert login(client, "bo", "wrong").status_code == 401
+    assert client.get("/api/conversations", headers=headers).status_code == 403
+    assert login(client, "lan", "user-lingzhi-demo").status_code == 200
 
 
 @pytest.mark.parametrize("path", ["checkin/status", "conversations", "admin/users"])

@@ -22,6 +22,17 @@ def test_without_its_tables_the_app_is_not_healthy(client, log_file):
     assert "no such table: users" in log_file.read_text()
 
 
+def test_a_migration_behind_the_app_is_not_healthy(client, alembic):
+    """The column is missed at once, and is back as it was after the migration."""
+    before = inspect(db.engine).get_columns("users")
+    db.engine.dispose()
+    command.downgrade(alembic, "-1")
+    assert client.get("/api/health").status_code == 503
+    command.upgrade(alembic, "head")
+    assert client.get("/api/health").status_code == 200
+    assert str(inspect(db.engine).get_columns("users")) == str(before)
+
+
 def test_the_models_are_what_the_migrations_make(client, alembic):
     """No model was changed without a migration."""
     command.check(alembic)
