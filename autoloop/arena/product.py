@@ -60,15 +60,38 @@ def app_document(name: str, host: Host) -> dict[str, Any]:
                 "needs": ["app"],
             },
         ],
-        "cases": [
-            {
-                "name": "health",
-                "url": "http://127.0.0.1/api/health",
-                "json_equals": {"status": "ok"},
-            }
-        ],
+        "cases": cases("http://127.0.0.1"),
         "health": {"every_s": 5, "confirm": 3, "confirm_gap_s": 1.5, "ready_s": 20, "hold_s": 3},
     }
+
+
+def cases(url: str) -> list[dict[str, Any]]:
+    """What the managed app at *url* must answer: to a stranger, to an admin and to a member."""
+    admin = {"username": "admin", "password": "admin-lingzhi-demo"}
+    member = {"username": "lan", "password": "user-lingzhi-demo"}
+    as_admin = {"headers": {"Authorization": "Bearer {admin}"}}
+    as_member = {"headers": {"Authorization": "Bearer {member}"}}
+    login = {"url": f"{url}/api/login", "method": "POST", "safe": True}
+    return [
+        {"name": "health", "url": f"{url}/api/health", "json_equals": {"status": "ok"}},
+        {"name": "login", **login, "body": admin, "capture": {"admin": "token"}},
+        {"name": "check-in status", "url": f"{url}/api/checkin/status", **as_admin},
+        {
+            "name": "list of users",
+            "url": f"{url}/api/admin/users",
+            "json_equals": {"users.0.username": "admin", "users.0.role": "admin"},
+            "min_length": 500,
+            **as_admin,
+        },
+        {"name": "login of a member", **login, "body": member, "capture": {"member": "token"}},
+        {
+            "name": "conversations",
+            "url": f"{url}/api/conversations",
+            "min_length": 80,
+            **as_member,
+        },
+        {"name": "not for members", "url": f"{url}/api/admin/users", "status": 403, **as_member},
+    ]
 
 
 class Product:

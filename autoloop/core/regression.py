@@ -147,7 +147,7 @@ def summary(trial: Trial) -> str:
     if trial.error:
         return trial.error
     counts = Counter(row.verdict for row in trial.rows)
-    said = ", ".join(f"{count} {verdict}" for verdict, count in counts.items())
+    said = ", ".join(f"{n} {v.replace('passes', 'pass')}" for v, n in counts.items())
     gone = f"; no longer there: {', '.join(trial.gone)}" if trial.gone else ""
     kept = "" if trial.kept else "; it was being changed meanwhile, so this run does not count"
     return f"{len(trial.rows)} cases: {said}{gone}{kept}"

@@ -26,7 +26,7 @@ def show(document: dict[str, Any]) -> None:
     """A table for each application on a terminal, else a line for each case."""
     for trial in Regression.model_validate(document).trials:
         if sys.stdout.isatty():
-            _table(trial)
+            table(trial)
         else:
             print("\n".join(lines(trial)))
 
@@ -41,7 +41,8 @@ def lines(trial: Trial) -> list[str]:
     return [f"{trial.app}: {summary(trial)}", *rows]
 
 
-def _table(trial: Trial) -> None:
+def table(trial: Trial) -> None:
+    """The trial in columns and colours."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -50,17 +51,17 @@ def _table(trial: Trial) -> None:
     console.print(Text(f"{trial.app}: {summary(trial)}", style="bold"))
     if not trial.rows:
         return
-    table = Table(box=None, pad_edge=False)
+    shown = Table(box=None, pad_edge=False)
     for title in ("", "case", "ms", "last good", "", "why"):
-        table.add_column(title, justify="right" if title in ("ms", "last good") else "left")
+        shown.add_column(title, justify="right" if title in ("ms", "last good") else "left")
     for row in trial.rows:
         good = "" if row.good_ms is None else f"{row.good_ms:.1f}"
         words = (_mark(row), row.name, f"{row.ms:.1f}", good, row.verdict, row.why)
         colour = COLOURS.get(row.verdict, "red")
-        table.add_row(
+        shown.add_row(
             *(Text(word, style=colour if n in (0, 4) else "") for n, word in enumerate(words))
         )
-    console.print(table)
+    console.print(shown)
 
 
 def _mark(row: Row) -> str:

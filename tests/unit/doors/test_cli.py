@@ -15,7 +15,7 @@ from autoloop.doors import cli, client
 from autoloop.ledger.store import Ledger
 
 COMMANDS = ["up", "demo", "register", "unregister", "doctor", "fix", "incidents", "report"]
-COMMANDS += ["deploy", "rollback", "backups", "restore", "drill"]
+COMMANDS += ["test", "deploy", "rollback", "backups", "restore", "drill"]
 
 
 def run(*words: str, stdin: Any = None) -> Any:
@@ -186,3 +186,70 @@ def test_doctor_reads_a_file_that_is_no_text(tmp_path: Path) -> None:
     file = tmp_path / "autoloop.toml"
     file.write_bytes(b"\xff\xfe")
     assert "cannot be read" in run("doctor", str(file)).output
+
+
+def trial(app: str, ending: str, **more: Any) -> dict[str, Any]:
+    """One application's run of its cases."""
+    return {"app": app, "at": "", "ending": ending, **more}
+
+
+@pytest.mark.parametrize(
+    ("endings", "code"),
+    [
+        (["passes"], 0),
+        (["passes", "slower"], 4),
+        (["slower", "fails", "passes"], 1),
+    ],
+)
+def test_the_worst_application_decides(
+    book: Ledger, monkeypatch: pytest.MonkeyPatch, endings: list[str], code: int
+) -> None:
+    """0 all pass, 1 a case fails, 4 only slower."""
+    asked: list[Any] = []
+
+    def ran(deployment: str, parameters: dict[str, Any], _: float) -> dict[str, Any]:
+        asked.append((deployment, parameters))
+        return {"trials": [trial("shop", ending) for ending in endings]}
+
+    monkeypatch.setattr(client, "run", ran)
+    done = run("test", "--json")
+    assert done.exit_code == code
+    assert len(json.loads(done.output)["trials"]) == len(endings)
+    assert asked == [("regression", {"apps": ["shop"], "rounds": 3, "accept": False})]
+
+
+def test_each_case_is_a_line_with_its_reason(book: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And an application that was not reached says why."""
+    row = {"name": "a [b]", "passed": False, "ms": 1.0, "why": "status 500"}
+    failed = trial("shop", "fails", rows=[{**row, "verdict": "newly failing"}])
+    away = trial("other", "fails", error="host x: no route - look")
+    monkeypatch.setattr(client, "run", lambda *_: {"trials": [failed, away]})
+    book.save_app("other", {})
+    said = run("test", "--all").output
+    assert "✘ newly failing" in said and "a [b]: status 500" in said
+    assert "other: host x: no route" in said
+    assert run("test", "--all", "--app", "shop").exit_code == 2
+
+
+def test_a_terminal_gets_a_table(capsys: pytest.CaptureFixture[str]) -> None:
+    """Names are text, not markup."""
+    from autoloop.core.regression import Row, Trial
+    from autoloop.doors import trials
+
+    row = Row(name="[red]x", passed=True, ms=9, verdict="slower", good_ms=1, why="took 9 ms")
+    trials.table(Trial(app="shop", at="", ending="slower", rows=(row,)))
+    said = capsys.readouterr().out
+    assert "[red]x" in said and "took 9 ms" in said and "1.0" in said
+
+
+def test_doctor_names_cases_that_may_change_something() -> None:
+    """As long as nobody has said that they may be repeated."""
+    from autoloop.core.app import parse_app
+    from autoloop.doors.doctor import repeated
+
+    post = {"name": "p", "url": "http://x", "method": "POST"}
+    cases = [{"name": "g", "url": "http://x"}, post, {**post, "name": "q", "safe": True}]
+    cases.append({**post, "name": "r", "safe": False})
+    document = {"name": "shop", "components": [{"name": "a", "unit": "a"}], "cases": cases}
+    (said,) = repeated(parse_app(document, "x"))
+    assert said.startswith("case p: POST is sent at every look")
