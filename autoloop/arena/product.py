@@ -61,8 +61,35 @@ def app_document(name: str, host: Host) -> dict[str, Any]:
             },
         ],
         "cases": cases("http://127.0.0.1"),
+        "procedures": procedures(),
         "health": {"every_s": 5, "confirm": 3, "confirm_gap_s": 1.5, "ready_s": 20, "hold_s": 3},
     }
+
+
+def procedures() -> list[dict[str, Any]]:
+    """How the people of the managed app put three things right themselves."""
+    install = "-m pip install --quiet --no-index --find-links /var/cache/lingzhi/wheels"
+    rows = [
+        ("packages", "CODE.import_error", f"../venv/bin/python {install} -r requirements.txt"),
+        ("migrations", "DATABASE.schema_mismatch", "../venv/bin/alembic -q upgrade head"),
+        ("accounts", "DATABASE.user_not_found", "../venv/bin/python seed.py"),
+    ]
+    return [
+        {
+            "name": name,
+            "cures": cures,
+            "component": "app",
+            "check": as_the_app(f"../venv/bin/python checks.py {name}"),
+            "apply": as_the_app(apply),
+        }
+        for name, cures, apply in rows
+    ]
+
+
+def as_the_app(command: str) -> list[str]:
+    """A command in the app's folder, with its settings and its user's rights."""
+    ready = "set -a; . /etc/lingzhi/lingzhi.env; set +a; cd /srv/lingzhi/app"
+    return ["runuser", "-u", "lingzhi", "--", "sh", "-c", f"{ready}; exec {command}"]
 
 
 def cases(url: str) -> list[dict[str, Any]]:

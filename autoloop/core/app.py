@@ -85,7 +85,8 @@ class Procedure(Frozen):
 
     *check* changes nothing: it exits 0 when there is nothing to do, with one of *due* when *apply*
     is needed (its last line of output names what is to blame), and with anything else when it
-    cannot tell. *apply* may run twice. *undo*, where there is one, takes it back.
+    cannot tell; 1 is no good choice, as a program that crashes exits with it. *apply* may run
+    twice. *undo*, where there is one, takes it back.
     """
 
     name: str = Field(pattern=r"^[a-z][a-z0-9_-]*$")
@@ -94,7 +95,7 @@ class Procedure(Frozen):
     check: tuple[str, ...] = Field(min_length=1)
     apply: tuple[str, ...] = Field(min_length=1)
     undo: tuple[str, ...] = ()
-    due: tuple[int, ...] = (1,)
+    due: tuple[int, ...] = (3,)
     risk: Risk = "medium"
     restart: bool = True
     timeout_s: float = Field(default=120, gt=0, le=3600)

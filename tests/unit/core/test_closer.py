@@ -1,0 +1,45 @@
+"""The second batch of facts: ports asked directly, and the checks of procedures."""
+
+from typing import Any
+
+from autoloop.core.app import AppSpec
+from autoloop.core.facts import Facts, closer, closer_reads_for
+from autoloop.core.target import Answer
+
+
+def answers(code: int, out: str = "", timed_out: bool = False) -> tuple[Answer, ...]:
+    """The front answers, the app does not; then the check's outcome."""
+    silent: dict[str, Any] = {"status": 0, "body": "", "ms": 3000.0, "error": "timed out"}
+    ran = {"code": code, "out": out, "err": "", "timed_out": timed_out}
+    return (
+        Answer(ok=True, value={**silent, "status": 404, "error": ""}),
+        Answer(ok=True, value=silent),
+        Answer(ok=True, value=ran),
+    )
+
+
+def test_it_asks_each_port_and_each_check(spec: AppSpec) -> None:
+    """In this order."""
+    reads = closer_reads_for(spec)
+    assert [read.op for read in reads] == ["http", "http", "run"]
+    assert [read.args.get("url") for read in reads[:2]] == [
+        "http://127.0.0.1:80/",
+        "http://127.0.0.1:8080/",
+    ]
+
+
+def test_a_check_names_what_is_due_in_its_last_line(spec: AppSpec) -> None:
+    """Without a line it is the procedure's name; secrets in it are not kept."""
+    facts = closer(spec, Facts(components={}), answers(3, "looking\n0003_orders\n\n"))
+    assert facts.due == {"migrations": "0003_orders"}
+    assert facts.direct["app"].error == "timed out"
+    assert closer(spec, facts, answers(3)).due == {"migrations": "migrations"}
+    assert "hunter2" not in closer(spec, facts, answers(3, "password=hunter2")).due["migrations"]
+
+
+def test_what_cannot_be_told_is_not_due(spec: AppSpec) -> None:
+    """A crash, a success, a check that did not end, a host that would not run it."""
+    for said in (answers(1, "Traceback"), answers(0), answers(3, "x", timed_out=True)):
+        assert closer(spec, Facts(components={}), said).due == {}
+    refused = (*answers(0)[:2], Answer(ok=False, error="no such program"))
+    assert closer(spec, Facts(components={}), refused).due == {}
