@@ -4,6 +4,7 @@ import logging
 
 from autoloop.core.errors import MailNotSent
 from autoloop.core.letter import TOLD, Letter, body, letter_id, report_subject, subject_of
+from autoloop.core.redact import redact
 from autoloop.core.report import TITLES, Report, markdown, plain
 from autoloop.core.words import Frozen, Language
 from autoloop.core.work import Work
@@ -144,7 +145,7 @@ def _put_back(ended: Deployment, language: Language) -> str:
         changes = f"新增 {ended.new}，修改 {ended.modified}，删除 {ended.deleted}"
     lines = [
         f"# {ended.app}: release {ended.release[:12]} — {TITLES['put_back'].say(language)}",
-        f"{TITLES['why'].say(language)}: {plain(ended.why)}",
+        f"{TITLES['why'].say(language)}: {plain(redact(ended.why))}",
         f"{TITLES['effects'].say(language)}: {changes}",
     ]
     return "\n\n".join(lines) + "\n"

@@ -1,5 +1,6 @@
 """Mail through a real SMTP server: plain, encrypted, logged in, away and back."""
 
+import asyncio
 import base64
 import datetime
 import ipaddress
@@ -312,6 +313,30 @@ def test_a_server_that_was_away_gets_it_when_it_is_back(
     assert reasons(book, report)[-1] == "mailed the report"
 
 
+def test_the_node_sends_what_waits(
+    book: Ledger, port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As soon as the server is back; one look in between fails and ends nothing."""
+    from autoloop.platform import dispatch
+
+    monkeypatch.setattr(outbox, "retry_after", lambda *_: 0.0)
+    monkeypatch.setattr(dispatch, "POST_S", 0.05)
+    mail.put_report(book, asked(book))
+    post = Post()
+
+    async def story() -> None:
+        node = asyncio.create_task(dispatch.deliver(book))
+        await asyncio.sleep(0.3)
+        with server(post, port):
+            while not post.arrived:
+                await asyncio.sleep(0.05)
+            await asyncio.sleep(0.3)
+        node.cancel()
+
+    asyncio.run(asyncio.wait_for(story(), 20))
+    assert len(post.arrived) == 1
+
+
 def test_another_ending_of_the_same_incident_is_another_letter(book: Ledger, port: int) -> None:
     """Well again, after a person was asked."""
     from tasks.report import write_files
@@ -352,7 +377,7 @@ def deployment(kept: bool) -> Deployment:
     """How one ended."""
     return Deployment(
         app="shop", release="f" * 64, backup="b", new=1, modified=2, deleted=3,
-        kept=kept, proof=Proof(checks=()), why="case health: status 500",
+        kept=kept, proof=Proof(checks=()), why="case health: status 500 password=hunter2",
     )  # fmt: skip
 
 
@@ -365,6 +390,7 @@ def test_a_deployment_that_was_put_back_is_mailed_once(book: Ledger, port: int) 
     (got,) = post.messages()
     assert "was not proved and put back" in got["Subject"]
     assert "case health: status 500" in got.get_body(("plain",)).get_content()  # type: ignore[union-attr]
+    assert "hunter2" not in str(got)
 
 
 def test_without_a_mail_server_nothing_is_kept(

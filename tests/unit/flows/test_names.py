@@ -6,7 +6,7 @@ import pytest
 from prefect import runtime
 
 from autoloop.core.work import Work
-from flows import health, loop
+from flows import health, loop, regression
 
 
 @pytest.mark.parametrize(
@@ -43,3 +43,4 @@ def test_a_health_run_is_named_after_its_applications(
     """Few by name, many by number."""
     monkeypatch.setattr(runtime.flow_run, "parameters", {"apps": apps}, raising=False)
     assert health.run_name() == name
+    assert regression.run_name() == name.replace("health of", "test").replace("health", "test")
