@@ -32,6 +32,7 @@ REPAIR = (
     "settle",
     "end_incident",
     "write_report",
+    "tell_people",
 )
 DEPLOYMENT = ("compare", "take_backup", "place", "prove_deployment", "settle_deployment")
 
