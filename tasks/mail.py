@@ -134,17 +134,20 @@ def deployment_letter(work: Work, ended: Deployment) -> Letter:
     """The letter of a deployment that was put back."""
     languages = settings().languages
     words = TITLES["put_back"]
-    subject = subject_of(ended.app, f"release {ended.release[:12]}", words, work.id, languages[0])
-    texts = {language: _put_back(ended, language) for language in languages}
+    what = (
+        f"backup {ended.release}" if work.id.startswith("r-") else f"release {ended.release[:12]}"
+    )
+    subject = subject_of(ended.app, what, words, work.id, languages[0])
+    texts = {language: _put_back(ended, what, language) for language in languages}
     return _letter(letter_id(work.id, "put back", ""), work.id, subject, texts)
 
 
-def _put_back(ended: Deployment, language: Language) -> str:
+def _put_back(ended: Deployment, what: str, language: Language) -> str:
     changes = f"{ended.new} new, {ended.modified} modified, {ended.deleted} deleted"
     if language == "zh":
         changes = f"新增 {ended.new}，修改 {ended.modified}，删除 {ended.deleted}"
     lines = [
-        f"# {ended.app}: release {ended.release[:12]} — {TITLES['put_back'].say(language)}",
+        f"# {ended.app}: {what} — {TITLES['put_back'].say(language)}",
         f"{TITLES['why'].say(language)}: {plain(redact(ended.why))}",
         f"{TITLES['effects'].say(language)}: {changes}",
     ]

@@ -32,6 +32,7 @@ def document(facts: dict[str, Any], state_dir: str) -> dict[str, Any]:
                 "url": f"{url}/api/login",
                 "method": "POST",
                 "body": login,
+                "safe": True,
                 "capture": {"token": "token"},
             },
             {
