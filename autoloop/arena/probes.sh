@@ -23,12 +23,28 @@ login() {  # USER PASSWORD: what curl needs to send the body
         --data "{\"username\":\"$1\",\"password\":\"$2\"}" https://127.0.0.1/api/login
 }
 
-# A token for user 1 signed with the secret that the host had from the start.
+token_of() {  # USER PASSWORD
+    login "$1" "$2" | grep -oE '[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+'
+}
+
+# Python of the app's environment, with its settings and rights, in its folder.
+in_app() {
+    (
+        set -a
+        . "$env_file"
+        set +a
+        cd /srv/lingzhi/app
+        exec setpriv --reuid=lingzhi --regid=lingzhi --clear-groups ../venv/bin/python -B "$@"
+    )
+}
+
+# A token for the admin signed with the secret that the host had from the start.
 early_token() {
-    local head body signature
+    local head sub body signature
     base64url() { openssl base64 -A | tr '+/' '-_' | tr -d '='; }
     head=$(printf '{"alg":"HS256","typ":"JWT"}' | base64url)
-    body=$(printf '{"sub":"1","exp":%d}' $(($(date +%s) + 60)) | base64url)
+    sub=$(query "select id from users where username = 'admin'")
+    body=$(printf '{"sub":"%s","exp":%d}' "$sub" $(($(date +%s) + 60)) | base64url)
     signature=$(printf %s "$head.$body" | openssl dgst -sha256 -hmac "$secret" -binary | base64url)
     echo "$head.$body.$signature"
 }
@@ -46,11 +62,33 @@ app_works() {
     for at in http://127.0.0.1 https://127.0.0.1; do
         ask --fail "$at/api/health" | grep -E '"status": *"ok"' >/dev/null
     done
-    token=$(login lan user-lingzhi-demo | grep -oE '[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+')
+    token=$(token_of lan user-lingzhi-demo)
     ask --fail --header "Authorization: Bearer $token" https://127.0.0.1/api/checkin/status |
         grep -E '"lingzhi_total": *20\b' >/dev/null
     ask --fail --header "Authorization: Bearer $(early_token)" http://127.0.0.1/api/admin/users |
         grep -E '"username": *"mei"' >/dev/null
+}
+
+# Each endpoint is there, wants a token where it must, and refuses what is not as asked. All is
+# asked so that nothing is written.
+every_path_answers() {
+    local bearer api=https://127.0.0.1/api json='Content-Type: application/json'
+    bearer="Authorization: Bearer $(token_of lan user-lingzhi-demo)"
+    posted() { status_of --header "$json" --header "$bearer" --data "$2" "$api/$1"; }
+    [ "$(posted login '{"username": 5, "password": "user-lingzhi-demo"}')" = 400 ]
+    [ "$(posted login '{"username": "lan"}')" = 400 ]
+    [ "$(posted login '["lan"]')" = 400 ]
+    [ "$(posted register '{"username": "lan", "email": "l@lingzhi.example", "password": "short"}')" = 400 ]
+    [ "$(posted register '{"username": "lan", "email": "l", "password": "long enough"}')" = 400 ]
+    [ "$(posted register '{"username": "lan", "email": "l@lingzhi.example", "password": "long enough"}')" = 409 ]
+    [ "$(posted chat '{"message": " "}')" = 400 ]
+    [ "$(posted chat '{"message": "a\u0000"}')" = 400 ]
+    [ "$(posted chat "{\"message\": \"$(printf %4001s x)\"}")" = 400 ]
+    [ "$(posted chat '{"message": "Hello", "conversation_id": 999}')" = 404 ]
+    [ "$(status_of --request POST "$api/checkin")" = 401 ]
+    [ "$(status_of --header "$bearer" "$api/admin/users")" = 403 ]
+    ask --fail --header "$bearer" "$api/conversations" | grep -F 'Good morning' >/dev/null
+    ask --fail --header "$bearer" "$api/conversations/1" | grep -F 'plum tree' >/dev/null
 }
 
 # Nothing was lost or weakened, whether the app works or not.

@@ -65,15 +65,19 @@ chmod 700 /root/.ssh
 apt-get clean
 """
 
-# Run in the root with the app's source in /srv/lingzhi/app and its wheels mounted on /mnt.
+# Run in the root with the app's source in /srv/lingzhi/app and its wheels mounted on /mnt. The
+# wheels stay on the host, which reaches no index.
 APP_STEPS = """
 useradd --system --home-dir /srv/lingzhi --shell /usr/sbin/nologin lingzhi
 
 cd /srv/lingzhi
 mkdir -p data
+install -d -m 755 /var/cache/lingzhi/wheels
+install -m 644 /mnt/*.whl /var/cache/lingzhi/wheels
 /usr/bin/python3 -m venv venv
 ln -sf /usr/bin/python3 venv/bin/python
-venv/bin/python -m pip install --quiet --no-index --find-links /mnt -r app/requirements.txt
+venv/bin/python -m pip install --quiet --no-index --find-links /var/cache/lingzhi/wheels \
+    -r app/requirements.txt
 venv/bin/python -m compileall -q app
 chown -R lingzhi:lingzhi app venv data
 chmod 750 data
