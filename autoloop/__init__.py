@@ -21,7 +21,7 @@ class Fixed:
 
     @property
     def state(self) -> str:
-        """``closed``, ``ignored`` or ``asked a person``."""
+        """``closed``, ``ignored``, ``asked a person`` or ``awaiting approval``."""
         return str(self.record["state"])
 
 

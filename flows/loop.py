@@ -1,21 +1,20 @@
-"""The loop that every class flow closes: choose, save, repair, prove, settle, report, tell."""
+"""The loop that every class flow closes: save, repair, prove, settle, report, tell."""
 
 from prefect import runtime
 
 from autoloop.core.diagnosis import Diagnosis
+from autoloop.core.plan import Plan
 from autoloop.core.report import Report, Settled
 from autoloop.core.work import Work
 from tasks.backup import take_backup
 from tasks.mail import tell_people
-from tasks.plan import choose_remedies
 from tasks.repair import apply_remedy, end_incident, prove_remedy, settle
 from tasks.report import write_report
 from tasks.target import writing
 
 
-def close_loop(work: Work, diagnosis: Diagnosis) -> Report:
+def close_loop(work: Work, diagnosis: Diagnosis, plan: Plan) -> Report:
     """One attempt after the other until one is proved; then the report."""
-    plan = choose_remedies(work, diagnosis)
     attempts: list[Settled] = []
     if not plan.empty:
         with writing(work):

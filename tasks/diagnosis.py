@@ -2,7 +2,9 @@
 
 import time
 
-from autoloop.core.diagnosis import Diagnosis
+from autoloop.core.diagnose import informed
+from autoloop.core.diagnosis import Cause, Diagnosis
+from autoloop.core.reading import text_engine
 from autoloop.core.work import Work
 from tasks.look import look_at
 from tasks.step import step
@@ -13,7 +15,8 @@ from tasks.target import ledger, session_of, spec_of
 def diagnose_target(work: Work) -> Diagnosis:
     """Look until the same thing was seen often enough, or all is well.
 
-    A trouble that goes away while it is looked at is none: the last look decides.
+    A trouble that goes away while it is looked at is none: the last look decides. What was said
+    of the trouble ranks what is found.
     """
     spec, host = spec_of(work), session_of(work)
     look = look_at(spec, host)
@@ -22,5 +25,12 @@ def diagnose_target(work: Work) -> Diagnosis:
             break
         time.sleep(spec.health.confirm_gap_s)
         look = look_at(spec, host)
-    ledger().note(work.id, f"diagnosis: {look.diagnosis.top.name} {look.diagnosis.top.culprit}")
-    return look.diagnosis
+    found = informed(look.diagnosis, _hypotheses(work))
+    ledger().note(work.id, f"diagnosis: {found.top.name} {found.top.culprit}")
+    return found
+
+
+def _hypotheses(work: Work) -> tuple[Cause, ...]:
+    """What the text of the incident says; the platform's own words are no evidence."""
+    incident = ledger().incident(work.id)
+    return () if incident.source == "health" else text_engine().read(incident.text)

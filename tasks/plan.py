@@ -4,8 +4,9 @@ from datetime import UTC, datetime, timedelta
 
 from autoloop.core.app import AppSpec
 from autoloop.core.diagnosis import Diagnosis
+from autoloop.core.errors import Drifted
 from autoloop.core.incident import State
-from autoloop.core.plan import Plan, make_plan
+from autoloop.core.plan import Plan, make_plan, same_work, without_approval
 from autoloop.core.remedy import Context, Proposal, Refusal
 from autoloop.core.words import Words
 from autoloop.core.work import Work
@@ -18,6 +19,51 @@ from tasks.target import ledger, session_of, spec_of
 @step()
 def choose_remedies(work: Work, diagnosis: Diagnosis) -> Plan:
     """Ask the remedies of the most likely cause; write the plan down."""
+    plan = _planned(work, diagnosis)
+    chosen = ", ".join(p.remedy for p in plan.proposals)
+    dump = {"diagnosis": diagnosis.model_dump(mode="json"), "plan": plan.model_dump(mode="json")}
+    if diagnosis.benign:
+        ledger().move(work.id, State.IGNORED, "nothing is wrong on the host", **dump)
+    elif plan.empty:
+        ledger().move(work.id, State.ASKED, "no remedy may be used without a person", **dump)
+    else:
+        ledger().move(work.id, State.PLANNED, f"plan {plan.hash}: {chosen}", **dump)
+    return plan
+
+
+@step()
+def wait_for_approval(work: Work, plan: Plan, waits: bool) -> Work:
+    """Say in the ledger that a person decides now; or, where nobody can be waited for, ask one."""
+    why = plan.approval.en if plan.approval else ""
+    if waits:
+        how = f"autoloop approve {work.id}"
+        ledger().move(work.id, State.AWAITING_APPROVAL, f"{why}: {how}")
+    else:
+        ledger().move(work.id, State.ASKED, f"{why}; without a running platform nobody can approve")
+    return work
+
+
+@step()
+def take_decision(work: Work, diagnosis: Diagnosis, plan: Plan) -> Plan:
+    """What was decided. Approved is exactly this plan: what has changed since voids it.
+
+    Raises:
+        Drifted: the same diagnosis would now lead to another plan.
+    """
+    record = ledger().record(work.id)
+    decision = record["decision"] or {"approved": True, "actor": "Prefect's UI", "reason": ""}
+    said = f"by {decision['actor']}" + (f": {decision['reason']}" if decision["reason"] else "")
+    if not decision["approved"]:
+        ledger().move(work.id, State.ASKED, f"rejected {said}")
+        return without_approval(plan)
+    if not same_work(plan, _planned(work, diagnosis)):
+        what = f"was approved {said}, but the host has changed: another one would be made now"
+        raise Drifted(f"plan {plan.hash}", what, "report it again")
+    ledger().note(work.id, f"plan {plan.hash} is approved {said}")
+    return plan
+
+
+def _planned(work: Work, diagnosis: Diagnosis) -> Plan:
     spec, host = spec_of(work), session_of(work)
     offers: list[Proposal | Refusal] = []
     worn_out = _worn_out(spec, diagnosis)
@@ -31,16 +77,7 @@ def choose_remedies(work: Work, diagnosis: Diagnosis) -> Plan:
             offers += asked
             if any(isinstance(offer, Proposal) or offer.person for offer in asked):
                 break
-    plan = make_plan(spec, work.id, offers)
-    chosen = ", ".join(p.remedy for p in plan.proposals)
-    dump = {"diagnosis": diagnosis.model_dump(mode="json"), "plan": plan.model_dump(mode="json")}
-    if diagnosis.benign:
-        ledger().move(work.id, State.IGNORED, "nothing is wrong on the host", **dump)
-    elif plan.empty:
-        ledger().move(work.id, State.ASKED, "no remedy may be used without a person", **dump)
-    else:
-        ledger().move(work.id, State.PLANNED, f"plan {plan.hash}: {chosen}", **dump)
-    return plan
+    return make_plan(spec, work.id, offers)
 
 
 def _worn_out(spec: AppSpec, diagnosis: Diagnosis) -> Refusal | None:

@@ -176,10 +176,16 @@ class Product:
         state: dict[str, Any] = json.loads((self.home / "platform.json").read_text())
         return state
 
-    def register(self, name: str, host: Host, **health: float) -> None:
-        """Put the app of *host* under care, by the command line."""
+    def register(self, name: str, host: Host, risk: str = "medium", **health: float) -> None:
+        """Put the app of *host* under care, by the command line.
+
+        Args:
+            risk: what may be done without a person.
+            health: keys of ``[health]``.
+        """
         path, document = self.home / f"{name}.json", app_document(name, host)
         document["health"] |= health
+        document["limits"] = {"risk": risk}
         path.write_text(json.dumps(document))
         self.command("register", str(path))
 

@@ -115,6 +115,7 @@ class Limits(Frozen):
     """What may be done without asking a person, what is slower, and how much is kept."""
 
     risk: Risk = "medium"
+    approve: Risk = "high"
     backups: int = Field(default=5, ge=1, le=100)
     failures: int = Field(default=3, ge=1)
     slower_times: float = Field(default=2, ge=1)

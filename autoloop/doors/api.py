@@ -17,7 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from autoloop.core.app import AppName
 from autoloop.core.errors import AutoloopError, BadRequest, HostUnreachable, NotAllowed, NotFound
 from autoloop.core.incident import OPERATOR, Door, request_of
-from autoloop.doors.intake import start_run, take
+from autoloop.doors.intake import go_on, start_run, take
 from autoloop.ledger.store import Ledger
 
 BODY_LIMIT = 1 << 20
@@ -37,6 +37,15 @@ class NewIncident(BaseModel):
     fields: dict[str, str] = Field(default_factory=dict, max_length=64)
     source: Door = "api"
     actor: str = Field(default=OPERATOR, min_length=1, max_length=128)
+
+
+class Decision(BaseModel):
+    """What a person decided about the plan of an incident."""
+
+    model_config = ConfigDict(extra="forbid")
+    approved: bool
+    actor: str = Field(default="token", max_length=128)
+    reason: str = Field(default="", max_length=500)
 
 
 class NewRun(BaseModel):
@@ -134,6 +143,14 @@ def build(ledger: Ledger, token: str, reports: Path, nudge: Callable[[], None]) 
     @api.get("/api/incidents/{number}")
     async def incident(number: str, _: Actor) -> dict[str, Any]:
         return await asyncio.to_thread(ledger.record, number)
+
+    @api.post("/api/incidents/{number}/decision", status_code=202)
+    async def decide(number: str, body: Decision, _: Actor) -> dict[str, Any]:
+        told = (number, body.approved, body.actor, body.reason)
+        incident = await asyncio.to_thread(ledger.decide, *told)
+        await go_on(incident)
+        nudge()
+        return {"incident": incident.id, "approved": body.approved}
 
     @api.get("/api/incidents/{number}/report.{ending}")
     async def written(number: str, ending: str, _: Actor) -> FileResponse:

@@ -102,6 +102,32 @@ def doctor(
 
 
 @app.command()
+def diagnose(
+    text: Annotated[str, typer.Argument(help="what an error says; '-' reads it")] = "-",
+    name: AppName = "",
+    records: Annotated[
+        Path | None, typer.Option("--jsonl", help="read records with id and text, one a line")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="where their answers go")] = None,
+    as_json: Json = False,
+) -> None:
+    """Say what an error text means; with --app, look at the live host too. Changes nothing."""
+    from autoloop.doors import reading
+
+    if records:
+        with records.open(encoding="utf-8", errors="replace") as lines:
+            answers = "".join(f"{answer}\n" for answer in reading.read_records(lines))
+        if out:
+            out.write_text(answers, "utf-8")
+        else:
+            typer.echo(answers, nl=False)
+        return
+    said = sys.stdin.buffer.read().decode("utf-8", "replace") if text == "-" else text
+    found = reading.read_with_host(said, name) if name else reading.read_text(said)
+    show(found, as_json, reading.told)
+
+
+@app.command()
 def fix(
     error: Annotated[str, typer.Option(help="what is wrong, in any words; '-' reads it")] = "",
     name: AppName = "",
@@ -117,8 +143,23 @@ def fix(
     request = request_of(chosen, text, source="cli", actor=client.user(), idempotency_key=key)
     record = client.fix(request)
     show(record, as_json, _told)
-    if record["state"] == "asked a person":
+    if record["state"] in ("asked a person", "awaiting approval"):
         raise typer.Exit(3)
+
+
+@app.command()
+def approve(
+    incident: Annotated[str, typer.Argument(help="its id")],
+    reject: Annotated[bool, typer.Option("--reject", help="say no instead")] = False,
+    reason: Annotated[str, typer.Option(help="why; it stands in the report")] = "",
+    as_json: Json = False,
+) -> None:
+    """Approve the plan that an incident waits with; see it in: autoloop report INCIDENT."""
+    from autoloop.doors import client
+
+    done = client.decide(incident, not reject, client.user(), reason)
+    word = "approved" if done["approved"] else "rejected"
+    show(done, as_json, lambda d: f"{d['incident']}: {word}")
 
 
 @app.command()

@@ -14,7 +14,7 @@ import httpx
 
 from autoloop.core import errors
 from autoloop.core.app import AppSpec, parse_app
-from autoloop.core.errors import AutoloopError, BadSpec, NotFound
+from autoloop.core.errors import AutoloopError, BadSpec, NotFound, NotSettled
 from autoloop.core.incident import ENDED, OPERATOR, Incident, Request
 from autoloop.ledger.store import Ledger
 from autoloop.settings import settings
@@ -239,11 +239,27 @@ def _wait(book: Ledger, number: str, wait_s: float) -> dict[str, Any]:
     end = time.monotonic() + wait_s
     while time.monotonic() < end:
         record = book.record(number)
+        if record["state"] == "awaiting approval":
+            return record
         if record["ended"] and (settings().reports / f"{number}.json").exists():
             return record
         time.sleep(0.2)
     place = f"incident {number}"
     raise AutoloopError(place, f"not ended after {wait_s:g} s", "look at the Prefect UI")
+
+
+def decide(number: str, approved: bool, actor: str, reason: str) -> dict[str, Any]:
+    """Approve or reject the plan that an incident waits with.
+
+    Raises:
+        NotSettled: nothing waits, or it was decided otherwise; or no platform runs.
+    """
+    if not running():
+        what = "no platform runs here, so no plan waits"
+        raise NotSettled(f"incident {number}", what, "autoloop up")
+    body = {"approved": approved, "actor": actor, "reason": reason}
+    done: dict[str, Any] = call("POST", f"/api/incidents/{number}/decision", body)
+    return done
 
 
 def only_app(book: Ledger, name: str) -> str:
@@ -291,3 +307,19 @@ def backups(app: str, verify: str = "") -> Any:
     if not answer.ok:
         raise NotFound(f"backups of {app}", answer.error, "autoloop backups --app APP")
     return answer.value
+
+
+def look(app: str) -> Any:
+    """One look at an application, as its runs look: facts, cases, and what follows from them."""
+    use_prefect()
+    from autoloop.agent.session import Session
+    from blocks.app import App
+
+    block = App.load(app)
+    assert isinstance(block, App)
+    session = Session(block.host.connect, lambda _: 0)
+    try:
+        looking = __import__("importlib").import_module("tasks.look")
+        return looking.look_at(block.spec, session)
+    finally:
+        session.close()

@@ -67,6 +67,14 @@ async def start_remediation(incident: Incident) -> None:
     await start_run("remediate", parameters, key=f"incident:{incident.id}")
 
 
+async def go_on(incident: Incident) -> None:
+    """Resume the suspended run of an incident that was decided; asked twice, it goes on once."""
+    async with get_client() as client:
+        run = await client.read_flow_run(UUID(incident.flow_run))
+        if run.state is not None and run.state.is_paused():
+            await client.resume_flow_run(run.id)
+
+
 async def wait_for_server(client: PrefectClient, seconds: float) -> None:
     """Until the Prefect API answers.
 

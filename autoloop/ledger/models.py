@@ -32,6 +32,7 @@ class IncidentRow(Base):
     body: Mapped[dict[str, Any]] = mapped_column(JSON)
     diagnosis: Mapped[dict[str, Any] | None] = mapped_column(JSON, default=None)
     plan: Mapped[dict[str, Any] | None] = mapped_column(JSON, default=None)
+    decision: Mapped[dict[str, Any] | None] = mapped_column(JSON, default=None)
     outcome: Mapped[dict[str, Any] | None] = mapped_column(JSON, default=None)
     opened: Mapped[str] = mapped_column(String(32), index=True)
     ended: Mapped[str] = mapped_column(String(32), default="")

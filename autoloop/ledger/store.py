@@ -15,7 +15,7 @@ from alembic.config import Config
 from sqlalchemy import Engine, create_engine, event, select, text
 from sqlalchemy.orm import Session as Connection
 
-from autoloop.core.errors import NotFound
+from autoloop.core.errors import NotFound, NotSettled
 from autoloop.core.incident import (
     ENDED,
     Incident,
@@ -215,6 +215,29 @@ class Ledger:
         with self._transaction() as session:
             return [self._read(row) for row in session.scalars(query.limit(1000))]
 
+    def decide(self, number: str, approved: bool, actor: str, reason: str = "") -> Incident:
+        """Write down what a person decided about a plan. The first decision counts.
+
+        Raises:
+            NotSettled: nothing waits for a decision, or it was decided otherwise.
+        """
+        with self._transaction() as session:
+            row = self._get(session, number)
+            if row.decision is not None and row.decision["approved"] == approved:
+                return self._read(row)
+            if row.decision is not None or row.state != State.AWAITING_APPROVAL:
+                what = "was decided already" if row.decision else f"is '{row.state}'"
+                raise NotSettled(f"incident {number}", what, f"autoloop report {number}")
+            row.decision = {"approved": approved, "actor": actor, "reason": redact(reason)[:500]}
+            return self._read(row)
+
+    def decided(self) -> list[Incident]:
+        """Incidents that were decided and whose run has not gone on yet."""
+        query = select(IncidentRow).where(IncidentRow.state == State.AWAITING_APPROVAL.value)
+        with self._transaction() as session:
+            rows = session.scalars(query)
+            return [self._read(row) for row in rows if row.decision is not None]
+
     def asked(self, app: str) -> Incident | None:
         """The newest incident of *app*, if it still waits for a person."""
         newest = self.records(app, 1)
@@ -237,6 +260,7 @@ class Ledger:
             **self._read(row).model_dump(mode="json"),
             "diagnosis": row.diagnosis,
             "plan": row.plan,
+            "decision": row.decision,
             "outcome": row.outcome,
             "opened": row.opened,
             "ended": row.ended,

@@ -14,7 +14,7 @@ from autoloop.core.diagnosis import unknown
 from autoloop.core.incident import Incident, State
 from autoloop.core.plan import Plan
 from autoloop.core.report import Report
-from autoloop.doors.intake import start_remediation
+from autoloop.doors.intake import go_on, start_remediation
 from autoloop.ledger.store import Ledger
 from tasks.mail import post, put_report
 from tasks.report import write_files
@@ -37,6 +37,9 @@ async def dispatch(ledger: Ledger, nudge: Callable[[], None]) -> None:
                     asked[incident.id] = time.monotonic()
                     await start_remediation(incident)
                     nudge()
+            for incident in await asyncio.to_thread(ledger.decided):
+                await go_on(incident)
+                nudge()
             if time.monotonic() - looked > ABANDONED_S:
                 looked = time.monotonic()
                 await end_abandoned(ledger)
