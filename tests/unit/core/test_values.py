@@ -11,7 +11,7 @@ from autoloop.core.case import CaseResult
 from autoloop.core.diagnosis import BENIGN, Cause, Diagnosis, Impact
 from autoloop.core.effect import Effect, undeclared
 from autoloop.core.errors import AutoloopError
-from autoloop.core.plan import make_plan
+from autoloop.core.plan import make_plan, same_work, without_approval
 from autoloop.core.proof import Check, Proof, proof_of
 from autoloop.core.remedy import PlannedAction, Proposal, Refusal
 from autoloop.core.target import Answer, RunCommand
@@ -108,6 +108,42 @@ def test_the_hash_changes_with_what_will_be_done(spec: AppSpec) -> None:
     plans = [make_plan(spec, "i-1", [p]) for p in (proposal(), proposal(), proposal("medium"))]
     assert plans[0].hash == plans[1].hash != plans[2].hash
     assert make_plan(spec, "i-2", [proposal()]).hash != plans[0].hash
+
+
+def limited(spec: AppSpec, **limits: str) -> AppSpec:
+    """The application with other limits."""
+    return spec.model_copy(update={"limits": spec.limits.model_copy(update=limits)})
+
+
+def test_what_only_a_person_may_allow_waits_unless_there_is_something_freer(spec: AppSpec) -> None:
+    """The free goes alone; above what a person may approve nothing is offered."""
+    strict = limited(spec, risk="low", approve="medium")
+    offers = [proposal("medium", remedy="m"), proposal("high", remedy="h")]
+    plan = make_plan(strict, "i-1", offers)
+    assert [p.remedy for p in plan.proposals] == ["m"]
+    assert plan.approval is not None and plan.approval.zh
+    assert [r.remedy for r in plan.rejected] == ["h"]
+    freer = make_plan(strict, "i-1", [*offers, proposal("low")])
+    assert [p.remedy for p in freer.proposals] == ["r"] and freer.approval is None
+    assert [r.remedy for r in freer.rejected] == ["h", "m"]
+
+
+def test_without_approval_nothing_is_done(spec: AppSpec) -> None:
+    """And every remedy is told with its reason; a plan that needs none stays as it is."""
+    plan = make_plan(limited(spec, risk="none"), "i-1", [proposal(), proposal(remedy="s")])
+    refused = without_approval(plan)
+    assert refused.empty and [r.remedy for r in refused.rejected] == ["r", "s"]
+    free = make_plan(spec, "i-1", [proposal()])
+    assert without_approval(free) == free
+
+
+def test_the_same_work_may_have_other_words(spec: AppSpec) -> None:
+    """But no other action."""
+    one = make_plan(spec, "i-1", [proposal()])
+    said = make_plan(spec, "i-1", [proposal(why=Words(en="other"))])
+    other = PlannedAction(action=RunCommand(argv=("false",)))
+    assert same_work(one, said) and one.hash != said.hash
+    assert not same_work(one, make_plan(spec, "i-1", [proposal(actions=(other,))]))
 
 
 def test_no_offers_make_an_empty_plan_without_backup(spec: AppSpec) -> None:

@@ -253,3 +253,33 @@ def test_it_is_durable_and_answers(book: Ledger, tmp_path: Path) -> None:
     base = sqlite3.connect(tmp_path / "state" / "ledger.db")
     assert base.execute("pragma journal_mode").fetchone() == ("wal",)
     base.close()
+
+
+def waiting(book: Ledger) -> Incident:
+    """An incident with a plan that a person decides about."""
+    incident, _ = told(book, "risky")
+    for state in (State.DIAGNOSING, State.PLANNED, State.AWAITING_APPROVAL):
+        book.move(incident.id, state, "so far", flow_run="run-1")
+    return incident
+
+
+def test_the_first_decision_counts(book: Ledger) -> None:
+    """The same again is no error, the opposite is; what goes on is listed once it is decided."""
+    incident = waiting(book)
+    assert book.decided() == []
+    book.decide(incident.id, True, "ann", "token=abcdef1234567890")
+    book.decide(incident.id, True, "bob")
+    assert book.record(incident.id)["decision"]["actor"] == "ann"
+    assert "abcdef" not in str(book.record(incident.id)["decision"])
+    assert [one.id for one in book.decided()] == [incident.id]
+    with pytest.raises(NotSettled, match="decided already"):
+        book.decide(incident.id, False, "bob")
+
+
+def test_only_what_waits_can_be_decided(book: Ledger) -> None:
+    """Neither what is still looked at nor what does not exist."""
+    incident, _ = told(book)
+    with pytest.raises(NotSettled, match="'open'"):
+        book.decide(incident.id, True, "ann")
+    with pytest.raises(NotFound):
+        book.decide("i-nothing", True, "ann")
