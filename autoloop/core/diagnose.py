@@ -1,7 +1,8 @@
 """From a text and the facts of the host to a diagnosis: the deepest confirmed cause comes first.
 
 Evidence from the host outranks the text. Where nothing is wrong on the host, the diagnosis is
-"not an error", whatever the text says; where something is wrong that no probe names, "unknown".
+"not an error", whatever the text says; where something is wrong that no probe names, "unknown",
+or what the text names, which then is only believed so far (`informed`).
 """
 
 from autoloop.core.app import AppSpec
@@ -10,6 +11,13 @@ from autoloop.core.diagnosis import BENIGN, SEVERITIES, UNKNOWN, Cause, Diagnosi
 from autoloop.core.facts import Facts
 from autoloop.core.probe import Finding, Probe
 from autoloop.core.suspicions import PROBES
+
+UNCONFIRMED = 0.5
+"""How much of a text's confidence is left when the host is broken and shows nothing that agrees."""
+
+WORTH_NAMING = 0.3
+CLOSE = 0.15
+"""Confidences of the host's findings that are this close may be ordered by what the text says."""
 
 
 def diagnose(
@@ -55,3 +63,43 @@ def _cause(finding: Finding, at: str) -> Cause:
         confidence=finding.likelihood,
         evidence=tuple(e.model_copy(update={"at": at}) for e in finding.evidence if e.excerpt),
     )
+
+
+def informed(diagnosis: Diagnosis, said: tuple[Cause, ...]) -> Diagnosis:
+    """A diagnosis of the host, ranked with what a text says; the host outranks the text.
+
+    A healthy host stays healthy. Among findings of one component that are about as sure, what the
+    text names too goes first, and is surer. Where no probe has a name, the text's cause is named:
+    it blames no component, so no remedy is chosen by words alone.
+    """
+    named = {c.name: c for c in said if c.name != BENIGN and c.confidence >= WORTH_NAMING}
+    if diagnosis.benign or not named:
+        return diagnosis
+    if diagnosis.top.name == UNKNOWN:
+        believed = [_believed(cause, diagnosis.top) for cause in named.values()]
+        return diagnosis.model_copy(update={"causes": (*believed, *diagnosis.causes)})
+    causes: list[Cause] = []
+    for cause in diagnosis.causes:
+        agreed = named.get(cause.name)
+        causes.append(_agreed(cause, agreed) if agreed else cause)
+        if agreed and len(causes) > 1 and _gives_way(causes[-2], cause, named):
+            causes[-2:] = causes[:-3:-1]
+    return diagnosis.model_copy(update={"causes": tuple(causes)})
+
+
+def _believed(cause: Cause, unnamed: Cause) -> Cause:
+    sure = round(cause.confidence * UNCONFIRMED, 2)
+    evidence = (*cause.evidence, *unnamed.evidence)
+    return cause.model_copy(update={"confidence": sure, "evidence": evidence})
+
+
+def _agreed(cause: Cause, said: Cause) -> Cause:
+    sure = round(1 - (1 - cause.confidence) * (1 - said.confidence * UNCONFIRMED), 2)
+    evidence = (*cause.evidence, *said.evidence[:1])
+    return cause.model_copy(update={"confidence": sure, "evidence": evidence})
+
+
+def _gives_way(before: Cause, cause: Cause, named: dict[str, Cause]) -> bool:
+    """Whether the finding before one that the text names too is of the same part, and no surer."""
+    same = before.component == cause.component and before.name not in named
+    return same and before.confidence - cause.confidence < CLOSE

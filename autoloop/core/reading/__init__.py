@@ -1,0 +1,5 @@
+"""From an error text to ranked causes: what the text alone says, without a look at a host."""
+
+from autoloop.core.reading.engine import SignatureEngine, TextEngine, text_engine
+
+__all__ = ["SignatureEngine", "TextEngine", "text_engine"]

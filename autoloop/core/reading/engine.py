@@ -1,0 +1,76 @@
+"""The text engine: reads a text and says what may be wrong, most likely first."""
+
+import re
+from functools import cache
+from typing import Protocol
+
+from autoloop.core.diagnosis import BENIGN, Cause, Evidence
+from autoloop.core.reading.culprits import culprit_of, trimmed
+from autoloop.core.reading.excerpt import Excerpt
+from autoloop.core.reading.gate import calm_cause, guessed
+from autoloop.core.reading.rank import Suspect, ranked
+from autoloop.core.reading.signatures import Book, Hit, Signature, book
+from autoloop.core.reading.traces import Trace, trace_of
+from autoloop.core.redact import redact
+from autoloop.core.words import Language
+
+CAUSES = 5
+_CHINESE = re.compile(r"[\u4e00-\u9fff]")
+
+
+class TextEngine(Protocol):
+    """Whatever reads a text. Replace it with anything that keeps this one promise."""
+
+    def read(self, text: str) -> tuple[Cause, ...]:
+        """Causes, most likely first; never empty, never raises. "Not an error" is a cause too."""
+        ...
+
+
+class SignatureEngine:
+    """Reads with signatures: every match is a suspicion, held against level, trace and order."""
+
+    def __init__(self, signatures: Book | None = None) -> None:
+        self._book = signatures or book()
+
+    def read(self, text: str) -> tuple[Cause, ...]:
+        """Causes, most likely first."""
+        excerpt = Excerpt(text)
+        if not excerpt.text.strip():
+            return (Cause(name=BENIGN, confidence=0.99),)
+        trace = trace_of(excerpt)
+        hits = [hit for hit in self._book.hits(excerpt) if hit.line not in trace.frames]
+        suspects = ranked(hits, excerpt.levels, trace)
+        if suspects:
+            return tuple(_cause(suspect, excerpt, trace) for suspect in suspects[:CAUSES])
+        return (guessed(excerpt, trace, hits) or calm_cause(excerpt, hits),)
+
+
+def _cause(suspect: Suspect, excerpt: Excerpt, trace: Trace) -> Cause:
+    hit = suspect.hit
+    culprit = trimmed(hit.culprit)
+    if not culprit and hit.name.startswith("CODE."):
+        culprit = trace.own
+    culprit = culprit or culprit_of(hit.name, excerpt.lines, hit.line)
+    signature: Signature = hit.signature
+    language: Language = "zh" if _CHINESE.search(excerpt.text) else "en"
+    told = [Evidence(source="meaning", excerpt=signature.words.say(language))]
+    if signature.next:
+        told.append(Evidence(source="look next at", excerpt=signature.next))
+    return Cause(
+        name=hit.name,
+        culprit=redact(culprit),
+        confidence=suspect.confidence,
+        evidence=(evidence(excerpt, hit), *told),
+    )
+
+
+def evidence(excerpt: Excerpt, hit: Hit) -> Evidence:
+    """The line of a hit, redacted."""
+    line = excerpt.lines[hit.line].strip()
+    return Evidence(source=f"text, line {hit.line + 1}", excerpt=redact(line)[:300])
+
+
+@cache
+def text_engine() -> TextEngine:
+    """The engine that is used, made once."""
+    return SignatureEngine()

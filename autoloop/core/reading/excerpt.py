@@ -1,0 +1,123 @@
+"""An excerpt: the text as it is read, in bounded lines, each with the level its program gave it."""
+
+import re
+from bisect import bisect_right
+from enum import IntEnum
+from functools import cached_property
+from itertools import accumulate
+
+CLIP = 256_000
+"""Characters that are read; the middle of a longer text is left out."""
+
+LINE_CLIP = 1_200
+LINES = 500
+
+
+class Level(IntEnum):
+    """How serious the program that wrote a line found it."""
+
+    CALM = 0
+    NONE = 1
+    WARN = 2
+    ALARM = 3
+
+
+_WORDS = {
+    Level.CALM: "trace debug verbose fine finer finest info inf information informational notice "
+    "note log success ok statement debug1 debug2 dbg i d v 10 20 30 6 7 5",
+    Level.WARN: "warn warning wrn w 40 4",
+    Level.ALARM: "error err eror severe critical crit fatal ftl fail alert emerg emergency panic "
+    "e f c 50 60 0 1 2 3",
+}
+_LEVELS = {word: level for level, words in _WORDS.items() for word in words.split()}
+_LONG = "|".join(sorted((w for w in _LEVELS if len(w) > 2 and not w.isdigit()), reverse=True))
+_JSON = re.compile(
+    r'"(?:level|lvl|severity|log\.level|levelname|loglevel|log_level|@l|priority|s)"'
+    r'\s{0,3}:\s{0,3}"?([A-Za-z0-9]{1,13})',
+    re.I,
+)
+_HEAD = re.compile(
+    rf"\b(?:level|lvl|severity|levelname|loglevel|priority)=[\"\[]?([A-Za-z]{{1,13}})"
+    rf"|[\[<](?:[\w-]{{1,20}}:)?((?i:{_LONG}))\s*[\]>]"
+    rf"|(?:^|[\s|:.\])])({_LONG.upper()}|WRN|DBG)(?=[\s:|\]\[,(]|$)"
+    r"|(?:^|[\s|])((?i:debug|info|notice|note|warning|error|fatal|panic|alert|critical)):(?=\s|$)"
+    r"|, (Info|Warning|Error) {2,}"
+    r"|^([IWEF])\d{4} \d\d:\d\d"
+    r"|^([DIWEF]), \["
+)
+_REDIS = re.compile(r"^\d{1,8}:[A-Z] \d\d \w{3} [\d: .]{8,24} ([.*#-]) ")
+_ANSI = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
+_CONTINUED = re.compile(r"^\s|^Caused by|^\.\.\. |^#\d")
+
+
+def level_of(line: str) -> Level:
+    """The level a program gave its line: JSON, logfmt, syslog, nginx, databases, Python, …"""
+    if line.lstrip()[:1] == "{" and (found := _JSON.search(line)):
+        return _LEVELS.get(found[1].lower(), Level.NONE)
+    head = line[:160]
+    if found := _HEAD.search(head):
+        return _LEVELS.get((found[found.lastindex or 0]).lower(), Level.NONE)
+    if found := _REDIS.match(head):
+        return Level.NONE if found[1] == "#" else Level.CALM
+    return Level.NONE
+
+
+def lower(text: str) -> str:
+    """*text* in lower case, of the same length: places in it are places in *text*."""
+    low = text.lower()
+    if len(low) == len(text):
+        return low
+    return "".join(c.lower() if len(c.lower()) == 1 else c for c in text)
+
+
+def _lines(text: str) -> list[str]:
+    """The lines that are read: of a long text its beginning and its end, each line bounded."""
+    if len(text) > CLIP:
+        text = text[: CLIP // 4] + "\n" + text[-CLIP * 3 // 4 :]
+    text = _ANSI.sub("", text).replace('\\"', '"').replace("\r", "\n").replace("\0", " ")
+    found: list[str] = []
+    for line in text.split("\n"):
+        if '{"' in line and "\\n" in line:
+            found += line.replace("\\t", "\t").split("\\n")
+        elif line.strip():
+            found.append(line)
+    if len(found) > LINES:
+        found = found[: LINES // 4] + found[-LINES * 3 // 4 :]
+    return [_cut(line) for line in found]
+
+
+def _cut(line: str) -> str:
+    """Its beginning and its end: the message is in the one, what it is about often in the other."""
+    if len(line) <= LINE_CLIP:
+        return line
+    return f"{line[: LINE_CLIP * 2 // 3]} … {line[-LINE_CLIP // 3 :]}"
+
+
+class Excerpt:
+    """A text, ready to be read: *low* is for searching, *text* for quoting, at the same places."""
+
+    def __init__(self, text: str) -> None:
+        self.lines = _lines(text)
+        self.text = "\n".join(self.lines)
+        self.low = lower(self.text)
+        self._starts = [0, *accumulate(len(line) + 1 for line in self.lines)]
+
+    @cached_property
+    def levels(self) -> list[Level]:
+        """The level of each line; what continues a line has its level."""
+        found: list[Level] = []
+        for line in self.lines:
+            level = level_of(line)
+            if level is Level.NONE and found and _CONTINUED.match(line):
+                level = found[-1]
+            found.append(level)
+        return found
+
+    def line_at(self, place: int) -> int:
+        """The number of the line at *place*."""
+        return min(bisect_right(self._starts, place) - 1, max(len(self.lines) - 1, 0))
+
+    def around(self, number: int, reach: int = 2) -> str:
+        """The line and its neighbours, in lower case."""
+        first, last = max(number - reach, 0), min(number + reach, len(self.lines) - 1)
+        return self.low[self._starts[first] : self._starts[last + 1]]

@@ -1,0 +1,117 @@
+"""Patterns: compiled at their first use, and only tried where a word that they need occurs.
+
+With the extra ``fast`` they are compiled by RE2, whose time is linear whatever the text; without
+it by the standard library. Patterns are written in the part of the language that both read the
+same way, without nested repetition, so that answers are the same (`faults` tells what is not).
+"""
+
+import importlib
+import re
+from functools import cache
+from types import ModuleType
+from typing import Any
+
+_OPEN = re.compile(
+    r"\\.|\[(?:\\.|[^\]\\])*\]|\((?:\?P<\w+>|\?:)?|[)|]|[*+?]\??|\{\d+(?:,\d*)?\}\??|."
+)
+_REPEATS = ("*", "+", "{")
+
+
+def _engine() -> ModuleType:
+    try:
+        return importlib.import_module("re2")
+    except ImportError:
+        return re
+
+
+@cache
+def compiled(pattern: str, engine: ModuleType | None = None) -> Any:
+    """The compiled pattern of the engine there is."""
+    return (engine or _engine()).compile(pattern)
+
+
+def tokens(pattern: str) -> list[str]:
+    """The pieces of a pattern: groups' brackets, classes, repetitions, escapes, characters."""
+    return _OPEN.findall(pattern)
+
+
+def needs(pattern: str) -> tuple[str, ...]:
+    """Words of which one must occur where *pattern* matches; none when there is no such word."""
+    words = _needs(tokens(pattern))
+    return tuple(dict.fromkeys(words)) if all(len(word) > 1 for word in words) else ()
+
+
+def _needs(pieces: list[str]) -> list[str]:
+    """The best words of each alternative, joined; an empty word means: anything."""
+    return [word for branch in _branches(pieces) for word in _of_branch(branch)]
+
+
+def _branches(pieces: list[str]) -> list[list[str]]:
+    found: list[list[str]] = [[]]
+    depth = 0
+    for piece in pieces:
+        depth += piece.startswith("(") - (piece == ")")
+        if piece == "|" and depth == 0:
+            found.append([])
+        else:
+            found[-1].append(piece)
+    return found
+
+
+def _of_branch(pieces: list[str]) -> list[str]:
+    """The longest run of plain characters, or the words of a group that must be there."""
+    runs, at, choices = [""], 0, []
+    while at < len(pieces):
+        piece, end = pieces[at], _end(pieces, at)
+        repeat = pieces[end] if end < len(pieces) and _repeats(pieces[end]) else ""
+        optional = repeat.startswith(("*", "?", "{0"))
+        if piece.startswith("("):
+            if not optional:
+                choices.append(_needs(pieces[at + 1 : end - 1]))
+            runs.append("")
+        elif (plain := _plain(piece)) and not optional:
+            runs[-1] += plain
+            if repeat:
+                runs.append("")
+        else:
+            runs.append("")
+        at = end + bool(repeat)
+    choices.append([max(runs, key=len)])
+    return max(choices, key=lambda words: min(map(len, words), default=0))
+
+
+def _end(pieces: list[str], at: int) -> int:
+    """One past the piece, or past the group, that begins at *at*."""
+    depth = 0
+    for place in range(at, len(pieces)):
+        depth += pieces[place].startswith("(") - (pieces[place] == ")")
+        if depth == 0:
+            return place + 1
+    return len(pieces)
+
+
+def _repeats(piece: str) -> bool:
+    return piece[0] in "*+?" or (piece[0] == "{" and len(piece) > 1)
+
+
+def _plain(piece: str) -> str:
+    if len(piece) == 1:
+        return "" if piece in ".^$" else piece
+    return piece[1] if piece[0] == "\\" and not piece[1].isalnum() else ""
+
+
+def faults(pattern: str) -> list[str]:
+    """What is wrong with a pattern: nested repetition, looking around, open-ended wildcards."""
+    found = []
+    if re.search(r"\(\?[=!<](?!\w+>)", pattern) or re.search(r"\\[1-9]", pattern):
+        found.append("looks around or back")
+    if ".*" in pattern or ".+" in pattern:
+        found.append("an unbounded wildcard: write .{0,80}")
+    pieces = tokens(pattern)
+    for at, piece in enumerate(pieces):
+        end = _end(pieces, at) if piece.startswith("(") else 0
+        if 0 < end < len(pieces) and pieces[end].startswith(_REPEATS) and len(pieces[end]) > 0:
+            inner = pieces[at + 1 : end - 1]
+            if any(_repeats(each) and not each.startswith("?") for each in inner):
+                found.append("repetition within repetition")
+    return found

@@ -1,0 +1,142 @@
+"""Ranking: the cause goes before its consequences, a sure word before a vague one."""
+
+from dataclasses import dataclass, replace
+
+from autoloop.core.diagnosis import BENIGN
+from autoloop.core.reading.excerpt import Level
+from autoloop.core.reading.signatures import Hit
+from autoloop.core.reading.traces import Trace
+
+DEPTH = {
+    "SERVICE.disk_full": 1.0,
+    "DATABASE.disk_full_db": 1.0,
+    "SERVICE.memory_leak": 0.9,
+    "DATABASE.data_corruption": 0.9,
+    "SERVICE.too_many_open_files": 0.9,
+    "CONFIG.env_missing": 0.85,
+    "CONFIG.invalid_config_file": 0.8,
+    "SERVICE.port_blocked": 0.8,
+    "CODE.import_error": 0.75,
+    "CODE.syntax_error": 0.75,
+    "CONFIG.missing_file": 0.7,
+    "CONFIG.permission_denied": 0.7,
+    "SERVICE.dns_failure": 0.7,
+    "SERVICE.tls_certificate": 0.7,
+    "SERVICE.cpu_overload": 0.7,
+    "CONFIG.wrong_port": 0.65,
+    "DATABASE.connection_error": 0.45,
+    "CODE.runtime_error": 0.6,
+    "SERVICE.service_down": 0.35,
+    "SERVICE.crash_loop": 0.3,
+    "SERVICE.timeout": 0.2,
+    "SERVICE.upstream_unreachable": 0.1,
+    "LOGIN.wrong_password": 0.4,
+}
+"""How deep a cause lies, 0..1: a full disk explains a dead unit, and that a 502."""
+
+CALMS = 120
+"""Characters to either side for which a calm word speaks in a long line."""
+
+RIVALS = 0.1
+"""How much less a second meaning of a line may weigh."""
+
+LONG = 30
+"""Characters of a phrase from which on it says no more."""
+
+DEPTH_ELSE = 0.6
+DEPTH_COUNTS = 0.3
+SETTLED = 0.4
+ALARMED = 0.75
+"""What a calm word still counts in a line that its program calls an error."""
+
+
+@dataclass(frozen=True, slots=True)
+class Suspect:
+    """A cause that the text speaks for: its best hit, and how sure that is."""
+
+    hit: Hit
+    rank: float
+    confidence: float
+
+
+def ranked(hits: list[Hit], levels: list[Level], trace: Trace) -> list[Suspect]:
+    """One suspect for each name that is left, the deepest sure cause first; none if all is calm."""
+    best = _best_of_lines(hits, levels, trace)
+    settled = max((h.line for h in hits if h.signature.settles), default=-1)
+    by_name: dict[str, Hit] = {}
+    for hit in best:
+        if hit.line < settled and hit.name.startswith(("SERVICE.", "DATABASE.")):
+            hit = replace(hit, weight=hit.weight * SETTLED)
+        known = by_name.get(hit.name)
+        if known is None or hit.weight > known.weight + (0 if not known.culprit else 0.02):
+            by_name[hit.name] = replace(
+                hit, culprit=hit.culprit or (known.culprit if known else "")
+            )
+        elif not known.culprit and hit.culprit:
+            by_name[hit.name] = replace(known, culprit=hit.culprit)
+    return _suspects([hit for hit in by_name.values() if hit.weight >= 0.3])
+
+
+def _suspects(hits: list[Hit]) -> list[Suspect]:
+    scored = sorted(
+        ((h.weight + DEPTH_COUNTS * DEPTH.get(h.name, DEPTH_ELSE), h) for h in hits),
+        key=lambda pair: (-pair[0], pair[1].line),
+    )
+    found = []
+    for place, (rank, hit) in enumerate(scored):
+        rival = scored[1][0] if place == 0 and len(scored) > 1 else 0.0
+        close = 0.12 if place == 0 and rank - rival < 0.1 else 0.0
+        share = 1.0 if place == 0 else 0.5 / place
+        sure = round(max(0.05, min(0.97, hit.weight * share - close)), 2)
+        found.append(Suspect(hit=hit, rank=rank, confidence=sure))
+    return found
+
+
+def _best_of_lines(hits: list[Hit], levels: list[Level], trace: Trace) -> list[Hit]:
+    """The hit that says most in each line; a calm word there outweighs a vaguer alarm."""
+    lines: dict[int, list[Hit]] = {}
+    for hit in hits:
+        lines.setdefault(hit.line, []).append(hit)
+    found = []
+    for number, here in lines.items():
+        weighed = [_weighed(hit, levels[number], trace) for hit in here]
+        alarms = [h for h in weighed if h.name != BENIGN]
+        weighed = [h for h in weighed if h.name != BENIGN or _speaks_for(h, alarms)]
+        if not weighed:
+            continue
+        top = max(weighed, key=_says)
+        if top.name == BENIGN:
+            continue
+        named = next((h.culprit for h in weighed if h.name == top.name and h.culprit), "")
+        found.append(replace(top, culprit=top.culprit or named))
+        found += [h for h in weighed if h.weight > top.weight - RIVALS and _apart(h, top)]
+    return found
+
+
+def _apart(hit: Hit, top: Hit) -> bool:
+    """Whether it says something else, in other words of the line."""
+    before, after = sorted((hit, top), key=lambda h: h.place)
+    return BENIGN != hit.name != top.name and before.place + before.length <= after.place
+
+
+def _says(hit: Hit) -> float:
+    """How much a hit says within its line: a longer phrase a little more than a shorter one."""
+    return hit.weight + min(hit.length, LONG) / 1000
+
+
+def _speaks_for(calm: Hit, alarms: list[Hit]) -> bool:
+    """Whether a calm word is about what alarms: within a line of JSON it may be about anything."""
+    return all(abs(calm.place - alarm.place) < CALMS for alarm in alarms)
+
+
+def _weighed(hit: Hit, level: Level, trace: Trace) -> Hit:
+    if hit.name == BENIGN:
+        return replace(hit, weight=hit.weight * ALARMED) if level is Level.ALARM else hit
+    weight = hit.weight
+    if level is Level.CALM and not hit.signature.calm:
+        weight *= 0.3
+    if hit.line in trace.wrappers:
+        weight *= 0.8
+    elif hit.line == trace.root:
+        weight = min(0.98, weight * 1.05)
+    return replace(hit, weight=weight)

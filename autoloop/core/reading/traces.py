@@ -1,0 +1,141 @@
+"""Stack traces: the exception that began it, the ones that carry it on, and one's own frame."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from autoloop.core.reading.excerpt import Excerpt
+
+_PYTHON = re.compile(r'^[\s|+-]*File "([^"]+)", line (\d+)(, in )?')
+_JAVA = re.compile(r"^\s*at ([\w.$/@<>-]+)\(([\w$]+\.(?:java|kt|scala|groovy)):(\d+)\)")
+_JAVA_ANY = re.compile(r"^\s*at [\w.$/@<>`-]+ ?\(|^\s*\.\.\. \d+ (?:more|common)")
+_NODE = re.compile(r"^\s*at (?:.{0,200}\()?(?:file://)?([\w./@\\ :-]+?):(\d+):\d+\)?\s*$")
+_NODE_HEAD = re.compile(r"^(?:file://)?(/?[\w./@\\:-]+\.[cm]?[jt]sx?):(\d+)$")
+_GO = re.compile(r"^\s+(\S.{0,200}?\.go):(\d+)(?:\s|$)")
+_PHP = re.compile(r" in (\S+\.php)(?::| on line )(\d+)")
+_PHP_FRAME = re.compile(r"^\s*#\d+ (\S+\.php)\((\d+)\)")
+_RUBY = re.compile(r"^\s*(?:from )?([\w./-]+\.(?:rb|erb|ru|rake)):(\d+):in ")
+_RUST = re.compile(
+    r"panicked at (?:.{0,200}, )?([\w./-]+\.rs):(\d+):\d+|^\s*--> ([\w./-]+):(\d+):\d+"
+)
+_DOTNET = re.compile(r"^\s*at .{1,300} in (.{1,200}):(?:line )?(\d+)\s*$")
+_DART = re.compile(r"^#\d+\s.{1,200}\((?:file://|package:)?([\w./:-]+\.dart):(\d+)")
+
+_FOREIGN = re.compile(
+    r"site-packages|dist-packages|/lib/python\d|\\lib\\|<frozen|<string>|node_modules|^node:|"
+    r"^internal/|^events\.js|(?:^|/)go/src/|/pkg/mod/|(?:^|/)src/runtime/|(?:^|[/\\])vendor[/\\]|"
+    r"/gems/|/ruby/\d|\.cargo/registry|/rustc/|^library/|^dart:|-patch/",
+    re.I,
+)
+_FOREIGN_JAVA = re.compile(
+    r"^(?:java|javax|jdk|sun|com\.sun|jakarta|kotlin|scala|groovy|reactor|feign|okhttp3|"
+    r"org\.(?!example)|io\.(?:netty|grpc|vertx|micro|quarkus|undertow|lettuce|reactivex)|"
+    r"com\.(?:zaxxer|mysql|mongodb|fasterxml|google|alibaba|microsoft|oracle|github|squareup))[./]"
+)
+_CHAINED = re.compile(
+    r"^[\s|]*(?:The above exception was the direct cause|During handling of the above exception)"
+)
+_CAUSED = re.compile(r"^\s*(?:Caused by: |\[cause\]: | ?---> )")
+_EXCEPTION = re.compile(
+    r"^[\s|]*[\w.$]+(?:Error|Exception|Exit|Interrupt|Warning|Group)?\b(?:: |$)"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """Lines by number: the deepest cause, what only passes it on, and the frames."""
+
+    root: int | None = None
+    wrappers: frozenset[int] = frozenset()
+    frames: frozenset[int] = frozenset()
+    own: str = ""
+
+
+def trace_of(excerpt: Excerpt) -> Trace:
+    """The trace in an excerpt, of whatever language; empty where there is none."""
+    low = excerpt.low
+    if 'file "' in low and ", line " in low:
+        return _python(excerpt.lines)
+    if any(mark in low for mark in ("at ", ".go:", ".rb:", ".rs:", ".php", ".dart:", "caused by")):
+        return _other(excerpt.lines)
+    return Trace()
+
+
+def _python(lines: list[str]) -> Trace:
+    """The first exception of a chain is the cause; within a group, its first member."""
+    frames: list[tuple[int, str, bool]] = []
+    quoted: set[int] = set()
+    for number, line in enumerate(lines):
+        if found := _PYTHON.match(line):
+            frames.append((number, f"{found[1]}:{found[2]}", not found[3]))
+            quoted |= {number} | _source(lines, number)
+    ends = [n for n, line in enumerate(lines) if _CHAINED.match(line)]
+    limit = ends[0] if ends else len(lines)
+    if any("exception group traceback" in line.lower() for line in lines) and not ends:
+        inner = [n for n, line in enumerate(lines) if re.match(r"^\s*\+-\+?-+ 1 ", line)]
+        frames = [f for f in frames if not inner or f[0] > inner[0]] or frames
+    first = [frame for frame in frames if frame[0] < limit] or frames
+    root = (
+        next((n for n in range(first[-1][0] + 1, len(lines)) if n not in quoted), None)
+        if first
+        else None
+    )
+    told = {n for n, line in enumerate(lines) if n > (root or 0) and _EXCEPTION.match(line)}
+    wrappers = told if ends else set()
+    return Trace(root, frozenset(wrappers), frozenset(quoted), _own_python(first))
+
+
+def _source(lines: list[str], number: int) -> set[int]:
+    """The lines of source, and of carets, that follow a frame."""
+    indent = len(lines[number]) - len(lines[number].lstrip(" |"))
+    found = set()
+    for next_ in range(number + 1, min(number + 4, len(lines))):
+        line = lines[next_]
+        deeper = len(line) - len(line.lstrip(" |")) > indent
+        if not deeper or _PYTHON.match(line):
+            break
+        found.add(next_)
+    return found
+
+
+def _own_python(frames: list[tuple[int, str, bool]]) -> str:
+    if not frames:
+        return ""
+    if frames[-1][2]:
+        return frames[-1][1]
+    own = [place for _, place, _ in frames if not _FOREIGN.search(place)]
+    return (own or [frames[-1][1]])[-1]
+
+
+def _other(lines: list[str]) -> Trace:
+    caused = [n for n, line in enumerate(lines) if _CAUSED.match(line)]
+    root = caused[-1] if caused else None
+    found = [(n, place, own) for n, line in enumerate(lines) for place, own in _frames(line)]
+    quoted = {n for n, line in enumerate(lines) if _JAVA_ANY.match(line)}
+    quoted |= {n for n, _, _ in found if not _told(lines[n])}
+    below = [f for f in found if root is None or f[0] >= root]
+    own = next((place for _, place, own in below if own), "") or next(
+        (place for _, place, own in found if own), ""
+    )
+    first = next(iter(sorted(quoted)), 0)
+    wrappers = {*caused[:-1], max(first - 1, 0)} if root is not None else set()
+    return Trace(
+        root, frozenset(wrappers), frozenset(quoted), own or (found[0][1] if found else "")
+    )
+
+
+def _told(line: str) -> bool:
+    """Whether a line tells the error itself and not only the way to it."""
+    return bool(_PHP.search(line) or "panicked at" in line)
+
+
+def _frames(line: str) -> Iterator[tuple[str, bool]]:
+    """The frame in a line, and whether it is one's own."""
+    if found := _JAVA.match(line):
+        yield f"{found[2]}:{found[3]}", not _FOREIGN_JAVA.match(found[1])
+        return
+    for pattern in (_DOTNET, _NODE, _NODE_HEAD, _GO, _PHP, _PHP_FRAME, _RUBY, _RUST, _DART):
+        if found := pattern.search(line):
+            path, number = (part for part in found.groups() if part is not None)
+            yield f"{path}:{number}", not _FOREIGN.search(path)
+            return

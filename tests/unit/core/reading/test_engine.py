@@ -1,0 +1,107 @@
+"""The text engine: what a text means, which of several errors is the cause, how sure that is."""
+
+import pytest
+
+from autoloop.core.diagnosis import BENIGN, Cause
+from autoloop.core.reading import SignatureEngine, TextEngine, text_engine
+
+
+def top(text: str) -> Cause:
+    """The most likely cause."""
+    return text_engine().read(text)[0]
+
+
+LADDER = """\
+Mar 03 10:00:01 web1 systemd[1]: shop.service: Main process exited, code=exited, status=1/FAILURE
+Mar 03 10:00:01 web1 systemd[1]: shop.service: Failed with result 'exit-code'.
+2026/03/03 10:00:02 [error] 71#71: *5 connect() failed (111: Connection refused) while connecting \
+to upstream, client: 10.0.0.1, server: shop, upstream: "http://127.0.0.1:8000/"
+10.0.0.1 - - [03/Mar/2026:10:00:02 +0000] "GET /cart HTTP/1.1" 502 157 "-" "curl"
+"""
+
+
+def test_a_dead_unit_explains_the_proxys_error() -> None:
+    """The proxy only passes it on."""
+    causes = text_engine().read(LADDER)
+    assert (causes[0].name, causes[0].culprit) == ("SERVICE.service_down", "shop.service")
+    assert "SERVICE.upstream_unreachable" in [cause.name for cause in causes[1:]]
+
+
+def test_a_full_disk_explains_the_dead_unit() -> None:
+    """The deepest cause goes first, wherever it stands."""
+    last = "Mar 03 10:00:00 web1 shop[9]: OSError: [Errno 28] No space left on device: '/srv/up'\n"
+    for text in (last + LADDER, LADDER + last):
+        assert (top(text).name, top(text).culprit) == ("SERVICE.disk_full", "/srv/up")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "INFO failed to refresh the cache, will retry in 5s",
+        '{"level":"info","msg":"error handler installed","errors":0}',
+        'level=info msg="connection refused was handled" attempt=1',
+        "2026-03-03 10:00:00,123 DEBUG [main] shop.Db: no such table check skipped",
+        "I0303 10:00:00.000001  7 shop.cc:12] timeout set to 30s",
+        "error_log /var/log/nginx/error.log is writable",
+        "Build finished: 0 errors, 0 failures",
+        "request to 10.0.0.7 succeeded after 3 retries",
+        "健康检查通过，没有错误",
+        "",
+        "   \n\t\n",
+    ],
+)
+def test_what_only_sounds_like_trouble_is_ordinary(text: str) -> None:
+    """Levels and the words around decide."""
+    assert top(text).name == BENIGN
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("dial tcp 10.0.0.5:5432: connect: connection refused", "DATABASE.connection_error"),
+        ("dial tcp 10.0.0.5:9000: connect: connection refused", "SERVICE.service_down"),
+        ("nginx: connection refused by upstream 10.0.0.5:9000", "SERVICE.upstream_unreachable"),
+        ("mysqld: write failed: No space left on device", "DATABASE.disk_full_db"),
+        ("cp: error writing 'x': No space left on device", "SERVICE.disk_full"),
+    ],
+)
+def test_the_same_words_mean_what_the_context_says(text: str, name: str) -> None:
+    """A refused connection to a database is another trouble than one to a backend."""
+    assert top(text).name == name
+
+
+def test_trouble_nobody_knows_is_a_guess_and_says_so() -> None:
+    """It is named, with little confidence."""
+    guess = top("ERROR the flux compensator is out of phase")
+    assert guess.name != BENIGN
+    assert guess.confidence <= 0.3
+
+
+def test_what_has_recovered_counts_less() -> None:
+    """The later line speaks."""
+    text = "ERROR connection refused by 10.0.0.7:9000\nINFO connection to 10.0.0.7:9000 restored"
+    assert top("ERROR connection refused by 10.0.0.7:9000").confidence > top(text).confidence
+
+
+def test_rivals_make_less_sure() -> None:
+    """Two troubles of equal rank: neither is as sure as it would be alone."""
+    alone = "x509: certificate signed by unknown authority"
+    both = f"{alone}\ngetaddrinfo ENOTFOUND db.shop.example"
+    assert top(both).confidence < top(alone).confidence
+
+
+def test_secrets_are_not_quoted() -> None:
+    """Evidence is redacted as everything that is kept."""
+    found = text_engine().read("could not connect to server: postgres://shop:hunter2@db/shop")
+    assert "hunter2" not in "".join(cause.model_dump_json() for cause in found)
+
+
+def test_the_engine_may_be_replaced() -> None:
+    """Whatever reads a text is one."""
+
+    class Oracle:
+        def read(self, text: str) -> tuple[Cause, ...]:
+            return (Cause(name=BENIGN, confidence=1.0),)
+
+    engines: list[TextEngine] = [SignatureEngine(), Oracle()]
+    assert all(engine.read("ok")[0].name == BENIGN for engine in engines)

@@ -1,0 +1,53 @@
+"""Excerpts: bounded, and with the level that each program gave its lines."""
+
+import pytest
+
+from autoloop.core.reading.excerpt import CLIP, LINE_CLIP, LINES, Excerpt, Level, level_of
+
+LINES_OF_PROGRAMS = [
+    ('{"ts":"2026-03-03T10:00:00Z","level":"error","msg":"x"}', Level.ALARM),
+    ('{"level":30,"time":1,"msg":"x"}', Level.CALM),
+    ('{"t":{"$date":"2026-03-03"},"s":"W","c":"NETWORK","msg":"x"}', Level.WARN),
+    ('ts=2026-03-03 level=warn msg="x"', Level.WARN),
+    ("2026/03/03 10:00:00 [crit] 7#7: *1 x", Level.ALARM),
+    ("[Tue Mar 03 10:00:00 2026] [core:notice] [pid 7] x", Level.CALM),
+    ("2026-03-03 10:00:00.000 UTC [7] FATAL:  x", Level.ALARM),
+    ("2026-03-03 10:00:00.000 UTC [7] LOG:  x", Level.CALM),
+    ("2026-03-03T10:00:00.000000Z 0 [Note] [MY-010000] [Server] x", Level.CALM),
+    ("WARNING:shop.cart:x", Level.WARN),
+    ("2026-03-03 10:00:00,000 - shop - ERROR - x", Level.ALARM),
+    ("2026-03-03 10:00:00.000  INFO 7 --- [main] c.e.Shop : x", Level.CALM),
+    ("E0303 10:00:00.000000       7 shop.go:1] x", Level.ALARM),
+    ("W, [2026-03-03T10:00:00.000000 #7]  WARN -- : x", Level.WARN),
+    ("7:M 03 Mar 2026 10:00:00.000 * x", Level.CALM),
+    ("[2026-03-03 10:00:00] production.ERROR: x", Level.ALARM),
+    ("Mar  3 10:00:00 web1 shop[7]: x", Level.NONE),
+    ("something about errors", Level.NONE),
+]
+
+
+@pytest.mark.parametrize(("line", "level"), LINES_OF_PROGRAMS)
+def test_levels_of_programs(line: str, level: Level) -> None:
+    """JSON, logfmt, web servers, databases, and what languages log."""
+    assert level_of(line) is level
+
+
+def test_what_continues_a_line_has_its_level() -> None:
+    """A stack trace under an INFO line is no alarm by itself."""
+    assert Excerpt("INFO x\n    at y\nERROR z\n\tat w").levels == [0, 0, 3, 3]
+
+
+def test_a_long_text_is_read_at_its_ends() -> None:
+    """Bounded in characters, lines, and characters a line."""
+    many = Excerpt("\n".join(f"line {n}" for n in range(9999)))
+    assert len(many.lines) <= LINES
+    assert (many.lines[0], many.lines[-1]) == ("line 0", "line 9998")
+    long = Excerpt("x" * (2 * CLIP) + " end")
+    assert all(len(line) <= LINE_CLIP + 3 for line in long.lines)
+    assert long.lines[-1].endswith("end")
+
+
+def test_places_in_the_lowered_text_are_places_in_the_text() -> None:
+    """Also where lower case has another length."""
+    excerpt = Excerpt("İ HOST İ")
+    assert excerpt.text[excerpt.low.index("host") :].startswith("HOST")

@@ -1,0 +1,53 @@
+"""What holds for any text: an answer, the same one whenever it was logged, in bounded time."""
+
+import time
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from autoloop.core.reading import text_engine
+from autoloop.core.reading.signatures import book
+
+EXAMPLES = [text for s in book().signatures for text, _ in s.examples]
+LOG_LIKE = st.lists(st.one_of(st.text(max_size=80), st.sampled_from(EXAMPLES)), max_size=30).map(
+    "\n".join
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(LOG_LIKE)
+def test_any_text_has_an_answer(text: str) -> None:
+    """Never an exception, never nothing, always within bounds."""
+    causes = text_engine().read(text)
+    assert 1 <= len(causes) <= 5
+    assert len({cause.name for cause in causes}) == len(causes)
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    st.sampled_from(EXAMPLES),
+    st.integers(0, 23),
+    st.integers(100, 99999),
+    st.uuids(),
+)
+def test_when_and_in_which_process_does_not_matter(text, hour, pid, request_id) -> None:
+    """Other times, processes and requests, the same answer."""
+
+    def line(hour: int, pid: int, number: str) -> str:
+        return f"Mar  3 {hour:02}:10:09 web1 shop[{pid}]: request={number} {text}"
+
+    first = line(1, 4711, "6f9619ff-8b86-4d01-b42d-00cf4fc964ff")
+    one, other = (text_engine().read(t)[0] for t in (first, line(hour, pid, str(request_id))))
+    assert (one.name, one.culprit, one.confidence) == (other.name, other.culprit, other.confidence)
+
+
+@pytest.mark.parametrize(
+    "piece", ["a", " ", "error ", "x=", '"', "(", "at a.b(C.java:1)\n", "失败", "1.1."]
+)
+def test_time_does_not_run_away(piece: str) -> None:
+    """A quarter of a megabyte of anything is read in the time of a breath."""
+    text = "connection refused error: " + piece * (256_000 // len(piece))
+    began = time.process_time()
+    text_engine().read(text)
+    assert time.process_time() - began < 5

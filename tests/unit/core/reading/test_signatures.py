@@ -1,0 +1,99 @@
+"""Signatures: every one knows its own examples, and none can be held up."""
+
+import importlib.util
+import re
+
+import pytest
+
+from autoloop.core.reading import text_engine
+from autoloop.core.reading.excerpt import Excerpt
+from autoloop.core.reading.patterns import compiled, faults, needs
+from autoloop.core.reading.signatures import book
+
+TAXONOMY = {
+    "DATABASE": "connection_error data_corruption schema_mismatch user_not_found auth_failed_db "
+    "too_many_connections deadlock_or_lock_timeout disk_full_db read_only_db slow_query_timeout",
+    "CODE": "syntax_error import_error runtime_error logic_error encoding_error",
+    "CONFIG": "env_missing wrong_port auth_failed invalid_config_file permission_denied "
+    "missing_file cors_or_host_not_allowed",
+    "SERVICE": "service_down port_blocked memory_leak timeout disk_full cpu_overload "
+    "too_many_open_files upstream_unreachable dns_failure tls_certificate rate_limited crash_loop",
+    "LOGIN": "wrong_password user_not_exist token_expired token_invalid account_locked "
+    "permission_role",
+    "NONE": "benign",
+}
+NAMES = {f"{k}.{sub}" for k, subs in TAXONOMY.items() for sub in subs.split()}
+EXAMPLES = [
+    pytest.param(signature, text, culprit, id=f"{signature.name}-{text[:30]}")
+    for signature in book().signatures
+    for text, culprit in signature.examples
+]
+PATTERNS = [pattern for signature in book().signatures for pattern in signature.patterns]
+
+
+def test_every_name_of_the_taxonomy_has_signatures() -> None:
+    """And there is no other name."""
+    contexts = {name for s in book().signatures for name in s.context.values()}
+    assert {s.name for s in book().signatures} == NAMES
+    assert contexts <= NAMES
+
+
+@pytest.mark.parametrize(("signature", "text", "culprit"), EXAMPLES)
+def test_an_example_is_read_as_its_signature_says(signature, text, culprit) -> None:
+    """By the whole engine, with the culprit; a context may give it its other name."""
+    top = text_engine().read(text)[0]
+    assert top.name in {signature.name, *signature.context.values()}
+    if culprit:
+        assert top.culprit == culprit
+
+
+def test_every_signature_speaks_two_languages() -> None:
+    """A sentence for people, in English and Chinese."""
+    assert [s.name for s in book().signatures if not (s.words.en and s.words.zh)] == []
+
+
+@pytest.mark.parametrize("pattern", PATTERNS)
+def test_a_pattern_is_safe(pattern: str) -> None:
+    """No nested repetition, no looking around, no unbounded wildcard; a word to look for first."""
+    assert faults(pattern) == []
+    assert needs(pattern) != ()
+    plain = re.sub(r"\\.|\(\?P<\w+>", "", pattern)
+    assert plain == plain.lower()
+
+
+@pytest.mark.parametrize(
+    "pattern", ["(a+)+", "(?:a*b)*", "(a{2,3}){4}", "a.*b", "(?=a)b", r"(a)\1"]
+)
+def test_an_unsafe_pattern_is_refused(pattern: str) -> None:
+    """What would take exponential time, or what the two engines read differently."""
+    assert faults(pattern) != []
+
+
+@pytest.mark.parametrize(
+    ("pattern", "words"),
+    [
+        ("deadlock detected", ("deadlock detected",)),
+        (r"a|too many \w+", ()),
+        (r"(?:disk|volume) is full", (" is full",)),
+        (r"x?(?:enospc|errno 28\b)", ("enospc", "errno 28")),
+        (r"errors?: \d", ("error",)),
+    ],
+)
+def test_the_words_that_a_pattern_needs(pattern: str, words: tuple[str, ...]) -> None:
+    """One of them is in every text that it matches; without any it would always be tried."""
+    assert needs(pattern) == words
+
+
+@pytest.mark.skipif(not importlib.util.find_spec("re2"), reason="the extra 'fast' is not installed")
+def test_both_engines_give_the_same_answers() -> None:
+    """RE2 and the standard library find the same places in every example."""
+    import re2
+
+    texts = [Excerpt(text).low for s in book().signatures for text, _ in s.examples]
+    for pattern in PATTERNS:
+        for text in texts:
+            one, other = (
+                [(m.span(), m.groups()) for m in compiled(pattern, e).finditer(text)]
+                for e in (re, re2)
+            )
+            assert one == other, pattern
