@@ -9,7 +9,7 @@ from autoloop.core.reading.culprits import culprit_of, trimmed
 from autoloop.core.reading.excerpt import Excerpt
 from autoloop.core.reading.gate import calm_cause, guessed
 from autoloop.core.reading.rank import Suspect, ranked
-from autoloop.core.reading.signatures import Book, Hit, Signature, book
+from autoloop.core.reading.signatures import Book, Hit, book
 from autoloop.core.reading.traces import Trace, trace_of
 from autoloop.core.redact import redact
 from autoloop.core.words import Language
@@ -39,7 +39,7 @@ class SignatureEngine:
             return (Cause(name=BENIGN, confidence=0.99),)
         trace = trace_of(excerpt)
         hits = [hit for hit in self._book.hits(excerpt) if hit.line not in trace.frames]
-        suspects = ranked(hits, excerpt.levels, trace)
+        suspects = ranked(hits, excerpt, trace)
         if suspects:
             return tuple(_cause(suspect, excerpt, trace) for suspect in suspects[:CAUSES])
         return (guessed(excerpt, trace, hits) or calm_cause(excerpt, hits),)
@@ -51,16 +51,16 @@ def _cause(suspect: Suspect, excerpt: Excerpt, trace: Trace) -> Cause:
     if not culprit and hit.name.startswith("CODE."):
         culprit = trace.own
     culprit = culprit or culprit_of(hit.name, excerpt.lines, hit.line)
-    signature: Signature = hit.signature
+    signature, seen = hit.signature, evidence(excerpt, hit)
     language: Language = "zh" if _CHINESE.search(excerpt.text) else "en"
     told = [Evidence(source="meaning", excerpt=signature.words.say(language))]
     if signature.next:
         told.append(Evidence(source="look next at", excerpt=signature.next))
     return Cause(
         name=hit.name,
-        culprit=redact(culprit),
+        culprit=culprit if culprit in seen.excerpt else redact(culprit),
         confidence=suspect.confidence,
-        evidence=(evidence(excerpt, hit), *told),
+        evidence=(seen, *told),
     )
 
 

@@ -3,7 +3,6 @@
 import re
 from bisect import bisect_right
 from enum import IntEnum
-from functools import cached_property
 from itertools import accumulate
 
 CLIP = 256_000
@@ -100,22 +99,28 @@ class Excerpt:
         self.lines = _lines(text)
         self.text = "\n".join(self.lines)
         self.low = lower(self.text)
+        self.low_lines = self.low.split("\n")
         self._starts = [0, *accumulate(len(line) + 1 for line in self.lines)]
 
-    @cached_property
-    def levels(self) -> list[Level]:
-        """The level of each line; what continues a line has its level."""
-        found: list[Level] = []
-        for line in self.lines:
-            level = level_of(line)
-            if level is Level.NONE and found and _CONTINUED.match(line):
-                level = found[-1]
-            found.append(level)
-        return found
+    def level(self, number: int) -> Level:
+        """The level of a line; what continues a line has its level."""
+        while True:
+            level = level_of(self.lines[number])
+            if level is not Level.NONE or not number or not _CONTINUED.match(self.lines[number]):
+                return level
+            number -= 1
 
     def line_at(self, place: int) -> int:
         """The number of the line at *place*."""
         return min(bisect_right(self._starts, place) - 1, max(len(self.lines) - 1, 0))
+
+    def start_of(self, number: int) -> int:
+        """The place at which a line begins."""
+        return self._starts[number]
+
+    def end_of(self, number: int) -> int:
+        """The place after a line."""
+        return self._starts[number + 1]
 
     def around(self, number: int, reach: int = 2) -> str:
         """The line and its neighbours, in lower case."""

@@ -36,7 +36,7 @@ def guessed(excerpt: Excerpt, trace: Trace, hits: list[Hit]) -> Cause | None:
 
 def _alarming(excerpt: Excerpt, calm: set[int]) -> list[int]:
     """The lines that alarm, those with a level first."""
-    levels = excerpt.levels
+    levels = [excerpt.level(number) for number in range(len(excerpt.lines))]
     marked = [n for n, level in enumerate(levels) if level is Level.ALARM and n not in calm]
     plain = [
         n
@@ -49,7 +49,8 @@ def _alarming(excerpt: Excerpt, calm: set[int]) -> list[int]:
 def calm_cause(excerpt: Excerpt, hits: list[Hit]) -> Cause:
     """ "Not an error": the surer, the more of the lines say so themselves."""
     told = {hit.line for hit in hits if hit.name == BENIGN}
-    calm = sum(level is Level.CALM or n in told for n, level in enumerate(excerpt.levels))
+    lines = range(len(excerpt.lines))
+    calm = sum(n in told or excerpt.level(n) is Level.CALM for n in lines)
     share = calm / max(len(excerpt.lines), 1)
     number = min(told, default=0)
     seen = Evidence(

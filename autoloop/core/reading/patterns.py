@@ -35,6 +35,11 @@ def tokens(pattern: str) -> list[str]:
     return _OPEN.findall(pattern)
 
 
+def branches(pattern: str) -> tuple[str, ...]:
+    """The alternatives of a pattern, each a pattern: tried apart, each behind its own words."""
+    return tuple("".join(pieces) for pieces in _branches(tokens(pattern)))
+
+
 def needs(pattern: str) -> tuple[str, ...]:
     """Words of which one must occur where *pattern* matches; none when there is no such word."""
     words = _needs(tokens(pattern))
@@ -62,7 +67,8 @@ def _of_branch(pieces: list[str]) -> list[str]:
     """The longest run of plain characters, or the words of a group that must be there."""
     runs, at, choices = [""], 0, []
     while at < len(pieces):
-        piece, end = pieces[at], _end(pieces, at)
+        piece = pieces[at]
+        end = _end(pieces, at) if piece[0] == "(" else at + 1
         repeat = pieces[end] if end < len(pieces) and _repeats(pieces[end]) else ""
         optional = repeat.startswith(("*", "?", "{0"))
         if piece.startswith("("):
@@ -77,7 +83,13 @@ def _of_branch(pieces: list[str]) -> list[str]:
             runs.append("")
         at = end + bool(repeat)
     choices.append([max(runs, key=len)])
-    return max(choices, key=lambda words: min(map(len, words), default=0))
+    return max(choices, key=_tells)
+
+
+def _tells(words: list[str]) -> tuple[int, int]:
+    """How much it tells that one of them occurs: long words, and few; Chinese ones count double."""
+    lengths = (len(word) * (1 if word.isascii() else 2) for word in words)
+    return min(lengths, default=0), -len(words)
 
 
 def _end(pieces: list[str], at: int) -> int:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 
 from autoloop.core.diagnosis import BENIGN
-from autoloop.core.reading.excerpt import Level
+from autoloop.core.reading.excerpt import Excerpt, Level
 from autoloop.core.reading.signatures import Hit
 from autoloop.core.reading.traces import Trace
 
@@ -59,9 +59,9 @@ class Suspect:
     confidence: float
 
 
-def ranked(hits: list[Hit], levels: list[Level], trace: Trace) -> list[Suspect]:
+def ranked(hits: list[Hit], excerpt: Excerpt, trace: Trace) -> list[Suspect]:
     """One suspect for each name that is left, the deepest sure cause first; none if all is calm."""
-    best = _best_of_lines(hits, levels, trace)
+    best = _best_of_lines(hits, excerpt, trace)
     settled = max((h.line for h in hits if h.signature.settles), default=-1)
     by_name: dict[str, Hit] = {}
     for hit in best:
@@ -92,14 +92,15 @@ def _suspects(hits: list[Hit]) -> list[Suspect]:
     return found
 
 
-def _best_of_lines(hits: list[Hit], levels: list[Level], trace: Trace) -> list[Hit]:
+def _best_of_lines(hits: list[Hit], excerpt: Excerpt, trace: Trace) -> list[Hit]:
     """The hit that says most in each line; a calm word there outweighs a vaguer alarm."""
     lines: dict[int, list[Hit]] = {}
     for hit in hits:
         lines.setdefault(hit.line, []).append(hit)
     found = []
     for number, here in lines.items():
-        weighed = [_weighed(hit, levels[number], trace) for hit in here]
+        level = excerpt.level(number)
+        weighed = [_weighed(hit, level, trace) for hit in here]
         alarms = [h for h in weighed if h.name != BENIGN]
         weighed = [h for h in weighed if h.name != BENIGN or _speaks_for(h, alarms)]
         if not weighed:

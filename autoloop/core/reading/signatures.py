@@ -11,12 +11,11 @@ from importlib.resources import files
 from typing import Any
 
 from autoloop.core.reading.excerpt import Excerpt
-from autoloop.core.reading.patterns import compiled, needs
+from autoloop.core.reading.index import WordIndex
+from autoloop.core.reading.patterns import branches, compiled, needs
 from autoloop.core.words import Words
 
 FILES = ("database", "code", "config", "service", "login", "benign")
-MATCHES = 12
-"""Matches of one pattern that are looked at in one text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,53 +50,53 @@ class Hit:
     length: int = 0
 
 
-@dataclass(frozen=True, slots=True)
 class Book:
     """All signatures, their patterns by the words they need, and the words of each context."""
 
-    signatures: tuple[Signature, ...]
-    rows: tuple[tuple[tuple[str, ...], str, Signature], ...]
-    contexts: dict[str, tuple[str, ...]]
+    def __init__(
+        self, signatures: tuple[Signature, ...], contexts: dict[str, tuple[str, ...]]
+    ) -> None:
+        self.signatures = signatures
+        self._contexts = contexts
+        self._rows = [
+            (branch, each)
+            for each in signatures
+            for pattern in each.patterns
+            for branch in branches(pattern)
+        ]
+        self._index = WordIndex((n, needs(pattern)) for n, (pattern, _) in enumerate(self._rows))
 
     def hits(self, excerpt: Excerpt) -> list[Hit]:
         """Every signature that is found, in any line."""
-        low, found = excerpt.low, []
-        for words, pattern, signature in self.rows:
-            for word in words:
-                if word in low:
-                    break
-            else:
-                if words:
-                    continue
-            found += self._matches(excerpt, pattern, signature)
+        found = []
+        for row, lines in sorted(self._index.lines(excerpt).items()):
+            pattern, signature = self._rows[row]
+            search = compiled(pattern).search
+            for line in sorted(lines):
+                if match := search(excerpt.low_lines[line]):
+                    found.append(self._hit(signature, excerpt, line, match))
         return found
 
-    def _matches(self, excerpt: Excerpt, pattern: str, signature: Signature) -> list[Hit]:
-        found, last = [], -1
-        for match in compiled(pattern).finditer(excerpt.low):
-            line = excerpt.line_at(match.start())
-            if line == last:
-                continue
-            last, group = line, match.lastindex or 0
-            culprit = excerpt.text[match.start(group) : match.end(group)] if group else ""
-            name = self.meaning(signature, excerpt, line)
-            found.append(Hit(signature, line, name, signature.weight, culprit, *_span(match)))
-            if len(found) >= MATCHES:
-                break
-        return found
+    def _hit(self, signature: Signature, excerpt: Excerpt, line: int, match: Any) -> Hit:
+        group = match.lastindex or 0
+        return Hit(
+            signature=signature,
+            line=line,
+            name=self.meaning(signature, excerpt, line),
+            weight=signature.weight,
+            culprit=excerpt.lines[line][match.start(group) : match.end(group)] if group else "",
+            place=match.start(),
+            length=match.end() - match.start(),
+        )
 
     def meaning(self, signature: Signature, excerpt: Excerpt, line: int) -> str:
         """The name of the cause, by what the line, then the lines around it, speak of."""
         for reach in (0, 2) if signature.context else ():
             near = excerpt.around(line, reach)
             for context, name in signature.context.items():
-                if any(word in near for word in self.contexts[context]):
+                if any(word in near for word in self._contexts[context]):
                     return name
         return signature.name
-
-
-def _span(match: Any) -> tuple[int, int]:
-    return match.start(), match.end() - match.start()
 
 
 @cache
@@ -109,9 +108,8 @@ def book() -> Book:
         for name in (*FILES, "contexts")
     }
     signatures = tuple(_signature(row) for name in FILES for row in tables[name]["signature"])
-    rows = tuple((needs(p), p, each) for each in signatures for p in each.patterns)
     contexts = {name: tuple(words) for name, words in tables["contexts"].items()}
-    return Book(signatures=signatures, rows=rows, contexts=contexts)
+    return Book(signatures, contexts)
 
 
 def _signature(row: dict[str, Any]) -> Signature:

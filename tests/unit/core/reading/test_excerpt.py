@@ -34,7 +34,8 @@ def test_levels_of_programs(line: str, level: Level) -> None:
 
 def test_what_continues_a_line_has_its_level() -> None:
     """A stack trace under an INFO line is no alarm by itself."""
-    assert Excerpt("INFO x\n    at y\nERROR z\n\tat w").levels == [0, 0, 3, 3]
+    excerpt = Excerpt("INFO x\n    at y\nERROR z\n\tat w")
+    assert [excerpt.level(n) for n in range(4)] == [0, 0, 3, 3]
 
 
 def test_a_long_text_is_read_at_its_ends() -> None:
