@@ -26,8 +26,9 @@ def _engine() -> ModuleType:
 
 @cache
 def compiled(pattern: str, engine: ModuleType | None = None) -> Any:
-    """The compiled pattern of the engine there is."""
-    return (engine or _engine()).compile(pattern)
+    """The compiled pattern of the engine there is; letters and digits are those of ASCII."""
+    chosen = engine or _engine()
+    return re.compile(pattern, re.ASCII) if chosen is re else chosen.compile(pattern)
 
 
 def tokens(pattern: str) -> list[str]:
@@ -42,7 +43,7 @@ def branches(pattern: str) -> tuple[str, ...]:
 
 def needs(pattern: str) -> tuple[str, ...]:
     """Words of which one must occur where *pattern* matches; none when there is no such word."""
-    words = _needs(tokens(pattern))
+    words = [pattern] if pattern.replace(" ", "").isalnum() else _needs(tokens(pattern))
     return tuple(dict.fromkeys(words)) if all(len(word) > 1 for word in words) else ()
 
 

@@ -32,6 +32,21 @@ _FOREIGN_JAVA = re.compile(
     r"org\.(?!example)|io\.(?:netty|grpc|vertx|micro|quarkus|undertow|lettuce|reactivex)|"
     r"com\.(?:zaxxer|mysql|mongodb|fasterxml|google|alibaba|microsoft|oracle|github|squareup))[./]"
 )
+_FRAMES = (
+    (" in ", _DOTNET),
+    ("at ", _NODE),
+    ("js:", _NODE_HEAD),
+    ("ts:", _NODE_HEAD),
+    (".go:", _GO),
+    (".php", _PHP),
+    (".php(", _PHP_FRAME),
+    (":in ", _RUBY),
+    (".rs:", _RUST),
+    ("--> ", _RUST),
+    (".dart:", _DART),
+)
+"""What a line holds that is a frame of a language, and the frame."""
+
 _CHAINED = re.compile(
     r"^[\s|]*(?:The above exception was the direct cause|During handling of the above exception)"
 )
@@ -134,7 +149,9 @@ def _frames(line: str) -> Iterator[tuple[str, bool]]:
     if found := _JAVA.match(line):
         yield f"{found[2]}:{found[3]}", not _FOREIGN_JAVA.match(found[1])
         return
-    for pattern in (_DOTNET, _NODE, _NODE_HEAD, _GO, _PHP, _PHP_FRAME, _RUBY, _RUST, _DART):
+    for mark, pattern in _FRAMES:
+        if mark not in line:
+            continue
         if found := pattern.search(line):
             path, number = (part for part in found.groups() if part is not None)
             yield f"{path}:{number}", not _FOREIGN.search(path)
