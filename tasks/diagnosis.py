@@ -1,12 +1,10 @@
 """Diagnosis: look at the host, more than once before anything is called broken."""
 
-import time
-
 from autoloop.core.diagnose import informed
 from autoloop.core.diagnosis import Cause, Diagnosis
 from autoloop.core.reading import text_engine
 from autoloop.core.work import Work
-from tasks.look import look_at
+from tasks.look import look_often
 from tasks.step import step
 from tasks.target import ledger, session_of, spec_of
 
@@ -18,13 +16,7 @@ def diagnose_target(work: Work) -> Diagnosis:
     A trouble that goes away while it is looked at is none: the last look decides. What was said
     of the trouble ranks what is found.
     """
-    spec, host = spec_of(work), session_of(work)
-    look = look_at(spec, host)
-    for _ in range(spec.health.confirm - 1):
-        if look.well:
-            break
-        time.sleep(spec.health.confirm_gap_s)
-        look = look_at(spec, host)
+    look = look_often(spec_of(work), session_of(work))
     found = informed(look.diagnosis, _hypotheses(work))
     ledger().note(work.id, f"diagnosis: {found.top.name} {found.top.culprit}")
     return found

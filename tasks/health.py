@@ -11,7 +11,7 @@ from autoloop.core.words import Frozen
 from autoloop.core.work import Work
 from tasks.backup import backup_action
 from tasks.busy import alone, changed_since
-from tasks.look import Look, look_at
+from tasks.look import Look, look_often
 from tasks.mail import tell_of_recovery
 from tasks.step import step
 from tasks.target import ledger, session_of, spec_of, working_on, writing
@@ -56,7 +56,7 @@ def check(work: Work) -> HealthResult:
             )
         try:
             with working_on(work):
-                look = look_often(work)
+                look = look_often(spec_of(work), session_of(work))
                 if not look.well and changed_since(work.app, began):
                     return HealthResult(app=work.app, well=False, skipped="being changed")
                 return note_health(work, look)
@@ -67,22 +67,10 @@ def check(work: Work) -> HealthResult:
             return HealthResult(app=work.app, well=False, cause=repr(error)[:300])
 
 
-def look_often(work: Work) -> Look:
-    """Look; when something is wrong look again a few times, so that a blip is none."""
-    spec, host = spec_of(work), session_of(work)
-    look = look_at(spec, host)
-    for _ in range(spec.health.confirm - 1):
-        if look.well:
-            break
-        time.sleep(spec.health.confirm_gap_s)
-        look = look_at(spec, host)
-    return look
-
-
 @step(keep=False, retries=1)
 def check_health(work: Work) -> Look:
     """The same as a step of its own."""
-    return look_often(work)
+    return look_often(spec_of(work), session_of(work))
 
 
 def note_health(work: Work, look: Look) -> HealthResult:

@@ -101,6 +101,17 @@ def look_at(spec: AppSpec, host: Observer) -> Look:
     return Look(facts=facts, cases=cases, diagnosis=diagnose(spec, facts, cases, at))
 
 
+def look_often(spec: AppSpec, host: Observer) -> Look:
+    """Look; when something is wrong look again a few times, so that a blip is none."""
+    look = look_at(spec, host)
+    for _ in range(spec.health.confirm - 1):
+        if look.well:
+            break
+        time.sleep(spec.health.confirm_gap_s)
+        look = look_at(spec, host)
+    return look
+
+
 def look_until_well(spec: AppSpec, host: Observer, seconds: float) -> Look:
     """Look until all is well, for at most *seconds*; the last look."""
     end = time.monotonic() + seconds

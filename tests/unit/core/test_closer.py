@@ -28,6 +28,17 @@ def test_it_asks_each_port_and_each_check(spec: AppSpec) -> None:
     ]
 
 
+def test_a_port_without_http_is_not_asked(spec: AppSpec) -> None:
+    """A database would write the attempt into its log; what is asked keeps its answer."""
+    front, app = spec.components
+    quiet = front.model_copy(update={"http": False})
+    some = spec.model_copy(update={"components": (quiet, app)})
+    assert [read.op for read in closer_reads_for(some)] == ["http", "run"]
+    facts = closer(some, Facts(components={}), answers(3, "0003_orders")[1:])
+    assert facts.due == {"migrations": "0003_orders"}
+    assert {name: reply.error for name, reply in facts.direct.items()} == {"app": "timed out"}
+
+
 def test_a_check_names_what_is_due_in_its_last_line(spec: AppSpec) -> None:
     """Without a line it is the procedure's name; secrets in it are not kept."""
     facts = closer(spec, Facts(components={}), answers(3, "looking\n0003_orders\n\n"))

@@ -1,7 +1,5 @@
 """What holds for any text: an answer, the same one whenever it was logged, in bounded time."""
 
-import time
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -42,12 +40,11 @@ def test_when_and_in_which_process_does_not_matter(text, hour, pid, request_id) 
     assert (one.name, one.culprit, one.confidence) == (other.name, other.culprit, other.confidence)
 
 
+@pytest.mark.timeout(60)
 @pytest.mark.parametrize(
     "piece", ["a", " ", "error ", "x=", '"', "(", "at a.b(C.java:1)\n", "失败", "1.1."]
 )
 def test_time_does_not_run_away(piece: str) -> None:
-    """A quarter of a megabyte of anything is read in the time of a breath."""
+    """A quarter of a megabyte of anything is read; in quadratic time it would take many minutes."""
     text = "connection refused error: " + piece * (256_000 // len(piece))
-    began = time.process_time()
-    text_engine().read(text)
-    assert time.process_time() - began < 5
+    assert text_engine().read(text)
