@@ -52,6 +52,7 @@ class Component(Frozen):
     supervisorctl: tuple[str, ...] = ("supervisorctl",)
     unit: str
     port: int | None = Field(default=None, ge=1, le=65535)
+    http: bool = True
     settings: str = ""
     config: tuple[str, ...] = ()
     config_test: tuple[str, ...] = ()
@@ -86,7 +87,8 @@ class Procedure(Frozen):
     *check* changes nothing: it exits 0 when there is nothing to do, with one of *due* when *apply*
     is needed (its last line of output names what is to blame), and with anything else when it
     cannot tell; 1 is no good choice, as a program that crashes exits with it. *apply* may run
-    twice. *undo*, where there is one, takes it back.
+    twice. *undo*, where there is one, takes it back. *touches* names the tables, files or packages
+    that *apply* may change.
     """
 
     name: str = Field(pattern=r"^[a-z][a-z0-9_-]*$")
@@ -95,6 +97,7 @@ class Procedure(Frozen):
     check: tuple[str, ...] = Field(min_length=1)
     apply: tuple[str, ...] = Field(min_length=1)
     undo: tuple[str, ...] = ()
+    touches: tuple[str, ...] = ()
     due: tuple[int, ...] = (3,)
     risk: Risk = "medium"
     restart: bool = True

@@ -114,8 +114,7 @@ def closer_reads_for(spec: AppSpec) -> tuple[Read, ...]:
     """The second batch, asked only when something is wrong; `closer` understands it."""
     ports = [
         Read(op="http", args={"url": f"http://127.0.0.1:{part.port}/", "timeout_s": DIRECT_S})
-        for part in spec.components
-        if part.port
+        for part in asked_directly(spec)
     ]
     checks = [
         Read(op="run", args={"argv": list(one.check), "timeout_s": CHECK_S})
@@ -124,9 +123,14 @@ def closer_reads_for(spec: AppSpec) -> tuple[Read, ...]:
     return (*ports, *checks)
 
 
+def asked_directly(spec: AppSpec) -> list[Component]:
+    """The components whose own port is asked: a database is no place for HTTP."""
+    return [part for part in spec.components if part.port and part.http]
+
+
 def closer(spec: AppSpec, facts: Facts, answers: tuple[Answer, ...]) -> Facts:
     """The facts with the answers to `closer_reads_for`; redacted as well."""
-    parts = [part for part in spec.components if part.port]
+    parts = asked_directly(spec)
     direct = {part.name: _reply(answer) for part, answer in zip(parts, answers, strict=False)}
     due = {}
     for one, answer in zip(spec.procedures, answers[len(parts) :], strict=True):

@@ -61,7 +61,10 @@ class RunProcedure:
                 *(PlannedAction(action=action) for action in restart),
             ),
             effects=(
-                Effect(kind=KINDS[one.cures], subject=due[one.name], detail={"after": "any"}),
+                *(
+                    Effect(kind=KINDS[one.cures], subject=subject, detail={"after": "any"})
+                    for subject in one.touches or (due[one.name],)
+                ),
                 Effect(kind="unit", subject=part.unit, before="any", after="running"),
             ),
             risk=one.risk,
