@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping
 
-from autoloop.core.effect import Effect
-from autoloop.core.remedy import Context, PlannedAction, Proposal, Refusal
-from autoloop.core.suspicions.seen import access, owns, same_content
-from autoloop.core.target import ChangeFiles, FileChange, Observer
+from autoloop.core.putting_back import contents_of, effects_of, names_of, put_back
+from autoloop.core.remedy import Context, Proposal, Refusal
+from autoloop.core.suspicions.seen import owns, same_content
+from autoloop.core.target import Observer
 from autoloop.core.words import Words
 
 
@@ -29,32 +29,14 @@ class RestoreAccess:
         if not lost:
             why = Words(en="owners and modes are as they were", zh="文件属主和权限没有变化")
             return Refusal(remedy=self.name, why=why)
-        manager = part.service()
-        clear = manager.clear(part.unit)
-        changes = tuple(FileChange(path=d.path, before=d.now, after=d.good) for d in lost)
-        names = ", ".join(d.path for d in lost[:5])
+        names = names_of(lost)
         return Proposal(
             remedy=self.name,
             why=Words(en=f"{names}: access changed since all was well", zh=f"{names} 的权限已改变"),
-            actions=(
-                PlannedAction(action=ChangeFiles(changes=changes)),
-                *([PlannedAction(action=clear)] if clear else []),
-                PlannedAction(action=manager.restart(part.unit)),
-            ),
-            effects=(
-                *(
-                    Effect(
-                        kind="permission",
-                        subject=d.path,
-                        before=access(d.now),
-                        after=access(d.good),
-                    )
-                    for d in lost
-                ),
-                Effect(kind="unit", subject=part.unit, before="any", after="running"),
-            ),
+            actions=put_back(lost, [part]),
+            effects=effects_of(lost, [part]),
             risk="low",
-            files={d.path: d.good.sha256 for d in lost if d.good.kind == "file"},
+            files=contents_of(lost),
         )
 
     def contents(self, context: Context, host: Observer) -> Mapping[str, bytes]:  # noqa: ARG002

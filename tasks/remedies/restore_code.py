@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping
 
-from autoloop.core.effect import Effect
-from autoloop.core.remedy import Context, PlannedAction, Proposal, Refusal
+from autoloop.core.putting_back import contents_of, effects_of, names_of, put_back
+from autoloop.core.remedy import Context, Proposal, Refusal
 from autoloop.core.suspicions.code import changed_code
-from autoloop.core.target import ChangeFiles, FileChange, Observer
+from autoloop.core.target import Observer
 from autoloop.core.words import Words
 
 
@@ -34,36 +34,14 @@ class RestoreCode:
         if not changed:
             why = Words(en="the code is as it was when all was well", zh="代码与正常状态一致")
             return Refusal(remedy=self.name, why=why)
-        paths = [drift.path for drift in changed]
-        files = tuple(FileChange(path=d.path, before=d.now, after=d.good) for d in changed)
-        restarts = []
-        for part in context.spec.affected(paths):
-            manager = part.service()
-            clear = manager.clear(part.unit)
-            restarts += [PlannedAction(action=clear)] if clear else []
-            restarts.append(PlannedAction(action=manager.restart(part.unit)))
-        names = ", ".join(paths[:5]) + (" …" if len(paths) > 5 else "")
+        parts, names = context.spec.affected(d.path for d in changed), names_of(changed)
         return Proposal(
             remedy=self.name,
             why=Words(en=f"{names} changed since all was well", zh=f"{names} 自正常状态后被修改"),
-            actions=(PlannedAction(action=ChangeFiles(changes=files)), *restarts),
-            effects=(
-                *(
-                    Effect(
-                        kind="file",
-                        subject=d.path,
-                        before=d.now.sha256 or None,
-                        after=d.good.sha256 or None,
-                    )
-                    for d in changed
-                ),
-                *(
-                    Effect(kind="unit", subject=part.unit, before="any", after="running")
-                    for part in context.spec.affected(paths)
-                ),
-            ),
+            actions=put_back(changed, parts),
+            effects=effects_of(changed, parts),
             risk="medium",
-            files={d.path: d.good.sha256 for d in changed if d.good.kind == "file"},
+            files=contents_of(changed),
         )
 
     def contents(self, context: Context, host: Observer) -> Mapping[str, bytes]:  # noqa: ARG002

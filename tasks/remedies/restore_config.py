@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping
 
-from autoloop.core.effect import Effect
-from autoloop.core.remedy import Context, PlannedAction, Proposal, Refusal
+from autoloop.core.putting_back import contents_of, effects_of, names_of, put_back
+from autoloop.core.remedy import Context, Proposal, Refusal
 from autoloop.core.suspicions.seen import drift_of
-from autoloop.core.target import ChangeFiles, FileChange, Observer
+from autoloop.core.target import Observer
 from autoloop.core.words import Words
 
 
@@ -27,32 +27,14 @@ class RestoreConfig:
         if not drifted:
             why = Words(en="no configuration file differs", zh="没有配置文件发生变化")
             return Refusal(remedy=self.name, why=why)
-        manager = part.service()
-        clear = manager.clear(part.unit)
-        changes = tuple(FileChange(path=d.path, before=d.now, after=d.good) for d in drifted)
-        names = ", ".join(d.path for d in drifted)
+        names = names_of(drifted)
         return Proposal(
             remedy=self.name,
             why=Words(en=f"{names} changed since all was well", zh=f"{names} 自正常状态后被修改"),
-            actions=(
-                PlannedAction(action=ChangeFiles(changes=changes)),
-                *([PlannedAction(action=clear)] if clear else []),
-                PlannedAction(action=manager.restart(part.unit)),
-            ),
-            effects=(
-                *(
-                    Effect(
-                        kind="file",
-                        subject=d.path,
-                        before=d.now.sha256 or None,
-                        after=d.good.sha256 or None,
-                    )
-                    for d in drifted
-                ),
-                Effect(kind="unit", subject=part.unit, before="any", after="running"),
-            ),
+            actions=put_back(drifted, [part]),
+            effects=effects_of(drifted, [part]),
             risk="medium",
-            files={d.path: d.good.sha256 for d in drifted if d.good.kind == "file"},
+            files=contents_of(drifted),
         )
 
     def contents(self, context: Context, host: Observer) -> Mapping[str, bytes]:  # noqa: ARG002

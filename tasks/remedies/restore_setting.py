@@ -6,6 +6,7 @@ from typing import Any
 
 from autoloop.core.effect import Effect
 from autoloop.core.facts import Drift
+from autoloop.core.putting_back import restarts, running_again
 from autoloop.core.remedy import Context, PlannedAction, Proposal, Refusal
 from autoloop.core.settings_file import put_back
 from autoloop.core.suspicions.seen import drift_of
@@ -49,8 +50,6 @@ class RestoreSetting:
             path=drift.path, before=drift.now, after=after.model_copy(update={"sha256": sha})
         )
         good, now = drift.settings.changed.get(key, ("as in the last good state", None))
-        manager = part.service()
-        clear = manager.clear(part.unit)
         return Proposal(
             remedy=self.name,
             why=Words(
@@ -59,13 +58,12 @@ class RestoreSetting:
             ),
             actions=(
                 PlannedAction(action=ChangeFiles(changes=(change,))),
-                *([PlannedAction(action=clear)] if clear else []),
-                PlannedAction(action=manager.restart(part.unit), inverse=None),
+                *restarts([part]),
             ),
             effects=(
                 Effect(kind="setting", subject=f"{drift.path}#{key}", before=now, after=good),
                 Effect(kind="file", subject=drift.path, before=drift.now.sha256 or None, after=sha),
-                Effect(kind="unit", subject=part.unit, before="any", after="running"),
+                running_again(part),
             ),
             risk="low",
             files={drift.path: sha},

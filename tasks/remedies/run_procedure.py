@@ -5,6 +5,7 @@ from typing import get_args
 
 from autoloop.core.app import Curable
 from autoloop.core.effect import Effect, EffectKind
+from autoloop.core.putting_back import restarts, running_again
 from autoloop.core.remedy import Context, PlannedAction, Proposal, Refusal
 from autoloop.core.target import Observer, RunCommand
 from autoloop.core.words import Words
@@ -45,11 +46,8 @@ class RunProcedure:
             )
             return Refusal(remedy=self.name, why=why)
         part = context.spec.component(one.component)
-        manager = part.service()
-        clear = manager.clear(part.unit)
         undo = RunCommand(argv=one.undo, timeout_s=one.timeout_s, idempotent=True)
         apply = RunCommand(argv=one.apply, timeout_s=one.timeout_s, idempotent=True)
-        restart = [*([clear] if clear else []), manager.restart(part.unit)] if one.restart else []
         return Proposal(
             remedy=self.name,
             why=Words(
@@ -58,14 +56,14 @@ class RunProcedure:
             ),
             actions=(
                 PlannedAction(action=apply, inverse=undo if one.undo else None),
-                *(PlannedAction(action=action) for action in restart),
+                *(restarts([part]) if one.restart else ()),
             ),
             effects=(
                 *(
                     Effect(kind=KINDS[one.cures], subject=subject, detail={"after": "any"})
                     for subject in one.touches or (due[one.name],)
                 ),
-                Effect(kind="unit", subject=part.unit, before="any", after="running"),
+                running_again(part),
             ),
             risk=one.risk,
             reversible=bool(one.undo),
