@@ -27,7 +27,9 @@ def test_the_words_of_an_incident(monkeypatch: pytest.MonkeyPatch, source: str, 
     monkeypatch.setattr(step, "ledger", lambda: book)
     monkeypatch.setattr(step, "spec_of", lambda _: spec)
     monkeypatch.setattr(step, "session_of", lambda _: None)
-    monkeypatch.setattr(step, "look_often", lambda *_: SimpleNamespace(well=False, diagnosis=UNNAMED))
+    monkeypatch.setattr(
+        step, "look_often", lambda *_: SimpleNamespace(well=False, diagnosis=UNNAMED)
+    )
     found = step.diagnose_target.fn(Work(id="i", app="shop"))
     assert found.top.name == name
     assert notes == [f"diagnosis: {found.top.name} {found.top.culprit}"]
