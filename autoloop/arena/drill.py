@@ -16,7 +16,7 @@ from autoloop.arena.judge import Judge, Pace, Verdict
 from autoloop.arena.product import Product
 from autoloop.arena.progress import say
 
-PATIENCE_S = 120.0  # for a fault to be noticed and ended
+PATIENCE_S = 240.0  # for a fault to be noticed and ended
 CONTROL_S = 25.0  # how long a control is watched
 
 BASELINES: dict[str, str] = {
