@@ -146,6 +146,8 @@ def _done(report: Report, say: dict[str, str], language: Language) -> list[str]:
 
 def _effect(effect: Effect) -> str:
     before, after = (_SHA256.sub(r"\1", text or "-") for text in (effect.before, effect.after))
+    if effect.before is None and effect.detail.get("after") == "any":  # only that it may change
+        return f"- {effect.kind} {_code(effect.subject)}"
     return f"- {effect.kind} {_code(effect.subject)}: {plain(before)} → {plain(after)}"
 
 

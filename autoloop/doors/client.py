@@ -229,7 +229,13 @@ def fix(request: Request, wait_s: float = WAIT_S) -> dict[str, Any]:
     incident, _ = book.open_incident(request.model_copy(update={"bearer": OPERATOR}))
     if incident.state in ENDED:  # its key was used before
         return book.record(incident.id)
-    _run_here("remediate", {"app": incident.app, "error": incident.text, "incident": incident.id})
+    try:
+        _run_here(
+            "remediate", {"app": incident.app, "error": incident.text, "incident": incident.id}
+        )
+    except AutoloopError:
+        if book.record(incident.id)["state"] != "asked a person":
+            raise
     return book.record(incident.id)
 
 
