@@ -15,11 +15,11 @@ pytestmark = [
     pytest.mark.skipif(os.geteuid() != 0, reason="throw-away hosts need root"),
 ]
 
-QUICK = ("setting-missing", "unit-gave-up", "port-held-by-service", "scary-text")
+QUICK = ("code-changed", "unit-gave-up", "port-held-by-service", "scary-text")
 
 
 def test_one_of_each_kind_ends_as_it_should(product: Product) -> None:
-    """A setting, a unit, a decision that only a person can take, and words that mean nothing."""
+    """Code, a unit, a decision that only a person can take, and words that mean nothing."""
     card = drill.run(load(names=QUICK), product)
     assert [row for row in card["faults"] if not drill.good(row)] == []
 

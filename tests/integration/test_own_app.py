@@ -25,6 +25,7 @@ from autoloop.arena.product import Product, free_port
 POSTGRES = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
 pytestmark = [
     pytest.mark.integration,
+    pytest.mark.slow,
     pytest.mark.timeout(300),
     pytest.mark.skipif(not POSTGRES, reason="PostgreSQL's programs are missing: postgresql"),
 ]
