@@ -111,7 +111,7 @@ class Server:
         self.http = httpx.Client(base_url=self.url, timeout=90)
 
     def start(self) -> None:
-        command = [sys.executable, "-m", "prefect", "server", "start", "--port", str(self.port)]
+        command = [sys.executable, "-m", "autoloop.platform.server", "--port", str(self.port)]
         with (self.home / "server.log").open("ab") as log:
             self.process = subprocess.Popen(
                 command, env=self.env, stdout=log, stderr=log, cwd=self.home
