@@ -16,7 +16,7 @@ import pytest
 from autoloop.agent import remote
 from autoloop.core.app import AppSpec
 from autoloop.core.case import Reply
-from autoloop.core.facts import ComponentFacts, Drift, Facts, Holder, SettingsDrift
+from autoloop.core.facts import ComponentFacts, Drift, Facts, Holder, Reached, SettingsDrift
 from autoloop.core.service import ServiceState
 from autoloop.core.target import FileState
 
@@ -337,6 +337,7 @@ class Scenes:
         status: int = 200,
         due: Mapping[str, str] | None = None,
         direct: Mapping[str, Reply] | None = None,
+        reach: tuple[Reached, ...] = (),
     ) -> Facts:
         """Both run as processes 80 and 8080, which hold their ports."""
         parts = {}
@@ -356,6 +357,7 @@ class Scenes:
             health=Reply(status=status),
             due=dict(due or {}),
             direct=dict(direct or {}),
+            reach=reach,
         )
 
     def holder(self, port: int, pid: int, **more: Any) -> Holder:

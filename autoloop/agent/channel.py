@@ -30,9 +30,29 @@ BOOT = (
 )
 
 
+MODULES = ("reach",)
+"""What the agent imports of this package: it travels with it."""
+
+_IMPORTABLE = """\
+import sys, types
+def importable(name, source):
+    module = sys.modules[name] = types.ModuleType(name)
+    exec(compile(source, name, "exec"), module.__dict__)
+    parent, _, own = name.rpartition(".")
+    if parent:
+        setattr(sys.modules[parent], own, module)
+"""
+
+
 def program() -> bytes:
     """The agent's source as it travels: its length in a line, then zlib."""
-    packed = zlib.compress(files("autoloop.agent").joinpath("remote.py").read_bytes(), 9)
+    folder = files("autoloop.agent")
+    sources = {"autoloop": "", "autoloop.agent": ""}
+    for name in MODULES:
+        sources[f"autoloop.agent.{name}"] = folder.joinpath(f"{name}.py").read_text("utf-8")
+    lines = [_IMPORTABLE, *(f"importable({n!r}, {s!r})\n" for n, s in sources.items())]
+    whole = "".join(lines) + folder.joinpath("remote.py").read_text("utf-8")
+    packed = zlib.compress(whole.encode(), 9)
     return b"%d\n" % len(packed) + packed
 
 

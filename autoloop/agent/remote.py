@@ -30,6 +30,8 @@ import threading
 import time
 import urllib.parse
 
+from autoloop.agent import reach
+
 PROTOCOLS = [1]
 HEAD_LIMIT = 16 << 20
 BODY_LIMIT = 4 << 20
@@ -1215,6 +1217,7 @@ class Agent:
             "file": read_file,
             "listeners": read_listeners,
             "http": read_http,
+            "reach": reach.read_reach,
             "facts": read_facts,
             "disk": read_disk,
             "stat": read_stat,

@@ -15,6 +15,7 @@ from autoloop.core.words import Frozen
 LOG_LINES = 60
 DIRECT_S = 3
 CHECK_S = 20
+REACH_S = 3
 
 
 class Holder(Frozen):
@@ -47,6 +48,30 @@ class Drift(Frozen):
     settings: SettingsDrift | None = None
 
 
+class Reached(Frozen):
+    """How far one gets from the host to a server that a component's settings name.
+
+    *reached* is the last step that worked (``""``, ``name``, ``connection``, ``tls``, ``login``),
+    *kind* what kind of failure the next one was; empty when there is none.
+    """
+
+    component: str
+    setting: str
+    scheme: str
+    host: str
+    port: int
+    user: str = ""
+    reached: str = ""
+    kind: str = ""
+    says: str = ""
+    code: str = ""
+
+    @property
+    def server(self) -> str:
+        """Host and port."""
+        return f"{self.host}:{self.port}"
+
+
 class ComponentFacts(Frozen):
     """One component, seen from its manager, its ports, its own configuration test and its log."""
 
@@ -69,6 +94,7 @@ class Facts(Frozen):
         default_factory=dict
     )  # component: its port asked, past any front
     due: dict[str, str] = Field(default_factory=dict)  # procedure: what its check named
+    reach: tuple[Reached, ...] = ()
     now: float = 0.0
     uptime: float = 0.0
 
@@ -120,7 +146,16 @@ def closer_reads_for(spec: AppSpec) -> tuple[Read, ...]:
         Read(op="run", args={"argv": list(one.check), "timeout_s": CHECK_S})
         for one in spec.procedures
     ]
-    return (*ports, *checks)
+    servers = [
+        Read(op="reach", args={"settings": part.settings, "timeout_s": REACH_S})
+        for part in with_settings(spec)
+    ]
+    return (*ports, *checks, *servers)
+
+
+def with_settings(spec: AppSpec) -> list[Component]:
+    """The components whose settings may name servers."""
+    return [part for part in spec.components if part.settings]
 
 
 def asked_directly(spec: AppSpec) -> list[Component]:
@@ -130,14 +165,25 @@ def asked_directly(spec: AppSpec) -> list[Component]:
 
 def closer(spec: AppSpec, facts: Facts, answers: tuple[Answer, ...]) -> Facts:
     """The facts with the answers to `closer_reads_for`; redacted as well."""
-    parts = asked_directly(spec)
+    parts, count = asked_directly(spec), len(spec.procedures)
     direct = {part.name: _reply(answer) for part, answer in zip(parts, answers, strict=False)}
+    rest = answers[len(parts) :]
     due = {}
-    for one, answer in zip(spec.procedures, answers[len(parts) :], strict=True):
+    for one, answer in zip(spec.procedures, rest[:count], strict=True):
         if answer.ok and not answer.value["timed_out"] and answer.value["code"] in one.due:
             said = [line.strip() for line in answer.value["out"].splitlines() if line.strip()]
             due[one.name] = redact(said[-1])[:120] if said else one.name
-    return facts.model_copy(update={"direct": direct, "due": due})
+    reach = [
+        _reached(part, row)
+        for part, answer in zip(with_settings(spec), rest[count:], strict=True)
+        for row in (answer.value if answer.ok else ())
+    ]
+    return facts.model_copy(update={"direct": direct, "due": due, "reach": tuple(reach)})
+
+
+def _reached(part: Component, row: dict[str, Any]) -> Reached:
+    kept = {name: row[name] for name in Reached.model_fields if name in row}
+    return Reached(component=part.name, **{**kept, "says": redact(row["says"])})
 
 
 def health_read(spec: AppSpec) -> Read:

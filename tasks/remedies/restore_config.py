@@ -13,7 +13,7 @@ class RestoreConfig:
     """Whole files, from the target's own store; the restart goes through the manager."""
 
     name = "restore_config"
-    cures = frozenset({"CONFIG.invalid_config_file", "CONFIG.wrong_port"})
+    cures = frozenset({"CONFIG.auth_failed", "CONFIG.invalid_config_file", "CONFIG.wrong_port"})
     rank = 20
     words = Words(
         en="Restore the component's configuration files from the last good state, and restart.",

@@ -21,7 +21,14 @@ class RestoreSetting:
     """
 
     name = "restore_setting"
-    cures = frozenset({"CONFIG.env_missing", "CONFIG.wrong_port", "CONFIG.invalid_config_file"})
+    cures = frozenset(
+        {
+            "CONFIG.auth_failed",
+            "CONFIG.env_missing",
+            "CONFIG.invalid_config_file",
+            "CONFIG.wrong_port",
+        }
+    )
     rank = 10
     words = Words(
         en="Put the setting back as it was when all was well, and restart.",

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from autoloop.core.case import Reply
-from autoloop.core.facts import Facts, SettingsDrift
+from autoloop.core.facts import Facts, Reached, SettingsDrift
 from autoloop.core.suspicions import PROBES
 
 BY_NAME = {probe.name: probe for probe in PROBES}
@@ -17,6 +17,10 @@ TRACE = f"""Traceback (most recent call last):
 NameError: name 'prise' is not defined"""
 GONE = SettingsDrift(missing=("HOST", "PORT"))
 LOG = 'connect() failed (111) while connecting, upstream: "http://127.0.0.1:9999/health"'
+LOST = Reached(
+    component="app", setting="DATABASE_URL", scheme="postgresql", host="db", port=5432,
+    kind="no such name", says="Name or service not known",
+)  # fmt: skip
 
 CONFIRMED: dict[str, tuple[dict[str, Any], str, str, str]] = {
     # the facts, and the component, name and culprit that follow
@@ -53,6 +57,10 @@ CONFIRMED: dict[str, tuple[dict[str, Any], str, str, str]] = {
     "procedure_due": (
         {"due": {"migrations": "table orders"}, "status": 500},
         "app", "DATABASE.schema_mismatch", "table orders",
+    ),
+    "server_away": (
+        {"app": {"log": "could not translate host name db"}, "status": 500, "reach": (LOST,)},
+        "app", "SERVICE.dns_failure", "db",
     ),
     "hangs": (
         {"direct": {"app": Reply(error="timed out")}, "status": 504},

@@ -1,7 +1,7 @@
 """The probes there are: what can be wrong with a component, and the facts that show it."""
 
 from autoloop.core.probe import PerComponent, Probe
-from autoloop.core.suspicions import code, procedures, service, settings
+from autoloop.core.suspicions import code, procedures, servers, service, settings
 
 PROBES: tuple[Probe, ...] = tuple(
     PerComponent(judge.__name__, judge)
@@ -13,6 +13,7 @@ PROBES: tuple[Probe, ...] = tuple(
         settings.permission_lost,
         code.code_changed,
         procedures.procedure_due,
+        servers.server_away,
         service.port_taken,
         service.not_running,
         service.hangs,

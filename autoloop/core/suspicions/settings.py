@@ -4,7 +4,7 @@ import re
 
 from autoloop.core.app import AppSpec, Component
 from autoloop.core.diagnosis import Evidence
-from autoloop.core.facts import Facts
+from autoloop.core.facts import Facts, Reached
 from autoloop.core.probe import Finding
 from autoloop.core.suspicions.seen import (
     access,
@@ -16,6 +16,7 @@ from autoloop.core.suspicions.seen import (
     same_content,
     suffers,
 )
+from autoloop.core.suspicions.servers import DENIED, refused, said
 
 _ADDRESS = re.compile(r"(?i)\w+://|localhost|:\d{2,5}\b|^\d{2,5}$")
 _NAMED_PORT = re.compile(r"(?:(?:127\.0\.0\.1|localhost|\[::1\]|0\.0\.0\.0):|^)(\d{2,5})\b")
@@ -45,19 +46,32 @@ def setting_wrong(spec: AppSpec, facts: Facts, part: Component) -> Finding | Non
     """A setting has another value than when all was well, and the component does not serve."""
     for drift in drift_of(facts, part):
         if drift.settings and drift.settings.changed and not healthy(spec, facts):
-            key = named_in(facts.of(part).log, tuple(drift.settings.changed))
+            changed = tuple(drift.settings.changed)
+            away = [key for key in changed if refused(facts, part, key)]
+            key = named_in(facts.of(part).log, tuple(away) or changed)
             good, now = drift.settings.changed[key]
-            address = bool(_ADDRESS.search(good) or _ADDRESS.search(now))
+            server = refused(facts, part, key)
             return Finding(
                 verdict="confirms",
-                name="CONFIG.wrong_port" if address else "CONFIG.invalid_config_file",
+                name=_kind(good, now, server),
                 component=part.name,
                 culprit=key,
                 likelihood=0.8,
                 depth=28,
-                evidence=(Evidence(source=drift.path, excerpt=f"{key}: was {good}, is {now}"),),
+                evidence=(
+                    Evidence(source=drift.path, excerpt=f"{key}: was {good}, is {now}"),
+                    *([Evidence(source=server.server, excerpt=said(server))] if server else ()),
+                ),
             )
     return None
+
+
+def _kind(good: str, now: str, server: Reached | None) -> str:
+    """A credential that a server does not take, an address, or just any value."""
+    if server and server.code in DENIED:
+        return "CONFIG.auth_failed"
+    address = _ADDRESS.search(good) or _ADDRESS.search(now)
+    return "CONFIG.wrong_port" if address else "CONFIG.invalid_config_file"
 
 
 def config_broken(spec: AppSpec, facts: Facts, part: Component) -> Finding | None:

@@ -1,4 +1,4 @@
-"""The second batch of facts: ports asked directly, and the checks of procedures."""
+"""The second batch of facts: ports asked directly, checks of procedures, servers of settings."""
 
 from typing import Any
 
@@ -6,22 +6,38 @@ from autoloop.core.app import AppSpec
 from autoloop.core.facts import Facts, closer, closer_reads_for
 from autoloop.core.target import Answer
 
+REFUSED = {
+    "setting": "DATABASE_URL",
+    "scheme": "postgresql",
+    "host": "db",
+    "port": 5432,
+    "user": "shop",
+    "database": "shop",
+    "addresses": ["10.0.0.5"],
+    "reached": "connection",
+    "kind": "refused by server",
+    "says": 'password=hunter2 is wrong for user "shop"',
+    "code": "28P01",
+    "ms": 3.0,
+}
+
 
 def answers(code: int, out: str = "", timed_out: bool = False) -> tuple[Answer, ...]:
-    """The front answers, the app does not; then the check's outcome."""
+    """The front answers, the app does not; the check's outcome; a server that refuses."""
     silent: dict[str, Any] = {"status": 0, "body": "", "ms": 3000.0, "error": "timed out"}
     ran = {"code": code, "out": out, "err": "", "timed_out": timed_out}
     return (
         Answer(ok=True, value={**silent, "status": 404, "error": ""}),
         Answer(ok=True, value=silent),
         Answer(ok=True, value=ran),
+        Answer(ok=True, value=[REFUSED]),
     )
 
 
 def test_it_asks_each_port_and_each_check(spec: AppSpec) -> None:
     """In this order."""
     reads = closer_reads_for(spec)
-    assert [read.op for read in reads] == ["http", "http", "run"]
+    assert [read.op for read in reads] == ["http", "http", "run", "reach"]
     assert [read.args.get("url") for read in reads[:2]] == [
         "http://127.0.0.1:80/",
         "http://127.0.0.1:8080/",
@@ -33,7 +49,7 @@ def test_a_port_without_http_is_not_asked(spec: AppSpec) -> None:
     front, app = spec.components
     quiet = front.model_copy(update={"http": False})
     some = spec.model_copy(update={"components": (quiet, app)})
-    assert [read.op for read in closer_reads_for(some)] == ["http", "run"]
+    assert [read.op for read in closer_reads_for(some)] == ["http", "run", "reach"]
     facts = closer(some, Facts(components={}), answers(3, "0003_orders")[1:])
     assert facts.due == {"migrations": "0003_orders"}
     assert {name: reply.error for name, reply in facts.direct.items()} == {"app": "timed out"}
@@ -52,5 +68,15 @@ def test_what_cannot_be_told_is_not_due(spec: AppSpec) -> None:
     """A crash, a success, a check that did not end, a host that would not run it."""
     for said in (answers(1, "Traceback"), answers(0), answers(3, "x", timed_out=True)):
         assert closer(spec, Facts(components={}), said).due == {}
-    refused = (*answers(0)[:2], Answer(ok=False, error="no such program"))
+    refused = (*answers(0)[:2], Answer(ok=False, error="no such program"), answers(0)[3])
     assert closer(spec, Facts(components={}), refused).due == {}
+
+
+def test_servers_that_settings_name(spec: AppSpec) -> None:
+    """Whose setting it is, how far one got, and what was said, without secrets."""
+    (row,) = closer(spec, Facts(components={}), answers(0)).reach
+    assert (row.component, row.setting, row.server) == ("app", "DATABASE_URL", "db:5432")
+    assert (row.reached, row.code) == ("connection", "28P01")
+    assert "hunter2" not in row.says
+    unread = (*answers(0)[:3], Answer(ok=False, error="ENOENT /etc/shop.env"))
+    assert closer(spec, Facts(components={}), unread).reach == ()

@@ -42,6 +42,7 @@ class Host:
                 "ms": 1.0,
                 "error": "" if well else "x",
             },
+            "reach": [],
             "run": {"code": 0, "out": out, "err": "", "seconds": 0.0, "timed_out": False},
         }
         return Answer(ok=True, value=values[read.op])
