@@ -1,23 +1,31 @@
 """autoloop repairs broken web applications: diagnose, back up, repair, prove, report.
 
 >>> import autoloop
->>> autoloop.fix({"app": "shop", "error": "502 Bad Gateway"})  # doctest: +SKIP
+>>> trouble = {"type": "login", "error": "密码错误", "username": "admin"}
+>>> done = autoloop.fix(trouble)  # doctest: +SKIP
+>>> print(done.report)  # doctest: +SKIP
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from autoloop.doors.client import Written
 
 __version__ = "0.1.0"
-__all__ = ["Fixed", "__version__", "fix"]
+__all__ = ["Fixed", "__version__", "diagnose", "fix", "test"]
 
 
 @dataclass(frozen=True)
 class Fixed:
-    """How a trouble ended: the incident's record, and its report."""
+    """How a trouble ended: the incident's record, and its report.
+
+    The report is a JSON document; printed, it is Markdown, ``report.text("zh")`` in Chinese.
+    """
 
     record: dict[str, Any]
-    report: dict[str, Any]
+    report: "Written"
 
     @property
     def state(self) -> str:
@@ -29,8 +37,9 @@ def fix(trouble: Mapping[str, Any], key: str = "") -> Fixed:
     """Hand trouble in and wait for its end.
 
     Args:
-        trouble: ``error`` (any words), ``app`` (may be left out if one is under care), and any
-            further fields, kept with the incident.
+        trouble: ``error`` (any words), ``type`` (a class of errors or a full name, in any case,
+            English or Chinese), ``app`` (may be left out if one is under care), and any further
+            fields, such as ``username``, kept with the incident.
         key: the same key hands the same trouble in once.
 
     Raises:
@@ -41,10 +50,11 @@ def fix(trouble: Mapping[str, Any], key: str = "") -> Fixed:
     from autoloop.doors import client
 
     book = client.ledger()
-    fields = {k: str(v) for k, v in trouble.items() if k not in ("app", "error")}
+    fields = {str(k): str(v) for k, v in trouble.items() if k not in ("app", "error", "type")}
     request = request_of(
         client.only_app(book, str(trouble.get("app", ""))),
         str(trouble.get("error", "")),
+        type=str(trouble.get("type", "")),
         fields=fields,
         source="python",
         actor=client.user(),
@@ -52,3 +62,33 @@ def fix(trouble: Mapping[str, Any], key: str = "") -> Fixed:
     )
     record = client.fix(request)
     return Fixed(record=record, report=client.report_of(book.incident(record["id"])))
+
+
+def test(app: str = "", rounds: int = 3, accept: bool = False) -> dict[str, Any]:
+    """Run every case of *app*, or of every application under care when it is empty.
+
+    Returns:
+        ``trials``, one for each application, with ``ending`` (passes, slower, fails) and ``rows``.
+
+    Raises:
+        NotFound: the application is not under care, or none is.
+    """
+    from autoloop.doors import client, trials
+
+    book = client.ledger()
+    apps = [] if app else list(book.apps())
+    chosen = apps or [client.only_app(book, app)]
+    parameters = {"apps": chosen, "rounds": rounds, "accept": accept}
+    done: dict[str, Any] = client.run("regression", parameters, trials.longest_s(len(chosen)))
+    return done
+
+
+def diagnose(text: str, app: str = "") -> dict[str, Any]:
+    """What *text* means; with *app*, ranked with what its live host shows. Changes nothing.
+
+    Returns:
+        ``causes``, the most likely first; of a host also ``impact`` and ``severity``.
+    """
+    from autoloop.doors import reading
+
+    return reading.read_with_host(text, app) if app else reading.read_text(text)

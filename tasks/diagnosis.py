@@ -1,6 +1,6 @@
 """Diagnosis: look at the host, more than once before anything is called broken."""
 
-from autoloop.core.diagnose import informed
+from autoloop.core.diagnose import informed, of_type
 from autoloop.core.diagnosis import Cause, Diagnosis
 from autoloop.core.reading import text_engine
 from autoloop.core.work import Work
@@ -25,4 +25,8 @@ def diagnose_target(work: Work) -> Diagnosis:
 def _hypotheses(work: Work) -> tuple[Cause, ...]:
     """What the text of the incident says; the platform's own words are no evidence."""
     incident = ledger().incident(work.id)
-    return () if incident.source == "health" else text_engine().read(incident.text)
+    if incident.source == "health":
+        return ()
+    told = incident.fields
+    said = text_engine().read(incident.text)
+    return of_type(said, told.get("type", ""), told.get("username", ""))

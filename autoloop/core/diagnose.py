@@ -87,6 +87,30 @@ def informed(diagnosis: Diagnosis, said: tuple[Cause, ...]) -> Diagnosis:
     return diagnosis.model_copy(update={"causes": tuple(causes)})
 
 
+def of_type(said: tuple[Cause, ...], kind: str, whom: str = "") -> tuple[Cause, ...]:
+    """What a text says, with the type (a class or a full name) that was told beside it.
+
+    Causes of that type are surer; a full name that the words do not show is a cause of its own.
+    *whom*, where it was told, is the culprit of a login that nobody else is named for.
+    """
+    if not kind:
+        return said
+    seen = Evidence(source="reported type", excerpt=kind)
+    sure = [c for c in said if kind in (c.name, c.error_class)]
+    made = [Cause(name=kind, confidence=UNCONFIRMED)] if "." in kind and not sure else []
+    named = [
+        cause.model_copy(
+            update={
+                "confidence": round(1 - (1 - cause.confidence) * UNCONFIRMED, 2),
+                "culprit": cause.culprit or (whom if cause.error_class == "LOGIN" else ""),
+                "evidence": (*cause.evidence, seen),
+            }
+        )
+        for cause in (*sure, *made)
+    ]
+    return (*named, *(cause for cause in said if cause not in sure))
+
+
 def _believed(cause: Cause, unnamed: Cause) -> Cause:
     sure = round(cause.confidence * UNCONFIRMED, 2)
     evidence = (*cause.evidence, *unnamed.evidence)

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from autoloop.core.incident import Severity
+from autoloop.core.taxonomy import Severity
 from autoloop.core.words import Frozen
 
 Verdict = Literal["confirms", "refutes", "silent"]

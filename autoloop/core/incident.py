@@ -5,6 +5,7 @@ The states and the ways between them are drawn in ``docs/explanation/incident.md
 
 import hashlib
 import re
+from collections.abc import Mapping
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Any, Literal
@@ -13,19 +14,23 @@ from pydantic import Field, ValidationError
 
 from autoloop.core.app import AppName
 from autoloop.core.errors import BadRequest, NotSettled
+from autoloop.core.redact import harmless
+from autoloop.core.taxonomy import Severity, type_of
 from autoloop.core.words import Frozen
 
 Door = Literal["cli", "api", "python", "log", "alert", "webhook"]
 """Ways in that whoever holds the platform's token may name."""
 
 Source = Literal[Door, "ui", "health"]
-Severity = Literal["P0", "P1", "P2"]
 
 OPERATOR = "token"
 """Whoever holds the platform's token."""
 
 TEXT_LIMIT = 256_000
 """Characters of an error text that are kept; the middle of a longer one is cut."""
+
+FIELD_LIMIT = 4_000
+"""Characters of a field that are kept; likewise."""
 
 
 class State(StrEnum):
@@ -80,7 +85,7 @@ class Request(Frozen):
 
     app: AppName
     text: str = Field(default="", max_length=TEXT_LIMIT)
-    fields: dict[str, str] = Field(default_factory=dict)
+    fields: dict[str, str] = Field(default_factory=dict, max_length=64)
     source: Source = "api"
     actor: str = Field(default="anonymous", max_length=128)
     bearer: str = Field(default="", max_length=128)
@@ -89,18 +94,31 @@ class Request(Frozen):
     idempotency_key: str = Field(default="", max_length=128)
 
 
-def request_of(app: str, text: str, **more: Any) -> Request:
-    """The request that any door makes of what it was given; a long text is clipped.
+def request_of(
+    app: str, text: str, *, type: str = "", fields: Mapping[str, str] | None = None, **more: Any
+) -> Request:
+    """The request that any door makes of what it was given; what is long is clipped.
+
+    Args:
+        type: a class of errors, or a full name, as people write it; it becomes the field "type".
 
     Raises:
         BadRequest: naming what cannot be taken.
     """
+    told = {_plain(name, 64): _plain(value, FIELD_LIMIT) for name, value in (fields or {}).items()}
+    if kind := type_of(type or told.get("type", "")):
+        told["type"] = kind
     try:
-        return Request(app=app, text=clip(text.encode("utf-8", "replace").decode()), **more)
+        return Request(app=app, text=_plain(text, TEXT_LIMIT), fields=told, **more)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         place = ".".join(str(part) for part in first["loc"])
         raise BadRequest(place, str(first["msg"]), "correct it, and hand it in again") from None
+
+
+def _plain(text: str, limit: int) -> str:
+    """*text* as it can be stored and shown: clipped, and nothing in it that deceives."""
+    return harmless(clip(text, limit))
 
 
 _WAYS: dict[Source, str] = {
@@ -161,10 +179,11 @@ def fingerprint(request: Request) -> str:
     """The same for two reports of the same trouble: numbers, ids and times do not count.
 
     Returns:
-        16 hexadecimal digits over tenant, app, environment and the normalised text.
+        16 hexadecimal digits over tenant, app, environment, the normalised text and the type.
     """
     text = " ".join(_VARYING.sub("#", request.text).lower().split())
-    return digest(request.tenant, request.app, request.environment, text)
+    kind = (request.fields["type"],) if "type" in request.fields else ()
+    return digest(request.tenant, request.app, request.environment, text, *kind)
 
 
 def digest(*parts: str) -> str:
@@ -177,5 +196,5 @@ def clip(text: str, limit: int = TEXT_LIMIT) -> str:
     """*text* with its middle cut out when it is longer than *limit* characters."""
     if len(text) <= limit:
         return text
-    half = limit // 2 - 32
+    half = max(limit // 2 - 32, 1)
     return f"{text[:half]}\n… {len(text) - 2 * half} characters cut …\n{text[-half:]}"

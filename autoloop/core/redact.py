@@ -39,13 +39,23 @@ _RULES = (
     (re.compile(r"\$2[aby]\$\d\d\$[./A-Za-z0-9]{53}"), HIDDEN),  # bcrypt
 )
 _CONTROL = re.compile(
-    r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(\x07|\x1b\\)|[\x00-\x08\x0b-\x1f\x7f]"
+    r"(?:\x1b\[|\x9b)[0-9:;<=>?]{0,64}[ -/]{0,8}[@-~]"
+    r"|(?:\x1b[\]P^_X]|[\x90\x98\x9d-\x9f])[^\x07\x1b\x80-\x9f]{0,4096}(?:\x07|\x1b\\|\x9c)"
+    r"|[\x00-\x08\x0b-\x1f\x7f-\x9f]"
+    r"|[\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\U000e0000-\U000e007f]"
 )
 
 
+def harmless(text: str) -> str:
+    """*text* without what a terminal or a reader's eye is deceived by: escapes and other control
+    characters but tab and newline, marks that turn the direction of writing, and invisible ones.
+    What is no character becomes a question mark."""
+    return _CONTROL.sub("", text.encode("utf-8", "replace").decode())
+
+
 def redact(text: str) -> str:
-    """*text* without passwords, tokens, keys and terminal escapes."""
-    text = _CONTROL.sub("", text)
+    """*text* without passwords, tokens, keys and what `harmless` takes out."""
+    text = harmless(text)
     for pattern, put in _RULES:
         text = pattern.sub(put, text)
     return text

@@ -28,12 +28,14 @@ ENDINGS = {"html": "text/html", "md": "text/markdown", "json": "application/json
 class NewIncident(BaseModel):
     """What is reported. *app* is the name it was registered with.
 
-    *source* and *actor* say which door it came through, and who told it.
+    *type* is a class of errors or a full name, in any case, English or Chinese. *source* and
+    *actor* say which door it came through, and who told it.
     """
 
     model_config = ConfigDict(extra="forbid")
     app: AppName
     text: str = ""
+    type: str = Field(default="", max_length=100)
     fields: dict[str, str] = Field(default_factory=dict, max_length=64)
     source: Door = "api"
     actor: str = Field(default=OPERATOR, min_length=1, max_length=128)

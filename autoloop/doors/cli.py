@@ -12,7 +12,8 @@ from typing import Annotated, Any
 
 import typer
 
-from autoloop.core.errors import AutoloopError
+from autoloop.core.errors import AutoloopError, BadRequest
+from autoloop.core.redact import harmless
 
 app = typer.Typer(
     name="autoloop",
@@ -28,8 +29,35 @@ AppName = Annotated[str, typer.Option("--app", help="application; may be left ou
 
 
 def show(value: Any, as_json: bool, text: Callable[[Any], str]) -> None:
-    """Print *value* for a machine or for a person."""
-    typer.echo(json.dumps(value, ensure_ascii=False) if as_json else text(value))
+    """Print *value* for a machine or for a person; a terminal acts on nothing in it."""
+    typer.echo(as_document(value) if as_json else harmless(text(value)))
+
+
+def as_document(value: Any) -> str:
+    """*value* as one line of JSON; what `harmless` would take out is escaped."""
+    text = json.dumps(value, ensure_ascii=False)
+    return text if harmless(text) == text else json.dumps(value)
+
+
+def said(text: str) -> str:
+    """*text*, or what standard input says where it is ``-``: any bytes, its two ends if long."""
+    if text != "-":
+        return text
+    from autoloop.doors.reading import ends_of
+
+    return ends_of(sys.stdin.buffer)
+
+
+def pairs(words: list[str]) -> dict[str, str]:
+    """``NAME=VALUE`` words as a dictionary.
+
+    Raises:
+        BadRequest: one of them is none.
+    """
+    for word in words:
+        if not word.partition("=")[0].strip() or "=" not in word:
+            raise BadRequest("--field", f"{word[:80]!r} is not NAME=VALUE", "write it so")
+    return {name.strip(): value for name, _, value in (w.partition("=") for w in words)}
 
 
 @app.callback()
@@ -122,8 +150,8 @@ def diagnose(
         else:
             typer.echo(answers, nl=False)
         return
-    said = sys.stdin.buffer.read().decode("utf-8", "replace") if text == "-" else text
-    found = reading.read_with_host(said, name) if name else reading.read_text(said)
+    words = said(text)
+    found = reading.read_with_host(words, name) if name else reading.read_text(words)
     show(found, as_json, reading.told)
 
 
@@ -131,6 +159,13 @@ def diagnose(
 def fix(
     error: Annotated[str, typer.Option(help="what is wrong, in any words; '-' reads it")] = "",
     name: AppName = "",
+    kind: Annotated[
+        str, typer.Option("--type", help="what kind of error: login, 数据库, SERVICE.disk_full …")
+    ] = "",
+    username: Annotated[str, typer.Option(help="the user of the application it is about")] = "",
+    field: Annotated[
+        list[str] | None, typer.Option(help="NAME=VALUE to keep with it; may be repeated")
+    ] = None,
     key: Annotated[str, typer.Option(help="the same key hands the same trouble in once")] = "",
     as_json: Json = False,
 ) -> None:
@@ -138,11 +173,18 @@ def fix(
     from autoloop.core.incident import request_of
     from autoloop.doors import client
 
-    text = sys.stdin.buffer.read().decode("utf-8", "replace") if error == "-" else error
-    chosen = client.only_app(client.ledger(), name)
-    request = request_of(chosen, text, source="cli", actor=client.user(), idempotency_key=key)
+    fields = {**pairs(field or []), **({"username": username} if username else {})}
+    request = request_of(
+        client.only_app(client.ledger(), name),
+        said(error),
+        type=kind,
+        fields=fields,
+        source="cli",
+        actor=client.user(),
+        idempotency_key=key,
+    )
     record = client.fix(request)
-    show(record, as_json, _told)
+    show(record, as_json, lambda r: f"{_told(r)}\nautoloop report {r['id']}")
     if record["state"] in ("asked a person", "awaiting approval"):
         raise typer.Exit(3)
 
@@ -174,16 +216,26 @@ def incidents(name: AppName = "", as_json: Json = False) -> None:
 @app.command()
 def report(
     incident: Annotated[str, typer.Argument(help="its id")],
-    chinese: Annotated[bool, typer.Option("--zh", help="in Chinese")] = False,
+    language: Annotated[
+        str, typer.Option("--lang", help="en or zh; else AUTOLOOP_LANGUAGE decides")
+    ] = "",
+    chinese: Annotated[bool, typer.Option("--zh", help="the same as --lang zh")] = False,
+    html: Annotated[bool, typer.Option("--html", help="as a page")] = False,
     as_json: Json = False,
 ) -> None:
-    """The report of one incident."""
-    from autoloop.core.report import Report, markdown
+    """The report of one incident, as Markdown."""
     from autoloop.doors import client
 
-    document = client.report_of(client.ledger().incident(incident))
-    written = Report.model_validate(document)
-    show(document, as_json, lambda _: markdown(written, "zh" if chinese else "en"))
+    if language not in ("", "en", "zh"):
+        raise typer.BadParameter(f"'{language}' is not en or zh", param_hint="--lang")
+    if html and as_json:
+        raise typer.BadParameter("--html and --json exclude each other")
+    found = client.ledger().incident(incident)
+    chosen = client.language("zh" if chinese else language)
+    if html:
+        typer.echo(client.page_of(found, chosen))
+        return
+    show(client.report_of(found), as_json, lambda document: document.text(chosen))
 
 
 @app.command("test")
@@ -205,7 +257,7 @@ def suite(
     apps = (list(book.apps()) if every else []) or [client.only_app(book, name)]
     parameters = {"apps": apps, "rounds": rounds, "accept": accept}
     done = client.run("regression", parameters, trials.longest_s(len(apps)))
-    typer.echo(json.dumps(done, ensure_ascii=False)) if as_json else trials.show(done)
+    typer.echo(as_document(done)) if as_json else trials.show(done)
     raise typer.Exit(trials.exit_code(done))
 
 
@@ -347,8 +399,10 @@ def main() -> None:
     try:
         app()
     except AutoloopError as error:
-        typer.echo(f"autoloop: {error}", err=True)
+        typer.echo(f"autoloop: {harmless(str(error))}", err=True)
         sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(130)
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from autoloop.core import errors
 from autoloop.core.app import AppSpec, parse_app
 from autoloop.core.errors import AutoloopError, BadSpec, NotFound, NotSettled
 from autoloop.core.incident import ENDED, OPERATOR, Incident, Request
+from autoloop.core.words import Language
 from autoloop.ledger.store import Ledger
 from autoloop.settings import settings
 
@@ -38,8 +39,10 @@ def read_spec(path: Path) -> AppSpec:
         return parse_app(document, str(path))
     except (OSError, UnicodeDecodeError) as error:
         raise BadSpec(str(path), f"cannot be read: {error}", "name an autoloop.toml") from None
-    except (tomllib.TOMLDecodeError, json.JSONDecodeError) as error:
+    except ValueError as error:  # no TOML, no JSON, or a number of thousands of digits
         raise BadSpec(str(path), str(error), "correct that line") from None
+    except RecursionError:
+        raise BadSpec(str(path), "is nested too deeply", "name an autoloop.toml") from None
 
 
 def ledger() -> Ledger:
@@ -284,13 +287,48 @@ def only_app(book: Ledger, name: str) -> str:
     raise NotFound("--app", f"which application? under care: {known}", "autoloop register FILE")
 
 
-def report_of(incident: Incident) -> dict[str, Any]:
-    """The written report of an incident."""
-    path = settings().reports / f"{incident.id}.json"
-    if not path.exists():
-        raise NotFound(f"report of {incident.id}", "is not written yet", "wait for its end")
-    document: dict[str, Any] = json.loads(path.read_text("utf-8"))
-    return document
+class Written(dict[str, Any]):
+    """The written report of an incident: a JSON document, which is readable as text as well."""
+
+    def text(self, language: Language = "en") -> str:
+        """The report as Markdown."""
+        from autoloop.core.report import Report, markdown
+
+        return markdown(Report.model_validate(self), language)
+
+    def __str__(self) -> str:
+        return self.text(language())
+
+
+def language(chosen: str = "") -> Language:
+    """*chosen*, or the first language of the settings."""
+    return "zh" if chosen == "zh" else "en" if chosen == "en" else settings().languages[0]
+
+
+def report_of(incident: Incident) -> Written:
+    """The written report of an incident.
+
+    Raises:
+        NotFound: it is not written yet.
+    """
+    return Written(json.loads(_report_file(incident, "json")))
+
+
+def page_of(incident: Incident, language: Language) -> str:
+    """The report of an incident as a page.
+
+    Raises:
+        NotFound: it is not written yet.
+    """
+    return _report_file(incident, "html" if language == "en" else "zh.html")
+
+
+def _report_file(incident: Incident, ending: str) -> str:
+    try:
+        return (settings().reports / f"{incident.id}.{ending}").read_text("utf-8")
+    except FileNotFoundError:
+        place = f"report of {incident.id}"
+        raise NotFound(place, "is not written yet", "wait for its end") from None
 
 
 def backups(app: str, verify: str = "") -> Any:

@@ -2,10 +2,11 @@
 
 import json
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, BinaryIO
 
 from autoloop.core.diagnosis import Cause, Diagnosis
 from autoloop.core.errors import BadRequest
+from autoloop.core.incident import TEXT_LIMIT
 from autoloop.core.reading import text_engine
 
 
@@ -42,11 +43,26 @@ def read_records(lines: Iterable[str]) -> Iterator[str]:
             yield json.dumps(row, ensure_ascii=False)
 
 
+def ends_of(stream: BinaryIO, limit: int = 4 * TEXT_LIMIT) -> str:
+    """The text of *stream*, whatever its bytes; of a long one the beginning and the end.
+
+    At most about twice *limit* bytes are held at a time.
+    """
+    head = stream.read(limit)
+    tail, size = b"", 0
+    while piece := stream.read(1 << 20):
+        size += len(piece)
+        tail = (tail + piece)[-limit:]
+    cut = size - len(tail)
+    middle = f"\n… {cut} bytes cut …\n".encode() if cut else b""
+    return (head + middle + tail).decode("utf-8", "replace")
+
+
 def _record(line: str, number: int) -> tuple[Any, str]:
     try:
         record = json.loads(line)
         return record["id"], str(record["text"])
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         what = "is no JSON object with id and text"
         raise BadRequest(f"line {number}", what, "correct that line") from None
 

@@ -10,7 +10,8 @@ from typer.testing import CliRunner
 
 import autoloop
 from autoloop import settings as chosen
-from autoloop.core.errors import NotFound
+from autoloop.agent.client import as_exception
+from autoloop.core.errors import BadRequest, NotFound
 from autoloop.core.incident import State, fingerprint, request_of
 from autoloop.doors import api, cli, client, intake
 from autoloop.ledger.store import Ledger
@@ -39,35 +40,46 @@ class Platform:
     async def _start(self, deployment: str, parameters: dict[str, Any], key: str) -> None:
         self.runs.append(parameters["incident"])
 
-    def cli(self, text: str, key: str, app: str) -> None:
+    def cli(self, text: str, key: str, app: str, kind: str, user: str) -> None:
         """As a person in a shell."""
         words = ["fix", "--error", text, "--key", key, "--app", app]
+        words += ["--type", kind, "--username", user]
         done = CliRunner().invoke(cli.app, words)
         if done.exception and not isinstance(done.exception, SystemExit):
             raise done.exception
 
-    def python(self, text: str, key: str, app: str) -> None:
+    def python(self, text: str, key: str, app: str, kind: str, user: str) -> None:
         """As a program."""
-        autoloop.fix({"app": app, "error": text}, key=key)
+        trouble = {"app": app, "error": text, "type": kind}
+        autoloop.fix({**trouble, "username": user} if user else trouble, key=key)
 
-    def rest(self, text: str, key: str, app: str) -> None:
+    def rest(self, text: str, key: str, app: str, kind: str, user: str) -> None:
         """As another system."""
 
         async def post() -> httpx.Response:
             transport = httpx.ASGITransport(app=self.api)
             async with httpx.AsyncClient(transport=transport, base_url="http://api") as http:
                 headers = {"Authorization": "Bearer t", "Idempotency-Key": key}
-                body = {"app": app, "text": text}
+                fields = {"username": user} if user else {}
+                body = {"app": app, "text": text, "type": kind, "fields": fields}
                 return await http.post("/api/incidents", json=body, headers=headers)
 
         reply = asyncio.run(post())
-        if reply.status_code == 404:
-            raise NotFound(reply.json()["place"], reply.json()["what"], reply.json()["next"])
+        if reply.status_code in (404, 422):
+            raise as_exception(reply.json())
         reply.raise_for_status()
 
-    def tell(self, door: str, text: str = TEXT, key: str = "", app: str = "shop") -> None:
+    def tell(
+        self,
+        door: str,
+        text: str = TEXT,
+        key: str = "",
+        app: str = "shop",
+        kind: str = "",
+        user: str = "",
+    ) -> None:
         """Hand trouble in through *door*."""
-        getattr(self, door)(text, key, app)
+        getattr(self, door)(text, key, app, kind, user)
 
 
 @pytest.fixture
@@ -133,4 +145,24 @@ def test_an_application_that_is_not_under_care_is_not_found(platform: Platform, 
     """By the same error, with the same next step."""
     with pytest.raises(NotFound, match="autoloop register"):
         platform.tell(door, app="nix")
+    assert platform.book.records() == []
+
+
+@DOORS
+@pytest.mark.parametrize("kind", ["login", "登录", "LOGIN"])
+def test_a_type_and_a_user_go_with_it(platform: Platform, door: str, kind: str) -> None:
+    """However the type is written; another type is another trouble."""
+    platform.tell(door, kind=kind, user="admin")
+    platform.tell(door, kind="database")
+    fields = [record["fields"] for record in platform.book.records()]
+    assert {"type": "LOGIN", "username": "admin"} in fields
+    assert {"type": "DATABASE"} in fields
+
+
+@DOORS
+def test_an_unknown_type_is_refused_with_those_there_are(platform: Platform, door: str) -> None:
+    """The same words at each door; nothing is started."""
+    with pytest.raises(BadRequest, match="there is: DATABASE") as caught:
+        platform.tell(door, kind="weather")
+    assert caught.value.place == "type"
     assert platform.book.records() == []

@@ -3,7 +3,7 @@
 from typing import Any
 
 from autoloop.core.case import CaseResult
-from autoloop.core.diagnose import diagnose, informed
+from autoloop.core.diagnose import diagnose, informed, of_type
 from autoloop.core.diagnosis import BENIGN, UNKNOWN, Cause, Diagnosis, Evidence
 
 PASS, FAIL = CaseResult(name="c", passed=True), CaseResult(name="c", passed=False, why="500")
@@ -73,3 +73,20 @@ def test_a_guess_is_not_worth_naming() -> None:
     shown = of((UNKNOWN, "", 0.0))
     for nothing in (said("SERVICE.service_down", 0.2), said(BENIGN), ()):
         assert informed(shown, nothing) == shown
+
+
+def test_a_type_that_was_told_makes_what_the_words_say_surer() -> None:
+    """And puts it first; the user it is about is the culprit of a login."""
+    words = (*said("SERVICE.timeout", 0.8), Cause(name="LOGIN.wrong_password", confidence=0.5))
+    found = of_type(words, "LOGIN", "admin")
+    assert [c.name for c in found] == ["LOGIN.wrong_password", "SERVICE.timeout"]
+    assert (found[0].confidence, found[0].culprit) == (0.75, "admin")
+    assert found[0].evidence[-1] == Evidence(source="reported type", excerpt="LOGIN")
+    assert of_type(words, "") == words
+
+
+def test_a_full_name_counts_without_words_for_it_a_class_alone_does_not() -> None:
+    """A class says not enough to name a cause."""
+    assert of_type((), "LOGIN") == ()
+    (made,) = of_type((), "DATABASE.slow_query_timeout")
+    assert (made.name, made.confidence) == ("DATABASE.slow_query_timeout", 0.75)

@@ -1,10 +1,12 @@
 """Redaction: nothing secret passes, and nothing holds it up."""
 
+import unicodedata
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autoloop.core.redact import HIDDEN, redact, redact_value
+from autoloop.core.redact import HIDDEN, harmless, redact, redact_value
 
 JWT = "eyJhbGciOiJIUzI1.eyJzdWIiOiIxMjM0.c2lnbmF0dXJl"
 
@@ -106,3 +108,40 @@ PIECES += ["-----BEGIN PRIVATE KEY", "sk-", " ", "\\", "\x1b[", "密码"]
 def test_no_text_holds_it_up(piece: str) -> None:
     """Time grows with the length; with its square this would take many minutes."""
     redact(piece * (256_000 // len(piece)))
+
+
+@pytest.mark.parametrize(
+    ("text", "left"),
+    [
+        ("a\x1b[31mb\x1b[0m", "ab"),
+        ("a\x9b31mb", "ab"),
+        ("a\x1b]0;title\x07b", "ab"),
+        ("a\x1b]8;;http://x\x1b\\b", "ab"),
+        ("a\x1bPq#0\x1b\\b", "ab"),
+        ("a\x9d0;title\x9cb", "ab"),
+        ("a\x1b]0;no end", "a]0;no end"),
+        ("a\rb\x08c\x00d\x7fe", "abcde"),
+        ("gpj.\u202egnp.exe\u202c", "gpj.gnp.exe"),
+        ("a\u2066b\u2069\u200bc\ufeffd\U000e0041e", "abcde"),
+        ("a\u2028b\ud800c", "ab?c"),
+        ("tab\tline\n中文 ‹hidden› 😀", "tab\tline\n中文 ‹hidden› 😀"),
+    ],
+)
+def test_nothing_deceives_a_terminal_or_an_eye(text: str, left: str) -> None:
+    """Escapes, other control characters, marks of direction, invisible ones."""
+    assert harmless(text) == left
+
+
+@given(st.text(alphabet="\x1b\x9b\x9d\x9c[]0;m\x07\\P\x90ab\u202e\x00\x8f", max_size=200))
+def test_what_is_harmless_has_no_control_character(text: str) -> None:
+    """And it stays as it is when it is taken again."""
+    left = harmless(text)
+    assert not [c for c in left if unicodedata.category(c) in ("Cc", "Cf", "Cs")]
+    assert harmless(left) == left
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("part", ["\x9d", "\x1b]", "\x1b[0", "\x90a", "\x1b[" + "0" * 70])
+def test_escapes_without_an_end_do_not_hold_it_up(part: str) -> None:
+    """Ten million characters of them."""
+    assert len(harmless(part * (10_000_000 // len(part)))) < 10_000_001

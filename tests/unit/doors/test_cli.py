@@ -58,7 +58,17 @@ def test_help_is_instant() -> None:
 
 
 @pytest.mark.parametrize(
-    "words", [[], ["nix"], ["fix", "--nix"], ["report"], ["deploy"], ["restore", "a", "b"]]
+    "words",
+    [
+        [],
+        ["nix"],
+        ["fix", "--nix"],
+        ["report"],
+        ["report", "i-1", "--lang", "fr"],
+        ["report", "i-1", "--html", "--json"],
+        ["deploy"],
+        ["restore", "a", "b"],
+    ],
 )
 def test_wrong_usage_is_2(words: list[str]) -> None:
     """As with every other program."""
@@ -74,6 +84,15 @@ def test_fix_hands_in_what_was_said(asked: list[Request]) -> None:
     assert (asked[0].idempotency_key, bool(asked[0].actor)) == ("k", True)
 
 
+def test_fix_takes_what_is_known_of_it(asked: list[Request]) -> None:
+    """The command that people know, and any further fields; the report is named."""
+    done = run(
+        "fix", "--type", "登录", "--username", "admin", "--error", "密码错误", "--field", "a=b=c"
+    )
+    assert asked[0].fields == {"type": "LOGIN", "username": "admin", "a": "b=c"}
+    assert done.output.splitlines()[-1].startswith("autoloop report i-")
+
+
 def test_fix_reads_any_bytes(asked: list[Request]) -> None:
     """A log need not be UTF-8."""
     run("fix", "--error", "-", stdin=b"\xff\xfe broken \xe4\xb8\xad")
@@ -86,6 +105,8 @@ def test_fix_reads_any_bytes(asked: list[Request]) -> None:
         (["fix", "--app", "nix"], "app 'nix': is not under care - "),
         (["fix", "--app", "Bad App"], "app 'Bad App': is not under care - "),
         (["fix", "--key", "k" * 129], "idempotency_key: "),
+        (["fix", "--type", "nix"], "type: 'nix' is not known; there is: DATABASE"),
+        (["fix", "--field", "nix"], "--field: 'nix' is not NAME=VALUE"),
         (["report", "nix"], "incident 'nix': does not exist - "),
         (["doctor", "/no/such.toml"], "cannot be read"),
         (["unregister", "nix"], "is not under care"),

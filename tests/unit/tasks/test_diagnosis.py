@@ -19,7 +19,9 @@ UNNAMED = Diagnosis(causes=(Cause(name=UNKNOWN, confidence=0.0),))
 def test_the_words_of_an_incident(monkeypatch: pytest.MonkeyPatch, source: str, name: str) -> None:
     """A person's are hypotheses; the platform's own are no evidence."""
     notes: list[str] = []
-    incident = SimpleNamespace(source=source, text="getaddrinfo ENOTFOUND db.shop.example")
+    incident = SimpleNamespace(
+        source=source, fields={}, text="getaddrinfo ENOTFOUND db.shop.example"
+    )
     book: Any = SimpleNamespace(
         incident=lambda _: incident, note=lambda _, what: notes.append(what)
     )
