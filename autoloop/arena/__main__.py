@@ -134,23 +134,32 @@ def _list(asked: Namespace) -> int:
 
 def _run(asked: Namespace) -> int:
     """Exit 0 when the drill itself worked, whatever the score."""
-    faults = load(asked.faults, asked.name)
+    names, file = _meant(asked)
+    faults = load(asked.faults, names)
     with (
         TemporaryDirectory(prefix="autoloop-drill-") as folder,
         Product(asked.home or Path(folder)) as product,
     ):
         card = drill.run(faults, product, asked.jobs, asked.repeat, asked.baselines)
-    _put(card, asked.json)
+    _put(card, file)
     say(json.dumps(card["summary"]))
     return 0
 
 
 def _check(asked: Namespace) -> int:
-    report = as_json(check(load(asked.faults, asked.name), asked.jobs, asked.alone))
-    _put(report, asked.json)
+    names, file = _meant(asked)
+    report = as_json(check(load(asked.faults, names), asked.jobs, asked.alone))
+    _put(report, file)
     summary = report["summary"]
     say(f"{summary['ok']} of {summary['faults']} faults are as they should be")
     return 0 if summary["ok"] == summary["faults"] else 1
+
+
+def _meant(asked: Namespace) -> tuple[list[str], Path | None]:
+    """The names of faults, and the file of the result: a fault's name after --json is no file."""
+    if asked.json and str(asked.json) in {fault.name for fault in load(asked.faults)}:
+        return [*asked.name, str(asked.json)], None
+    return asked.name, asked.json
 
 
 def _put(document: object, file: Path | None = None) -> None:

@@ -119,7 +119,7 @@ def shop() -> Iterator[Shop]:
                 making = pool.submit(made.make)
                 made.product.start()
                 said = making.result()
-            assert said.count("✔") == 5 and "✘" not in said, said
+            assert said.count("✔") == 6 and "✘" not in said, said
             taken = made.type("".join(commands(4)))
             assert taken.stdout.startswith("shop is under care; good state "), taken.stderr
             yield made

@@ -54,3 +54,13 @@ def test_a_result_goes_to_the_file_that_is_named(
     assert arena.main(["check", "--json", str(tmp_path / "out")]) == 1
     assert capsys.readouterr().out == ""
     assert json.loads((tmp_path / "out").read_text()) == summary
+
+
+def test_a_fault_after_json_is_no_file(capsys: Printed, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`drill check --json unit-stopped` checks that fault and prints the result."""
+    checked: list[str] = []
+    monkeypatch.setattr(arena, "check", lambda faults, *_: checked.extend(f.name for f in faults))
+    monkeypatch.setattr(arena, "as_json", lambda _: {"summary": {"ok": 1, "faults": 1}})
+    assert arena.main(["check", "blip", "--json", "unit-stopped"]) == 0
+    assert checked == ["blip", "unit-stopped"]
+    assert json.loads(capsys.readouterr().out)["summary"]["ok"] == 1

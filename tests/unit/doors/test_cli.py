@@ -274,3 +274,23 @@ def test_doctor_names_cases_that_may_change_something() -> None:
     document = {"name": "shop", "components": [{"name": "a", "unit": "a"}], "cases": cases}
     (said,) = repeated(parse_app(document, "x"))
     assert said.startswith("case p: POST is sent at every look")
+
+
+def test_doctor_tells_what_came_of_every_case_that_may_be_sent() -> None:
+    """And names those that are not sent."""
+    from autoloop.core.app import parse_app
+    from autoloop.core.case import CaseResult
+    from autoloop.doors.doctor import told
+
+    cases = [{"name": n, "url": "http://x"} for n in ("health", "list")]
+    cases.append({"name": "order", "url": "http://x", "method": "POST", "safe": False})
+    document = {"name": "shop", "components": [{"name": "a", "unit": "a"}], "cases": cases}
+    results = (
+        CaseResult(name="health", passed=True, status=200),
+        CaseResult(name="list", passed=False, status=500, why="status 500, expected 200"),
+    )
+    assert told(parse_app(document, "x"), results) == [
+        {"ok": True, "what": "case health: 200, as expected"},
+        {"ok": False, "what": "case list: status 500, expected 200"},
+        {"ok": True, "what": "case order: not sent, it is not safe or needs one that is not"},
+    ]
