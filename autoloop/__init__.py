@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from autoloop.doors.client import Written
 
 __version__ = "0.1.0"
-__all__ = ["Fixed", "__version__", "diagnose", "fix", "test"]
+__all__ = ["Fixed", "__version__", "deploy", "diagnose", "fix", "rollback", "test"]
 
 
 @dataclass(frozen=True)
@@ -92,3 +92,39 @@ def diagnose(text: str, app: str = "") -> dict[str, Any]:
     from autoloop.doors import reading
 
     return reading.read_with_host(text, app) if app else reading.read_text(text)
+
+
+def deploy(source: str, app: str = "", plan_only: bool = False) -> dict[str, Any]:
+    """Bring the code of the folder *source* to an application, and wait for the end.
+
+    Returns:
+        How it ended: ``kept``, ``why``, ``backup`` …; of a plan, the ``changes``.
+
+    Raises:
+        AutoloopError: it was not begun, or could not be ended.
+    """
+    return _run("deploy", app, {"source": source, "plan_only": plan_only})
+
+
+def rollback(
+    app: str = "",
+    to: str = "",
+    with_config: bool = False,
+    with_data: bool = False,
+    plan_only: bool = False,
+) -> dict[str, Any]:
+    """Go back to the code before the last deployment, or to a backup; see `deploy`.
+
+    Args:
+        to: id of a backup, or ``good`` for the state last proved good.
+    """
+    wanted = {"to": to, "with_config": with_config, "with_data": with_data}
+    return _run("rollback", app, {**wanted, "plan_only": plan_only})
+
+
+def _run(deployment: str, app: str, parameters: dict[str, Any]) -> dict[str, Any]:
+    from autoloop.doors import client
+
+    chosen = client.only_app(client.ledger(), app)
+    done: dict[str, Any] = client.run(deployment, {"app": chosen, **parameters})
+    return done

@@ -2,12 +2,11 @@
 
 from prefect import flow, runtime
 
+from autoloop.core.deployment import Comparison, Deployment
 from autoloop.core.work import Work
-from tasks.backup import take_backup
-from tasks.deployment import Comparison, Deployment, compare, place, prove_deployment
-from tasks.deployment import settle_deployment as settle
-from tasks.mail import tell_of_deployment
-from tasks.target import working_on, writing
+from flows.bring import bring
+from tasks.deployment import compare
+from tasks.target import working_on
 
 
 @flow(name="deploy", flow_run_name="deploy {app}", persist_result=True, result_serializer="json")
@@ -25,10 +24,4 @@ def deploy(app: str, source: str, plan_only: bool = False) -> Deployment | Compa
         comparison = compare(work, source)
         if plan_only:
             return comparison
-        with writing(work):
-            backup = take_backup(work, f"before deploying {comparison.release[:12]}")
-            placed = place(work, comparison, backup)
-            proof = prove_deployment(work, comparison, placed)
-            ended = settle(work, comparison, placed, proof, backup)
-        tell_of_deployment(work, ended)
-        return ended
+        return bring(work, comparison, f"before deploying {comparison.release[:12]}")

@@ -1,9 +1,23 @@
 """Deployments: compared, put in place by the journal, activated, proved, kept or put back."""
 
 import time
+from typing import Any
 
 from autoloop.core.app import Component
-from autoloop.core.errors import BadSpec, DeadlineExceeded, NotFound, OperationFailed
+from autoloop.core.deployment import (
+    Comparison,
+    Deployment,
+    Placed,
+    changes_back,
+    states_before,
+)
+from autoloop.core.errors import (
+    AutoloopError,
+    BadSpec,
+    DeadlineExceeded,
+    NotFound,
+    OperationFailed,
+)
 from autoloop.core.manifest import changes_between, release_id
 from autoloop.core.proof import Check, Proof, proof_of
 from autoloop.core.target import ChangeFiles, Done, FileChange, FileState, Read
@@ -13,48 +27,14 @@ from tasks.backup import Backup, backup_action
 from tasks.look import look_at, look_until_well
 from tasks.source import read_tree
 from tasks.step import step
-from tasks.target import session_of, spec_of
+from tasks.target import session_of, spec_of, writing
 
 
-class Comparison(Frozen):
-    """What a deployment would change. Nothing has happened yet."""
+class Abandoned(Frozen):
+    """Why a deployment could not be ended, and whether all is as before on the host."""
 
-    app: str
-    source: str
-    release: str
-    changes: tuple[FileChange, ...]
-    stop_first: bool = False
-
-    def count(self, kind: str) -> int:
-        """How many files are ``new``, ``modified`` or ``deleted``."""
-        return sum(1 for change in self.changes if _kind(change) == kind)
-
-
-class Placed(Frozen):
-    """The files are in place; the services have been told."""
-
-    operations: tuple[str, ...]
-    failed: str = ""
-
-
-class Deployment(Frozen):
-    """How a deployment or a restoration ended."""
-
-    app: str
-    release: str
-    backup: str
-    new: int
-    modified: int
-    deleted: int
-    kept: bool
-    proof: Proof
-    why: str = ""
-
-
-def _kind(change: FileChange) -> str:
-    if change.before.kind == "absent":
-        return "new"
-    return "deleted" if change.after.kind == "absent" else "modified"
+    why: str
+    as_before: bool
 
 
 @step()
@@ -74,29 +54,57 @@ def compare(work: Work, source: str) -> Comparison:
 
 
 @step()
-def compare_backup(work: Work, backup: str, with_data: bool) -> Comparison:
-    """Hold a backup against the host."""
+def compare_backup(work: Work, to: str, with_config: bool, with_data: bool) -> Comparison:
+    """Hold a backup against the host; without an id, the state before the last deployment."""
     session, spec = session_of(work), spec_of(work)
-    args = {"app": spec.name, "backup": backup}
-    check, drift = session.observe(
-        [Read(op="verify_backup", args=args), Read(op="drift", args=args)], 300
-    )
+    drift = _drift(work, to) if to else _drift_from_before(work)
+    args = {"app": spec.name, "backup": drift["backup"]}
+    check = session.observe([Read(op="verify_backup", args=args)], 300)[0]
     if not check.ok or check.value["broken"]:
         what = check.error or "its contents are damaged: " + ", ".join(check.value["broken"][:3])
-        raise NotFound(f"backup {backup}", what, "choose another: autoloop backups")
-    changes = [
-        FileChange(path=row["path"], before=row["now"], after=row["good"])
-        for row in drift.value["changes"]
-    ]
+        raise NotFound(
+            f"backup {drift['backup']}", what, "choose another: autoloop rollback --list"
+        )
+    changes = changes_back(spec, drift, with_config)
     if with_data:
-        changes += _database_changes(work, drift.value["sqlite"])
+        changes += tuple(_database_changes(work, drift["sqlite"]))
     return Comparison(
         app=spec.name,
-        source=f"backup {drift.value['backup']}",
-        release=drift.value["backup"],
-        changes=tuple(changes),
+        source=f"backup {drift['backup']}",
+        release=drift["backup"],
+        changes=changes,
+        backup=drift["backup"],
         stop_first=with_data,
     )
+
+
+def _drift(work: Work, backup: str) -> dict[str, Any]:
+    """How the host differs from *backup*.
+
+    Raises:
+        NotFound: there is no such backup.
+    """
+    args = {"app": work.app, "backup": backup}
+    answer = session_of(work).observe([Read(op="drift", args=args)], 300)[0]
+    if not answer.ok:
+        raise NotFound(f"backup {backup}", answer.error, "autoloop rollback --list")
+    found: dict[str, Any] = answer.value
+    return found
+
+
+def _drift_from_before(work: Work) -> dict[str, Any]:
+    """From the newest state before a deployment whose code is not what is there now.
+
+    A deployment that was put back, or gone back from already, has left no other code.
+    """
+    spec = spec_of(work)
+    answer = session_of(work).observe([Read(op="backups", args={"app": spec.name})], 60)[0]
+    for backup in states_before(answer.value if answer.ok else ()):
+        drift = _drift(work, backup)
+        if changes_back(spec, drift, with_config=False):
+            return drift
+    what = "no backup of a deployment holds other code than what is there"
+    raise NotFound(f"app {spec.name}", what, "choose a state: autoloop rollback --list")
 
 
 def _database_changes(work: Work, databases: dict[str, dict[str, object]]) -> list[FileChange]:
@@ -121,13 +129,13 @@ def place(work: Work, comparison: Comparison, backup: Backup) -> Placed:
     """Send what the host lacks, change all files or none, restart what serves them."""
     session, spec = session_of(work), spec_of(work)
     assert backup.app == comparison.app
-    if not comparison.source.startswith("backup "):
+    if not comparison.backup:
         _, contents = read_tree(comparison.source, spec.code.exclude if spec.code else ())
         wanted = {change.after.sha256 for change in comparison.changes}
         session.send({sha: data for sha, data in contents.items() if sha in wanted})
     operations = [work.op("files")]
     changes = comparison.changes
-    parts = spec.affected(change.path for change in changes)
+    parts = spec.affected(comparison.paths)
     if comparison.stop_first:
         for part in reversed(parts):
             session.do(work.op(f"stop/{part.name}"), part.service().stop(part.unit))
@@ -202,11 +210,33 @@ def settle_deployment(
         session.commit(work.op("files"))
         session.do(work.op("good"), backup_action(spec, f"{work.id}: deployed", good=True))
         return ended
-    session.revert(work.op("files"))
-    for part in spec.affected(change.path for change in comparison.changes):
-        _restart(work, "undo", part)
+    _put_back(work, comparison)
     look = look_until_well(spec, session, spec.health.ready_s)
     if not look.well:
         what = f"rolled back, but {look.diagnosis.top.name} remains"
         raise OperationFailed(f"deployment {work.id}", what, f"autoloop fix --app {spec.name}")
     return ended
+
+
+def _put_back(work: Work, comparison: Comparison) -> None:
+    """Every file as it was; what serves them is restarted."""
+    session, spec = session_of(work), spec_of(work)
+    if session.revert(work.op("files")).outcome == "not done":
+        return
+    for part in spec.affected(comparison.paths):
+        _restart(work, "undo", part)
+
+
+@step()
+def abandon(work: Work, comparison: Comparison, error: str) -> Abandoned:
+    """Put back what is not proved, as far as the target lets us; say what is so on the host."""
+    try:
+        with writing(work):
+            if session_of(work).outcome(work.op("good")).outcome == "done":
+                return Abandoned(why=error, as_before=False)
+            _put_back(work, comparison)
+            look = look_until_well(spec_of(work), session_of(work), spec_of(work).health.ready_s)
+    except AutoloopError as another:
+        why = error if str(another) == error else f"{error}; putting back failed too: {another}"
+        return Abandoned(why=why, as_before=False)
+    return Abandoned(why=error, as_before=look.well)

@@ -2,17 +2,18 @@
 
 import logging
 
+from autoloop.core.deployment import Comparison, Deployment
 from autoloop.core.errors import MailNotSent
 from autoloop.core.letter import TOLD, Letter, body, letter_id, report_subject, subject_of
 from autoloop.core.redact import redact
 from autoloop.core.report import TITLES, Report, markdown, plain
-from autoloop.core.words import Frozen, Language
+from autoloop.core.words import Frozen, Language, Words
 from autoloop.core.work import Work
 from autoloop.ledger.outbox import Outbox
 from autoloop.ledger.store import Ledger
 from autoloop.settings import settings
 from blocks.mailbox import Mailbox
-from tasks.deployment import Deployment
+from tasks.deployment import Abandoned
 from tasks.report import page, rendered, write_files
 from tasks.step import step
 from tasks.target import ledger
@@ -58,6 +59,19 @@ def tell_of_deployment(work: Work, ended: Deployment) -> Told:
     if ended.kept or mailbox() is None:
         return Told(why="it was kept" if ended.kept else "no mail server is set")
     letter = deployment_letter(work, ended)
+    Outbox(ledger()).put(letter)
+    return _sent_now(letter)
+
+
+@step(retries=3, timeout_s=90)
+def tell_of_abandoned(work: Work, comparison: Comparison, left: Abandoned) -> Told:
+    """Mail that a deployment could not be ended, and what is so on the host."""
+    if mailbox() is None:
+        return Told(why="no mail server is set")
+    ending = "abandoned" if left.as_before else "stuck"
+    letter = _of_deployment(
+        work, Ending(app=comparison.app, what=comparison.what, how=ending, why=left.why)
+    )
     Outbox(ledger()).put(letter)
     return _sent_now(letter)
 
@@ -130,26 +144,43 @@ def report_letter(report: Report, number: str) -> Letter:
     return _letter(number, report.incident.id, subject, texts)
 
 
+class Ending(Frozen):
+    """How a deployment ended: *how* is a key of `TITLES`."""
+
+    app: str
+    what: str
+    how: str
+    why: str
+    changes: Words = Words(en="")
+
+
 def deployment_letter(work: Work, ended: Deployment) -> Letter:
     """The letter of a deployment that was put back."""
-    languages = settings().languages
-    words = TITLES["put_back"]
     what = (
         f"backup {ended.release}" if work.id.startswith("r-") else f"release {ended.release[:12]}"
     )
-    subject = subject_of(ended.app, what, words, work.id, languages[0])
-    texts = {language: _put_back(ended, what, language) for language in languages}
-    return _letter(letter_id(work.id, "put back", ""), work.id, subject, texts)
+    changes = Words(
+        en=f"{ended.new} new, {ended.modified} modified, {ended.deleted} deleted",
+        zh=f"新增 {ended.new}，修改 {ended.modified}，删除 {ended.deleted}",
+    )
+    ending = Ending(app=ended.app, what=what, how="put_back", why=ended.why, changes=changes)
+    return _of_deployment(work, ending)
 
 
-def _put_back(ended: Deployment, what: str, language: Language) -> str:
-    changes = f"{ended.new} new, {ended.modified} modified, {ended.deleted} deleted"
-    if language == "zh":
-        changes = f"新增 {ended.new}，修改 {ended.modified}，删除 {ended.deleted}"
+def _of_deployment(work: Work, ending: Ending) -> Letter:
+    languages, words = settings().languages, TITLES[ending.how]
+    subject = subject_of(ending.app, ending.what, words, work.id, languages[0])
+    texts = {language: _deployed(ending, language) for language in languages}
+    name = letter_id(work.id, ending.how.replace("_", " "), "")
+    return _letter(name, work.id, subject, texts)
+
+
+def _deployed(ending: Ending, language: Language) -> str:
+    title, changes = TITLES[ending.how].say(language), ending.changes.say(language)
     lines = [
-        f"# {ended.app}: {what} — {TITLES['put_back'].say(language)}",
-        f"{TITLES['why'].say(language)}: {plain(redact(ended.why))}",
-        f"{TITLES['effects'].say(language)}: {changes}",
+        f"# {ending.app}: {ending.what} — {title}",
+        f"{TITLES['why'].say(language)}: {plain(redact(ending.why))}",
+        *([f"{TITLES['effects'].say(language)}: {changes}"] if changes else []),
     ]
     return "\n\n".join(lines) + "\n"
 

@@ -67,6 +67,11 @@ TITLES = {
     "asked": Words(en="a person is asked", zh="需要人工处理"),
     "recovered": Words(en="well again, not by a remedy", zh="已恢复正常，并非由修复措施所致"),
     "put_back": Words(en="was not proved and put back", zh="未通过验证，已回滚"),
+    "abandoned": Words(en="could not be ended, all is as before", zh="未能完成，已恢复原状"),
+    "stuck": Words(
+        en="could not be ended, and the host may not be as before: a person is needed",
+        zh="未能完成，主机可能未恢复原状：需要人工处理",
+    ),
     "effects": Words(en="Effects", zh="变更"),
     "changed_nothing": Words(en="Nothing was changed.", zh="未做任何更改。"),
     "well_after": Words(en="well again after {:.1f} s", zh="{:.1f} 秒后恢复正常"),

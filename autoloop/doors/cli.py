@@ -263,32 +263,42 @@ def suite(
 
 @app.command()
 def deploy(
-    source: Annotated[Path, typer.Option(help="folder with the code")],
+    source: Annotated[Path, typer.Option("--from", help="folder with the code")],
     name: AppName = "",
     plan: Annotated[bool, typer.Option("--plan", help="only say what would change")] = False,
     as_json: Json = False,
 ) -> None:
     """Bring code to an application: only what changed, proved, or rolled back."""
-    from autoloop.doors import client
+    from autoloop.doors import client, deployments
 
     chosen = client.only_app(client.ledger(), name)
     parameters = {"app": chosen, "source": str(source.resolve()), "plan_only": plan}
     done = client.run("deploy", parameters)
-    _end(done, as_json, f"release {done['release'][:12]}")
+    show(done, as_json, deployments.told)
+    raise typer.Exit(deployments.exit_code(done))
 
 
 @app.command()
-def rollback(name: AppName = "", as_json: Json = False) -> None:
-    """Undo the last deployment: restore the backup that was taken before it."""
-    from autoloop.core.errors import NotFound
-    from autoloop.doors import client
+def rollback(
+    name: AppName = "",
+    to: Annotated[str, typer.Option(help="id of a backup, or 'good'; see --list")] = "",
+    with_config: Annotated[bool, typer.Option(help="configuration and settings too")] = False,
+    with_data: Annotated[bool, typer.Option(help="databases too; newer rows are lost")] = False,
+    plan: Annotated[bool, typer.Option("--plan", help="only say what would change")] = False,
+    listed: Annotated[bool, typer.Option("--list", help="the states one can go back to")] = False,
+    as_json: Json = False,
+) -> None:
+    """Go back to the code before the last deployment, or to a backup; proved, or as it was."""
+    from autoloop.doors import client, deployments
 
     chosen = client.only_app(client.ledger(), name)
-    before = [b for b in client.backups(chosen) if ": before deploying " in b["reason"]]
-    if not before:
-        raise NotFound(f"app {chosen}", "was not deployed by this platform", "autoloop backups")
-    done = client.run("restore", {"app": chosen, "backup": before[0]["id"]})
-    _end(done, as_json, f"backup {done['release']}")
+    if listed:
+        show(client.backups(chosen), as_json, deployments.states)
+        return
+    parameters = {"app": chosen, "to": to, "with_config": with_config, "with_data": with_data}
+    done = client.run("rollback", {**parameters, "plan_only": plan})
+    show(done, as_json, deployments.told)
+    raise typer.Exit(deployments.exit_code(done))
 
 
 @app.command()
@@ -298,49 +308,13 @@ def backups(
     as_json: Json = False,
 ) -> None:
     """The backups on the application's host, newest first; * is the state last proved good."""
-    from autoloop.doors import client
+    from autoloop.doors import client, deployments
 
     rows = client.backups(client.only_app(client.ledger(), name), verify)
     if verify:
         show(rows, as_json, lambda r: f"{r['checked']} contents read, {len(r['broken'])} damaged")
         raise typer.Exit(1 if rows["broken"] else 0)
-    line = "{mark} {id}  {files} files  {bytes} bytes  {reason}"
-    show(rows, as_json, lambda rs: "\n".join(
-        line.format(mark="*" if r["good"] else " ", **r) for r in rs))  # fmt: skip
-
-
-@app.command()
-def restore(
-    backup: Annotated[str, typer.Argument(help="id of a backup, or 'good'")] = "good",
-    name: AppName = "",
-    with_data: Annotated[bool, typer.Option(help="databases too")] = False,
-    as_json: Json = False,
-) -> None:
-    """Put code and configuration back from a backup; databases too, if asked."""
-    from autoloop.doors import client
-
-    chosen = client.only_app(client.ledger(), name)
-    parameters = {"app": chosen, "backup": backup, "with_data": with_data}
-    done = client.run("restore", parameters)
-    _end(done, as_json, f"backup {done['release']}")
-
-
-def _end(done: Any, as_json: bool, what: str) -> None:
-    show(done, as_json, lambda d: _deployed(d, what))
-    if not done.get("kept", True):
-        raise typer.Exit(1)
-
-
-def _deployed(done: dict[str, Any], what: str) -> str:
-    if "changes" in done:
-        rows = [f"  {c['path']}" for c in done["changes"]]
-        return "\n".join([f"{len(rows)} changes, nothing was done", *rows])
-    counts = f"{done['new']} new, {done['modified']} modified, {done['deleted']} deleted"
-    if done["kept"]:
-        return f"{done['app']}: {what} is in place and proved ({counts})"
-    return (
-        f"{done['app']}: {what} was not proved, all is as before: {done['why']} ({counts} undone)"
-    )
+    show(rows, as_json, deployments.states)
 
 
 def _told(record: dict[str, Any]) -> str:

@@ -63,14 +63,14 @@ def test_only_what_changed_travels(care: Product, host: Host, source: Path) -> N
     with (source / "settings.py").open("a") as file:
         file.write("\nSECOND = True\n")
     (source / "NEW").write_text("new\n")
-    planned = run(care, "deploy", "--source", str(source), "--plan")
+    planned = run(care, "deploy", "--from", str(source), "--plan")
     assert sorted(c["path"].rpartition("/")[2] for c in planned["changes"]) == [
         "NEW", "OLD", "settings.py",
     ]  # fmt: skip
     assert not Path(f"{host.root}{CODE}/NEW").exists()
-    done = run(care, "deploy", "--source", str(source))
+    done = run(care, "deploy", "--from", str(source))
     assert (done["new"], done["modified"], done["deleted"], done["kept"]) == (1, 1, 1, True)
-    again = run(care, "deploy", "--source", str(source))
+    again = run(care, "deploy", "--from", str(source))
     assert (again["new"], again["modified"], again["deleted"], again["kept"]) == (0, 0, 0, True)
 
 
@@ -81,7 +81,7 @@ def test_a_release_that_does_not_work_is_rolled_back(
     before = code(host)
     (source / "app.py").write_text("this is no Python\n")
     with pytest.raises(JudgeFailed):
-        run(care, "deploy", "--source", str(source))
+        run(care, "deploy", "--from", str(source))
     assert code(host) == before
     assert host.inside("curl -fsS -o /dev/null 127.0.0.1/api/health").ok
 
@@ -90,17 +90,39 @@ def test_back_to_the_release_before(care: Product, host: Host, source: Path) -> 
     """rollback undoes the last deployment."""
     before = code(host)
     (source / "NEXT").write_text("next\n")
-    assert run(care, "deploy", "--source", str(source))["kept"]
+    assert run(care, "deploy", "--from", str(source))["kept"]
     assert code(host) != before
     assert run(care, "rollback")["kept"]
     assert code(host) == before
+
+
+def test_back_and_further_back(care: Product, host: Host, source: Path) -> None:
+    """rollback again goes one further; what was chosen by a person in the settings stays."""
+    states = [code(host)]
+    for number in (1, 2):
+        (source / "STEP").write_text(f"{number}\n")
+        assert run(care, "deploy", "--from", str(source))["kept"]
+        states.append(code(host))
+    setting = "echo EXTRA=1 >>/etc/lingzhi/lingzhi.env"
+    assert host.inside(setting).ok
+    planned = run(care, "rollback", "--plan")
+    assert [c["path"] for c in planned["changes"]] == [f"{CODE}/STEP"]
+    assert code(host) == states[2]
+    for state in (states[1], states[0]):
+        assert run(care, "rollback")["kept"]
+        assert code(host) == state
+    assert "EXTRA=1" in Path(f"{host.root}/etc/lingzhi/lingzhi.env").read_text()
+    newest = planned["backup"]
+    assert run(care, "rollback", "--to", newest)["kept"]
+    assert code(host) == states[1]
+    assert newest in [row["id"] for row in run(care, "rollback", "--list")]
 
 
 def test_five_backups_are_kept_and_whole(care: Product, host: Host, source: Path) -> None:
     """The newest five; every content is read again; a damaged one is told."""
     for number in range(6):
         (source / "COUNT").write_text(f"{number}\n")
-        assert run(care, "deploy", "--source", str(source))["kept"]
+        assert run(care, "deploy", "--from", str(source))["kept"]
     rows = run(care, "backups")
     assert len([row for row in rows if not row["good"]]) <= 5
     assert run(care, "backups", "--verify", rows[0]["id"])["broken"] == []
@@ -110,9 +132,9 @@ def test_a_backup_brings_the_database_back_too(care: Product, host: Host) -> Non
     """What was written since is gone when data is asked for, and only then."""
     backup = run(care, "backups")[0]["id"]
     assert sql(host, "create table later (x)") == ""
-    assert run(care, "restore", backup)["kept"]
+    assert run(care, "rollback", "--to", backup)["kept"]
     assert "later" in sql(host, "select name from sqlite_master")
-    assert run(care, "restore", backup, "--with-data")["kept"]
+    assert run(care, "rollback", "--to", backup, "--with-data")["kept"]
     assert "later" not in sql(host, "select name from sqlite_master")
 
 

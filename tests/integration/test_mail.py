@@ -23,6 +23,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from autoloop import settings as chosen
+from autoloop.core.deployment import Comparison, Deployment
 from autoloop.core.diagnosis import Cause, Diagnosis
 from autoloop.core.errors import BadSpec, MailNotSent
 from autoloop.core.incident import State, request_of
@@ -35,7 +36,7 @@ from autoloop.ledger import outbox
 from autoloop.ledger.store import Ledger
 from blocks.mailbox import Mailbox
 from tasks import mail
-from tasks.deployment import Deployment
+from tasks.deployment import Abandoned
 
 pytestmark = pytest.mark.integration
 PASSWORD = "corr3ct-h0rse"
@@ -390,6 +391,26 @@ def test_a_deployment_that_was_put_back_is_mailed_once(book: Ledger, port: int) 
     (got,) = post.messages()
     assert "was not proved and put back" in got["Subject"]
     assert "case health: status 500" in got.get_body(("plain",)).get_content()  # type: ignore[union-attr]
+    assert "hunter2" not in str(got)
+
+
+@pytest.mark.parametrize(
+    ("as_before", "said"),
+    [(True, "could not be ended, all is as before"), (False, "a person is needed")],
+)
+def test_a_deployment_that_could_not_be_ended_is_mailed(
+    book: Ledger, port: int, as_before: bool, said: str
+) -> None:
+    """Also when putting back failed: then a person is needed."""
+    post, work = Post(), Work(id="d-2", app="shop")
+    comparison = Comparison(app="shop", source="/src", release="f" * 64, changes=())
+    left = Abandoned(why="disk full, token=hunter2", as_before=as_before)
+    with server(post, port):
+        mail.tell_of_abandoned.fn(work, comparison, left)
+    (got,) = post.messages()
+    text = got.get_body(("plain",)).get_content()  # type: ignore[union-attr]
+    assert "release ffffffffffff" in got["Subject"]
+    assert said in text and "disk full" in text
     assert "hunter2" not in str(got)
 
 

@@ -15,7 +15,7 @@ from autoloop.doors import cli, client
 from autoloop.ledger.store import Ledger
 
 COMMANDS = ["up", "demo", "register", "unregister", "doctor", "fix", "incidents", "report"]
-COMMANDS += ["test", "deploy", "rollback", "backups", "restore", "drill"]
+COMMANDS += ["test", "deploy", "rollback", "backups", "drill"]
 
 
 def run(*words: str, stdin: Any = None) -> Any:
@@ -67,7 +67,7 @@ def test_help_is_instant() -> None:
         ["report", "i-1", "--lang", "fr"],
         ["report", "i-1", "--html", "--json"],
         ["deploy"],
-        ["restore", "a", "b"],
+        ["rollback", "a"],
     ],
 )
 def test_wrong_usage_is_2(words: list[str]) -> None:
@@ -143,17 +143,14 @@ ENDED = {
 @pytest.mark.parametrize(
     ("words", "release", "said"),
     [
-        (["restore"], ENDED["release"], "shop: backup 20261121T161500Z-0a1b2c is in place"),
         (["rollback"], ENDED["release"], "shop: backup 20261121T161500Z-0a1b2c is in place"),
-        (["deploy", "--source", "."], "f" * 64, f"shop: release {'f' * 12} is in place"),
+        (["deploy", "--from", "."], "f" * 64, f"shop: release {'f' * 12} is in place"),
     ],
 )
 def test_what_is_in_place_is_named(
     book: Ledger, monkeypatch: pytest.MonkeyPatch, words: list[str], release: str, said: str
 ) -> None:
     """A backup by its id, which can be used again; a release by the start of its hash."""
-    backup = {"id": ENDED["release"], "reason": "d-1: before deploying fff"}
-    monkeypatch.setattr(client, "backups", lambda *_: [backup])
     monkeypatch.setattr(client, "run", lambda *_: {**ENDED, "release": release})
     done = run(*words)
     assert (done.exit_code, said in done.output) == (0, True)
@@ -162,7 +159,7 @@ def test_what_is_in_place_is_named(
 def test_what_was_not_proved_is_undone(book: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
     """Exit code 1, with the reason."""
     monkeypatch.setattr(client, "run", lambda *_: {**ENDED, "kept": False, "why": "case health"})
-    done = run("restore")
+    done = run("rollback")
     assert done.exit_code == 1
     assert "was not proved, all is as before: case health" in done.output
 
