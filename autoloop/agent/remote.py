@@ -766,6 +766,7 @@ class Backups:
             "app": app,
             "at": time.time(),
             "reason": args.get("reason", ""),
+            "as_good": bool(args.get("good")),
             "trees": args.get("trees", []),
             "exclude": args.get("exclude", []),
             "release": hashlib.sha256(listing).hexdigest(),
@@ -817,9 +818,14 @@ class Backups:
         return {"id": record["id"], "checked": len(wanted), "broken": broken}
 
     def prune(self, app, keep):
-        """Drop all but the newest *keep*; the last good one always stays."""
+        """Drop all but the newest *keep*; the last good one stays, older good ones do not count.
+
+        What was good before is also what was saved before the next change.
+        """
         good = self.good(app)
-        dropped = [r["id"] for r in self.listed(app)[keep:] if r["id"] != good]
+        others = [r for r in self.listed(app) if r["id"] != good]
+        before = [r["id"] for r in others if not r.get("as_good")]
+        dropped = before[keep:] + [r["id"] for r in others if r.get("as_good")]
         for name in dropped:
             os.unlink(os.path.join(self.folder(app), name + ".json"))
         if dropped:

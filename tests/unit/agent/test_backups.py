@@ -116,6 +116,18 @@ def test_newest_and_the_good_one_stay(world: Any) -> None:
     assert backups(world).load("demo", "good")["id"] == good
 
 
+def test_what_was_good_before_takes_no_place(world: Any) -> None:
+    """Each change saves a state before and a good one after: N changes can be gone back."""
+    before, good = [], ""
+    for number in range(4):
+        (world.tree / "f").write_text(str(number))
+        before.append(save(world)["id"])
+        good = save(world, good=True)["id"]
+        backups(world).prune("demo", 3)
+    kept = [record["id"] for record in backups(world).listed("demo")]
+    assert sorted(kept) == sorted([*before[1:], good])
+
+
 def test_verify_finds_one_flipped_bit(world: Any) -> None:
     """A bit flipped in the store, and a content that is gone, are found with their paths."""
     for name in ("a", "b", "c"):
