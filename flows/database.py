@@ -2,15 +2,18 @@
 
 from prefect import flow
 
-from autoloop.core.diagnosis import Diagnosis
-from autoloop.core.plan import Plan
 from autoloop.core.report import Report
-from autoloop.core.work import Work
-from flows.loop import close_loop, run_name
+from autoloop.core.told import told
+from flows.forms import App, DatabaseTrouble, Handed, Seen, Table
+from flows.loop import close_loop, repair, run_name
 
 
 @flow(name="database", flow_run_name=run_name, persist_result=True, result_serializer="json")
-def database(work: Work, diagnosis: Diagnosis, plan: Plan) -> Report:
+def database(
+    app: App, seen: Seen = "", kind: DatabaseTrouble = None, table: Table = "", found: Handed = None
+) -> Report:
     """The schema is behind, or a row that the application itself needs is gone: run the procedure
     that its people declared, and prove it. The database is in the backup that is taken before."""
-    return close_loop(work, diagnosis, plan)
+    if found is not None:
+        return close_loop(found)
+    return repair(told("DATABASE", app, seen, kind, table=table))

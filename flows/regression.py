@@ -3,14 +3,19 @@
 from typing import Annotated
 
 from prefect import flow, runtime
-from pydantic import Field
 
 from autoloop.core.regression import Regression
 from autoloop.core.work import Work
+from flows.forms import Apps, field
 from tasks.regression import try_cases
 from tasks.target import ledger
 
-Rounds = Annotated[int, Field(ge=1, le=50)]
+Rounds = Annotated[
+    int, field("Rounds", "So often each case is run; the median of its times counts.", ge=1, le=50)
+]
+Accept = Annotated[
+    bool, field("Slower is the new normal", "Keep this run as the good one also if it is slower.")
+]
 
 
 def run_name() -> str:
@@ -20,17 +25,9 @@ def run_name() -> str:
 
 
 @flow(name="regression", flow_run_name=run_name, persist_result=True, result_serializer="json")
-def regression(
-    apps: list[str] | None = None, rounds: Rounds = 3, accept: bool = False
-) -> Regression:
+def regression(apps: Apps = None, rounds: Rounds = 3, accept: Accept = False) -> Regression:
     """Run every case of applications from their hosts, several times, and compare with the last
-    run in which all was well: what fails now, what works again, what has become slower.
-
-    Args:
-        apps: their names; empty tests every application under care.
-        rounds: how often each case is run; the median of its times counts.
-        accept: keep this run as the good one also if it is slower than the last, if all pass.
-    """
+    run in which all was well: what fails now, what works again, what has become slower."""
     chosen = apps or list(ledger().apps())
     for app in chosen:
         ledger().check_app(app)

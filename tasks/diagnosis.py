@@ -29,4 +29,4 @@ def _hypotheses(work: Work) -> tuple[Cause, ...]:
         return ()
     told = incident.fields
     said = text_engine().read(incident.text)
-    return of_type(said, told.get("type", ""), told.get("username", ""))
+    return of_type(said, told.get("type", ""), told)

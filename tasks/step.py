@@ -11,12 +11,17 @@ from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 from prefect import task
+from prefect.client.schemas.objects import State
 from prefect.context import TaskRunContext
 from prefect.tasks import Task
 from pydantic import BaseModel
 
+from autoloop.core.errors import BadRequest, BadSpec, NotFound, NotSettled
 from autoloop.core.incident import digest
 from autoloop.core.work import Work
+
+REFUSED = (BadRequest, NotFound, NotSettled, BadSpec)
+"""What was asked for cannot be; that does not pass."""
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -52,6 +57,7 @@ def step(
             name=name.replace("_", " "),
             retries=retries,
             retry_delay_seconds=[float(2**n) for n in range(retries)],
+            retry_condition_fn=_may_pass,
             timeout_seconds=timeout_s,
             persist_result=keep,
             result_serializer="json",
@@ -60,6 +66,11 @@ def step(
         return made(wrapped)
 
     return decorate
+
+
+def _may_pass(_task: Any, _run: Any, state: State[Any]) -> bool:
+    """Whether trying again may help: it does not where something was named wrongly."""
+    return not isinstance(state.data, REFUSED)
 
 
 def _key(context: TaskRunContext, parameters: dict[str, Any]) -> str | None:

@@ -5,12 +5,16 @@ Evidence from the host outranks the text. Where nothing is wrong on the host, th
 or what the text names, which then is only believed so far (`informed`).
 """
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 from autoloop.core.app import AppSpec
 from autoloop.core.case import CaseResult
 from autoloop.core.diagnosis import BENIGN, SEVERITIES, UNKNOWN, Cause, Diagnosis, Evidence, Impact
 from autoloop.core.facts import Facts
 from autoloop.core.probe import Finding, Probe
 from autoloop.core.suspicions import PROBES
+from autoloop.core.taxonomy import BLAMED
 
 UNCONFIRMED = 0.5
 """How much of a text's confidence is left when the host is broken and shows nothing that agrees."""
@@ -87,11 +91,14 @@ def informed(diagnosis: Diagnosis, said: tuple[Cause, ...]) -> Diagnosis:
     return diagnosis.model_copy(update={"causes": tuple(causes)})
 
 
-def of_type(said: tuple[Cause, ...], kind: str, whom: str = "") -> tuple[Cause, ...]:
+def of_type(
+    said: tuple[Cause, ...], kind: str, told: Mapping[str, str] = MappingProxyType({})
+) -> tuple[Cause, ...]:
     """What a text says, with the type (a class or a full name) that was told beside it.
 
     Causes of that type are surer; a full name that the words do not show is a cause of its own.
-    *whom*, where it was told, is the culprit of a login that nobody else is named for.
+    Where no culprit is named, it is what was *told* to blame: the table of a database, the user
+    of a login (`BLAMED`).
     """
     if not kind:
         return said
@@ -102,7 +109,7 @@ def of_type(said: tuple[Cause, ...], kind: str, whom: str = "") -> tuple[Cause, 
         cause.model_copy(
             update={
                 "confidence": round(1 - (1 - cause.confidence) * UNCONFIRMED, 2),
-                "culprit": cause.culprit or (whom if cause.error_class == "LOGIN" else ""),
+                "culprit": cause.culprit or told.get(BLAMED.get(cause.error_class, ""), ""),
                 "evidence": (*cause.evidence, seen),
             }
         )

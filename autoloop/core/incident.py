@@ -15,7 +15,7 @@ from pydantic import Field, ValidationError
 from autoloop.core.app import AppName
 from autoloop.core.errors import BadRequest, NotSettled
 from autoloop.core.redact import harmless
-from autoloop.core.taxonomy import Severity, type_of
+from autoloop.core.taxonomy import BLAMED, Severity, type_of
 from autoloop.core.words import Frozen
 
 Door = Literal["cli", "api", "python", "log", "alert", "webhook"]
@@ -179,11 +179,12 @@ def fingerprint(request: Request) -> str:
     """The same for two reports of the same trouble: numbers, ids and times do not count.
 
     Returns:
-        16 hexadecimal digits over tenant, app, environment, the normalised text and the type.
+        16 hexadecimal digits over tenant, app, environment, the normalised text, the type, and
+        what is to blame.
     """
     text = " ".join(_VARYING.sub("#", request.text).lower().split())
-    kind = (request.fields["type"],) if "type" in request.fields else ()
-    return digest(request.tenant, request.app, request.environment, text, *kind)
+    told = [request.fields[key] for key in ("type", *BLAMED.values()) if request.fields.get(key)]
+    return digest(request.tenant, request.app, request.environment, text, *told)
 
 
 def digest(*parts: str) -> str:

@@ -97,6 +97,17 @@ KINDS = MappingProxyType(
     }
 )
 
+BLAMED = MappingProxyType(
+    {
+        "DATABASE": "table",
+        "CODE": "file",
+        "CONFIG": "setting",
+        "SERVICE": "component",
+        "LOGIN": "username",
+    }
+)
+"""The field of a report that names what is to blame, for each class."""
+
 _ENDINGS = MappingProxyType(
     {
         "NONE.benign": _kind("P2", "nothing is wrong", "没有错误"),
@@ -109,6 +120,11 @@ def meaning(name: str) -> Words:
     """What the error called *name* means, in both languages."""
     found = KINDS.get(name) or _ENDINGS.get(name)
     return found.words if found else Words(en=name, zh=name)
+
+
+def kinds_of(error_class: str) -> tuple[str, ...]:
+    """The subtypes of a class, without the class."""
+    return tuple(n.partition(".")[2] for n in KINDS if n.startswith(f"{error_class}."))
 
 
 def default_severity(name: str) -> Severity:

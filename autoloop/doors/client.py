@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import fcntl
 import getpass
 import json
 import os
@@ -149,12 +150,14 @@ def unregister(app: str) -> dict[str, Any]:
 
 
 async def _renew(book: Ledger) -> None:
+    """Forms and schedules name the applications under care; whoever is last has seen them all."""
     from prefect.client.orchestration import get_client
 
     deployments = __import__("importlib").import_module("autoloop.platform.deployments")
-    async with get_client() as client:
-        row = next(r for r in deployments.declared() if r["name"] == "health")
-        await deployments.register_one(client, row, deployments.health_schedules(book.apps()))
+    with (settings().home / "renew.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        async with get_client() as client:
+            await deployments.register(client, book.apps())
 
 
 def run(deployment: str, parameters: dict[str, Any], wait_s: float = WAIT_S) -> Any:

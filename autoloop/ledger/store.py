@@ -275,16 +275,35 @@ class Ledger:
         """
         with self._transaction() as session:
             row = self._get(session, number)
-            if row.state != to:
-                check_move(number, State(row.state), to)
-                session.add(
-                    TransitionRow(incident=number, at=now(), state=to, reason=redact(reason))
-                )
-                row.state = to
-                row.ended = now() if to in ENDED else ""
+            self._move(session, row, to, reason)
             for name, value in kept.items():
                 setattr(row, name, value)
             return self._read(row)
+
+    def take_up(self, number: str, run: str) -> Incident:
+        """Begin the work of a flow run on an incident; only one at a time may.
+
+        Raises:
+            NotSettled: another run works on it, or it has ended.
+        """
+        with self._transaction() as session:
+            row = self._get(session, number)
+            if row.flow_run not in ("", run) and row.state not in ENDED:
+                what = f"run {row.flow_run} works on it already, and counts this report too"
+                raise NotSettled(f"incident {number}", what, f"autoloop report {number}")
+            self._move(session, row, State.DIAGNOSING, "a run has taken it up")
+            row.flow_run = run
+            return self._read(row)
+
+    @staticmethod
+    def _move(session: Connection, row: IncidentRow, to: State, reason: str) -> None:
+        if row.state == to:
+            return
+        check_move(row.id, State(row.state), to)
+        step = TransitionRow(incident=row.id, at=now(), state=to, reason=redact(reason))
+        session.add(step)
+        row.state = to
+        row.ended = now() if to in ENDED else ""
 
     def note(self, number: str, reason: str) -> None:
         """Write a line into an incident's timeline without moving it; once."""

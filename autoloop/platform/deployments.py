@@ -1,15 +1,21 @@
-"""What the server must know before work starts: block types, deployments, schedules."""
+"""What the server must know before work starts: block types, deployments, forms, schedules."""
 
 from datetime import timedelta
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import yaml
 from prefect.client.orchestration import PrefectClient
-from prefect.client.schemas.actions import DeploymentScheduleCreate
-from prefect.client.schemas.schedules import IntervalSchedule
+from prefect.client.schemas.actions import DeploymentScheduleCreate, DeploymentUpdate
+from prefect.client.schemas.schedules import CronSchedule, IntervalSchedule
 from prefect.flows import Flow, load_flow_from_entrypoint
+
+from autoloop.platform.forms import form
+
+Apps = dict[str, dict[str, Any]]
+"""What the ledger knows of each application under care, by name."""
 
 
 def declared() -> list[dict[str, Any]]:
@@ -24,12 +30,23 @@ def declared() -> list[dict[str, Any]]:
     return rows
 
 
-async def register(client: PrefectClient, apps: dict[str, dict[str, Any]]) -> None:
-    """Create or renew every deployment, with the schedules of health."""
+def flow_of(row: dict[str, Any]) -> Flow[..., Any]:
+    """The flow that a deployment runs."""
+    flow: Flow[..., Any] = load_flow_from_entrypoint(row["entrypoint"])
+    return flow
+
+
+async def register(client: PrefectClient, apps: Apps) -> None:
+    """Create or renew every deployment and its form. What people have scheduled in the UI stays,
+    but for health, whose schedules are made of the intervals of *apps*."""
     await register_blocks()
+    known = await registered(client)
     for row in declared():
-        schedules = health_schedules(apps) if row["name"] == "health" else []
-        await register_one(client, row, schedules)
+        if row["name"] == "health" or row["name"] not in known:
+            await create_one(client, row, apps)
+        else:
+            said = _said(row, flow_of(row), apps)
+            await client.update_deployment(known[row["name"]], DeploymentUpdate(**said))
 
 
 async def register_blocks() -> None:
@@ -41,29 +58,56 @@ async def register_blocks() -> None:
         await block.aregister_type_and_schema()
 
 
-async def register_one(
-    client: PrefectClient, row: dict[str, Any], schedules: list[DeploymentScheduleCreate]
-) -> None:
-    """One deployment. The same name again renews it; its runs and history stay."""
-    flow: Flow[..., Any] = load_flow_from_entrypoint(row["entrypoint"])
-    from prefect.utilities.callables import parameter_schema
+async def registered(client: PrefectClient) -> dict[str, UUID]:
+    """The deployments that the server has already; flow and deployment share their name."""
+    names = {row["name"] for row in declared()}
+    flows = {flow.id: flow.name for flow in await client.read_flows() if flow.name in names}
+    return {
+        one.name: one.id
+        for one in await client.read_deployments()
+        if flows.get(one.flow_id) == one.name
+    }
 
-    flow_id = await client.create_flow(flow)
+
+async def create_one(client: PrefectClient, row: dict[str, Any], apps: Apps) -> None:
+    """A deployment with the schedules that are declared for it; it loses those that it had."""
+    flow = flow_of(row)
     await client.create_deployment(
-        flow_id=flow_id,
+        flow_id=await client.create_flow(flow),
         name=row["name"],
-        entrypoint=row["entrypoint"],
-        description=row.get("description") or flow.description,
-        tags=row.get("tags", []),
-        work_pool_name=row["work_pool"]["name"],
-        parameter_openapi_schema=parameter_schema(flow).model_dump_for_openapi(),
-        enforce_parameter_schema=True,
-        schedules=schedules,
+        schedules=health_schedules(apps) if row["name"] == "health" else schedules_of(row),
         paused=False,
+        **_said(row, flow, apps),
     )
 
 
-def health_schedules(apps: dict[str, dict[str, Any]]) -> list[DeploymentScheduleCreate]:
+def _said(row: dict[str, Any], flow: Flow[..., Any], apps: Apps) -> dict[str, Any]:
+    return {
+        "entrypoint": row["entrypoint"],
+        "description": row.get("description") or flow.description,
+        "tags": row.get("tags", []),
+        "work_pool_name": row["work_pool"]["name"],
+        "parameter_openapi_schema": form(flow, apps),
+        "enforce_parameter_schema": row.get("enforce_parameter_schema", True),
+    }
+
+
+def schedules_of(row: dict[str, Any]) -> list[DeploymentScheduleCreate]:
+    """The schedules that ``prefect.yaml`` declares for a deployment: by cron, or by interval."""
+    return [
+        DeploymentScheduleCreate(
+            schedule=CronSchedule(cron=one["cron"], timezone=one.get("timezone", "UTC"))
+            if "cron" in one
+            else IntervalSchedule(interval=timedelta(seconds=one["interval"])),
+            parameters=one.get("parameters", {}),
+            slug=one["slug"],
+            active=one.get("active", True),
+        )
+        for one in row.get("schedules", [])
+    ]
+
+
+def health_schedules(apps: Apps) -> list[DeploymentScheduleCreate]:
     """One schedule for all applications that are looked at equally often."""
     by_interval: dict[float, list[str]] = {}
     for name, about in apps.items():

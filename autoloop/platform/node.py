@@ -23,7 +23,7 @@ from autoloop.worker.transport import make_clients_quick
 from autoloop.worker.warm import work
 
 log = logging.getLogger("autoloop.node")
-PRELOAD = ("flows.remediate", "flows.health", "flows.deploy", "flows.rollback", "flows.adopt")
+PRELOAD = ("flows",)
 
 
 def read_token(home: Path) -> str:

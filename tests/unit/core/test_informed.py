@@ -78,7 +78,7 @@ def test_a_guess_is_not_worth_naming() -> None:
 def test_a_type_that_was_told_makes_what_the_words_say_surer() -> None:
     """And puts it first; the user it is about is the culprit of a login."""
     words = (*said("SERVICE.timeout", 0.8), Cause(name="LOGIN.wrong_password", confidence=0.5))
-    found = of_type(words, "LOGIN", "admin")
+    found = of_type(words, "LOGIN", {"username": "admin", "table": "users"})
     assert [c.name for c in found] == ["LOGIN.wrong_password", "SERVICE.timeout"]
     assert (found[0].confidence, found[0].culprit) == (0.75, "admin")
     assert found[0].evidence[-1] == Evidence(source="reported type", excerpt="LOGIN")
