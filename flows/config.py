@@ -3,7 +3,7 @@
 from prefect import flow
 
 from autoloop.core.report import Report
-from autoloop.core.told import told
+from autoloop.core.told import UNKNOWN_KIND, told
 from flows.forms import App, ConfigTrouble, Handed, Seen, Setting
 from flows.loop import close_loop, repair, run_name
 
@@ -12,7 +12,7 @@ from flows.loop import close_loop, repair, run_name
 def config(
     app: App,
     seen: Seen = "",
-    kind: ConfigTrouble = None,
+    kind: ConfigTrouble = UNKNOWN_KIND,
     setting: Setting = "",
     found: Handed = None,
 ) -> Report:

@@ -3,14 +3,18 @@
 from prefect import flow
 
 from autoloop.core.report import Report
-from autoloop.core.told import told
+from autoloop.core.told import UNKNOWN_KIND, told
 from flows.forms import App, DatabaseTrouble, Handed, Seen, Table
 from flows.loop import close_loop, repair, run_name
 
 
 @flow(name="database", flow_run_name=run_name, persist_result=True, result_serializer="json")
 def database(
-    app: App, seen: Seen = "", kind: DatabaseTrouble = None, table: Table = "", found: Handed = None
+    app: App,
+    seen: Seen = "",
+    kind: DatabaseTrouble = UNKNOWN_KIND,
+    table: Table = "",
+    found: Handed = None,
 ) -> Report:
     """The schema is behind, or a row that the application itself needs is gone: run the procedure
     that its people declared, and prove it. The database is in the backup that is taken before."""

@@ -6,8 +6,9 @@ from pydantic import Field, JsonValue
 from pydantic.json_schema import SkipJsonSchema
 
 from autoloop.core.diagnosis import Diagnosis
-from autoloop.core.kinds import CodeKind, ConfigKind, DatabaseKind, LoginKind, ServiceKind
 from autoloop.core.plan import Plan
+from autoloop.core.taxonomy import kinds_of
+from autoloop.core.told import UNKNOWN_KIND
 from autoloop.core.words import Frozen
 from autoloop.core.work import Work
 
@@ -15,9 +16,11 @@ APP_FIELDS = ("app", "apps")
 """Parameters that name applications: a running platform offers those under care."""
 
 
-def field(title: str, description: str, **limits: Any) -> Any:
+def field(title: str, description: str, enum: list[str] | None = None, **limits: Any) -> Any:
     """A field of a form. Prefect titles and describes it from the code, unless the schema does."""
     shown: dict[str, JsonValue] = {"title": title, "description": description}
+    if enum:
+        shown["enum"] = list[JsonValue](enum)
     return Field(json_schema_extra=shown, **limits)
 
 
@@ -37,7 +40,7 @@ Incident = SkipJsonSchema[str]
 
 App = Annotated[str, field("Application", "The application, by the name it was registered with.")]
 Apps = Annotated[
-    list[str] | None, field("Applications", "Their names. Empty: every application under care.")
+    tuple[str, ...], field("Applications", "Their names. None: every application under care.")
 ]
 PlanOnly = Annotated[bool, field("Only compare", "Say what would change, and change nothing.")]
 Seen = Annotated[
@@ -48,12 +51,18 @@ Seen = Annotated[
     ),
 ]
 
-_KIND = "If you know it. What the host shows outranks it."
-DatabaseTrouble = Annotated[DatabaseKind | None, field("Kind of trouble", _KIND)]
-CodeTrouble = Annotated[CodeKind | None, field("Kind of trouble", _KIND)]
-ConfigTrouble = Annotated[ConfigKind | None, field("Kind of trouble", _KIND)]
-ServiceTrouble = Annotated[ServiceKind | None, field("Kind of trouble", _KIND)]
-LoginTrouble = Annotated[LoginKind | None, field("Kind of trouble", _KIND)]
+
+def kind_of(error_class: str) -> Any:
+    """The field for a kind of one class; a person need not know it."""
+    what = "If you know it. What the host shows outranks it."
+    return field("Kind of trouble", what, enum=[UNKNOWN_KIND, *kinds_of(error_class)])
+
+
+DatabaseTrouble = Annotated[str, kind_of("DATABASE")]
+CodeTrouble = Annotated[str, kind_of("CODE")]
+ConfigTrouble = Annotated[str, kind_of("CONFIG")]
+ServiceTrouble = Annotated[str, kind_of("SERVICE")]
+LoginTrouble = Annotated[str, kind_of("LOGIN")]
 
 Table = Annotated[
     str, field("Table", "The table, or table.column, that is in trouble.", max_length=120)

@@ -15,8 +15,8 @@ def run_name() -> str:
 
 
 @flow(name="health", flow_run_name=run_name, persist_result=True, result_serializer="json")
-def health(apps: Apps = None) -> list[HealthResult]:
+def health(apps: Apps = ()) -> list[HealthResult]:
     """Look at applications as their users do. What stays wrong over several looks becomes an
     incident, and the platform starts its repair at once. Changes nothing while all is well."""
     work = Work(id=f"h-{runtime.flow_run.id}", app="all")
-    return check_applications(work, apps or list(ledger().apps()))
+    return check_applications(work, list(apps or ledger().apps()))

@@ -3,7 +3,7 @@
 from prefect import flow
 
 from autoloop.core.report import Report
-from autoloop.core.told import told
+from autoloop.core.told import UNKNOWN_KIND, told
 from flows.forms import App, Handed, LoginTrouble, Seen, Username
 from flows.loop import close_loop, repair, run_name
 
@@ -12,7 +12,7 @@ from flows.loop import close_loop, repair, run_name
 def login(
     app: App,
     seen: Seen = "",
-    kind: LoginTrouble = None,
+    kind: LoginTrouble = UNKNOWN_KIND,
     username: Username = "",
     found: Handed = None,
 ) -> Report:

@@ -9,9 +9,9 @@ from prefect.flow_runs import suspend_flow_run
 
 from autoloop.core.diagnosis import Diagnosis
 from autoloop.core.errors import AutoloopError
-from autoloop.core.kinds import KINDS
 from autoloop.core.plan import Plan, without_approval
 from autoloop.core.report import Report, Settled
+from autoloop.core.taxonomy import CLASSES
 from autoloop.core.told import Told
 from autoloop.core.work import Work
 from flows.forms import Found
@@ -56,7 +56,7 @@ def hand_over(found: Found) -> Report:
 def flow_of(diagnosis: Diagnosis) -> Flow[..., Any] | None:
     """The flow of the class that the host shows; there is none where that is not known."""
     name = diagnosis.top.error_class
-    if name not in KINDS:
+    if name not in CLASSES:
         return None
     flow: Flow[..., Any] = getattr(import_module(f"flows.{name.lower()}"), name.lower())
     return flow

@@ -25,10 +25,10 @@ def run_name() -> str:
 
 
 @flow(name="regression", flow_run_name=run_name, persist_result=True, result_serializer="json")
-def regression(apps: Apps = None, rounds: Rounds = 3, accept: Accept = False) -> Regression:
+def regression(apps: Apps = (), rounds: Rounds = 3, accept: Accept = False) -> Regression:
     """Run every case of applications from their hosts, several times, and compare with the last
     run in which all was well: what fails now, what works again, what has become slower."""
-    chosen = apps or list(ledger().apps())
+    chosen = list(apps or ledger().apps())
     for app in chosen:
         ledger().check_app(app)
     works = [Work(id=f"t-{runtime.flow_run.id}/{app}", app=app) for app in chosen]

@@ -3,7 +3,7 @@
 from prefect import flow
 
 from autoloop.core.report import Report
-from autoloop.core.told import told
+from autoloop.core.told import UNKNOWN_KIND, told
 from flows.forms import App, Component, Handed, Seen, ServiceTrouble
 from flows.loop import close_loop, repair, run_name
 
@@ -12,7 +12,7 @@ from flows.loop import close_loop, repair, run_name
 def service(
     app: App,
     seen: Seen = "",
-    kind: ServiceTrouble = None,
+    kind: ServiceTrouble = UNKNOWN_KIND,
     component: Component = "",
     found: Handed = None,
 ) -> Report:

@@ -46,6 +46,8 @@ def check_applications(work: Work, apps: list[str]) -> list[HealthResult]:
 
 def check(work: Work) -> HealthResult:
     """One application: skipped while it is being repaired, or while an earlier look still runs."""
+    if work.app not in ledger().apps():
+        return HealthResult(app=work.app, well=False, skipped="is not under care")
     began = time.time()
     with alone("health", work.app) as first:
         if not first:

@@ -15,14 +15,5 @@ def form(flow: Flow[..., Any], apps: Iterable[str]) -> dict[str, Any]:
     names = sorted(apps)
     for key, asked in schema["properties"].items():
         if names and key in APP_FIELDS:
-            _text(asked)["enum"] = names
+            asked.get("items", asked)["enum"] = names
     return schema
-
-
-def _text(asked: dict[str, Any]) -> dict[str, Any]:
-    """Where the name stands: the field itself, or the item of a list that may be left out."""
-    for each in asked.get("anyOf", ()):
-        if each.get("type") == "array":
-            inner: dict[str, Any] = each["items"]
-            return inner
-    return asked

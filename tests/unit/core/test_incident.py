@@ -48,6 +48,18 @@ def test_application_and_tenant_count() -> None:
     assert len(whole) == 4
 
 
+def test_what_a_form_was_filled_with_counts() -> None:
+    """Two forms without words are the same trouble only when they say the same."""
+    fields: list[dict[str, str]] = [
+        {},
+        {"type": "login"},
+        {"type": "LOGIN"},
+        {"type": "LOGIN", "username": "lan"},
+        {"type": "LOGIN", "username": "lan", "request": "77"},
+    ]
+    assert len({fingerprint(request_of("shop", "", fields=each)) for each in fields}) == 3
+
+
 @given(st.text(), st.text(), st.text(), st.text())
 def test_borders_of_a_digest_count(a: str, b: str, c: str, d: str) -> None:
     """Two lists of parts have one digest only when they are one."""

@@ -157,6 +157,17 @@ def test_waiting_and_worked_on_are_told_apart(book: Ledger) -> None:
     assert [i.id for i in book.worked_on()] == [two.id]
 
 
+def test_one_run_at_a_time_works_on_an_incident(book: Ledger) -> None:
+    """The same run may come again; another is told which one works; after the end it may."""
+    incident, _ = book.open_incident(request_of("shop", "x"))
+    for _ in range(2):
+        assert book.take_up(incident.id, "one").state == State.DIAGNOSING
+    with pytest.raises(NotSettled, match="run one works on it already"):
+        book.take_up(incident.id, "two")
+    book.move(incident.id, State.ASKED, "x")
+    assert book.take_up(incident.id, "two").flow_run == "two"
+
+
 def test_what_does_not_exist_is_not_found(book: Ledger) -> None:
     """With a next step."""
     for ask in (book.incident, book.record, book.check_app, book.forget_app):
