@@ -10,7 +10,11 @@ from flows.loop import close_loop, repair, run_name
 
 @flow(name="code", flow_run_name=run_name, persist_result=True, result_serializer="json")
 def code(
-    app: App, seen: Seen = "", kind: CodeTrouble = UNKNOWN_KIND, file: File = "", found: Handed = None
+    app: App,
+    seen: Seen = "",
+    kind: CodeTrouble = UNKNOWN_KIND,
+    file: File = "",
+    found: Handed = None,
 ) -> Report:
     """Code was changed by hand since it was last proved good, or lacks a package that it declares:
     put just those files back, or run the declared installation, restart, prove it by the app's
