@@ -4,7 +4,7 @@ from autoloop.core.diagnose import informed, of_type
 from autoloop.core.diagnosis import Cause, Diagnosis
 from autoloop.core.reading import text_engine
 from autoloop.core.work import Work
-from tasks.look import look_often
+from tasks.look import Look, keep_look, look_at, look_often
 from tasks.step import step
 from tasks.target import ledger, session_of, spec_of
 
@@ -16,10 +16,21 @@ def diagnose_target(work: Work) -> Diagnosis:
     A trouble that goes away while it is looked at is none: the last look decides. What was said
     of the trouble ranks what is found.
     """
-    look = look_often(spec_of(work), session_of(work))
+    look = _look(work)
+    keep_look(work, look)
     found = informed(look.diagnosis, _hypotheses(work))
     ledger().note(work.id, f"diagnosis: {found.top.name} {found.top.culprit}")
     return found
+
+
+def _look(work: Work) -> Look:
+    """Once, if that agrees with what the health check has just seen as often as it had to."""
+    incident = ledger().incident(work.id)
+    if incident.source == "health":
+        look = look_at(spec_of(work), session_of(work), "at once")
+        if not look.well and f" {look.diagnosis.top.name} " in incident.text:
+            return look
+    return look_often(spec_of(work), session_of(work))
 
 
 def _hypotheses(work: Work) -> tuple[Cause, ...]:

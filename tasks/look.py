@@ -3,6 +3,7 @@
 import json
 import time
 from datetime import UTC, datetime
+from typing import Literal
 
 import httpx
 
@@ -13,9 +14,16 @@ from autoloop.core.diagnosis import Diagnosis
 from autoloop.core.facts import Facts, closer, closer_reads_for, facts_from, reads_for
 from autoloop.core.target import Observer, Read
 from autoloop.core.words import Frozen
+from autoloop.core.work import Work
 
 BODY_LIMIT = 1 << 20
 """Bytes of an answer that a case looks at, from the host and from the platform."""
+
+Closely = Literal["if unwell", "at once", "no"]
+"""When the second batch is asked: only if something is wrong, with the first one, or not."""
+
+FRESH_S = 15.0
+_seen: dict[str, tuple[float, "Look"]] = {}
 
 
 class Look(Frozen):
@@ -85,30 +93,40 @@ def _text(data: bytes, charset: str) -> str:
         return data.decode("utf-8", "replace")
 
 
-def look_at(spec: AppSpec, host: Observer) -> Look:
+def look_at(spec: AppSpec, host: Observer, closely: Closely = "if unwell") -> Look:
     """Look once: a round trip for the facts, one for each case, one more if something is wrong."""
-    facts = facts_from(spec, host.observe(reads_for(spec), deadline_s=60))
+    reads = reads_for(spec)
+    more = closer_reads_for(spec) if closely == "at once" else ()
+    answers = host.observe((*reads, *more), deadline_s=120 if more else 60)
+    facts = facts_from(spec, answers[: len(reads)])
     asked = repeatable(spec.cases)
     if facts.health.status == 0:  # nobody answers: the other cases would only wait for it too
         cases = tuple(judge(case, facts.health) for case in asked)
     else:
         cases = run_cases(asked, HostCases(host))
     failing = tuple(result.name for result in cases if not result.passed)
-    if failing or not all(facts.serves(part) for part in spec.components):
+    unwell = bool(failing) or not all(facts.serves(part) for part in spec.components)
+    if unwell and closely == "if unwell":
         facts = closer(spec, facts, host.observe(closer_reads_for(spec), deadline_s=120))
+    elif unwell and more:
+        facts = closer(spec, facts, answers[len(reads) :])
     facts = facts.model_copy(update={"failing": failing})
     at = datetime.now(UTC).isoformat(timespec="milliseconds")
     return Look(facts=facts, cases=cases, diagnosis=diagnose(spec, facts, cases, at))
 
 
 def look_often(spec: AppSpec, host: Observer) -> Look:
-    """Look; when something is wrong look again a few times, so that a blip is none."""
-    look = look_at(spec, host)
-    for _ in range(spec.health.confirm - 1):
+    """Look; when something is wrong look again a few times, so that a blip is none.
+
+    The last look decides, so it alone looks closely.
+    """
+    often = spec.health.confirm
+    look = look_at(spec, host, "no" if often > 1 else "if unwell")
+    for number in range(2, often + 1):
         if look.well:
             break
         time.sleep(spec.health.confirm_gap_s)
-        look = look_at(spec, host)
+        look = look_at(spec, host, "at once" if number == often else "no")
     return look
 
 
@@ -116,10 +134,27 @@ def look_until_well(spec: AppSpec, host: Observer, seconds: float) -> Look:
     """Look until all is well, for at most *seconds*; the last look."""
     end = time.monotonic() + seconds
     while True:
-        look = look_at(spec, host)
-        if look.well or time.monotonic() > end:
+        look = look_at(spec, host, "no")
+        if look.well:
             return look
+        if time.monotonic() > end:
+            return look_at(spec, host)
         time.sleep(0.3)
+
+
+def keep_look(work: Work, look: Look) -> None:
+    """Keep *look* for the next step of the same run."""
+    _seen[work.id] = (time.monotonic(), look)
+
+
+def last_look(work: Work, spec: AppSpec, host: Observer) -> Look:
+    """The look that was kept, once, if it is some seconds old at most; else a new one.
+
+    Whatever is done on its word says what it saw, and is refused when that is so no more.
+    """
+    at, look = _seen.pop(work.id, (0.0, None))
+    fresh = look is not None and time.monotonic() - at < FRESH_S
+    return look if look is not None and fresh else look_at(spec, host)
 
 
 def _ms(began: float) -> float:

@@ -10,7 +10,7 @@ from autoloop.core.plan import Plan, make_plan, same_work, without_approval
 from autoloop.core.remedy import Context, Proposal, Refusal
 from autoloop.core.words import Words
 from autoloop.core.work import Work
-from tasks.look import look_at
+from tasks.look import last_look
 from tasks.remedies import for_cause
 from tasks.step import step
 from tasks.target import ledger, session_of, spec_of
@@ -70,7 +70,7 @@ def _planned(work: Work, diagnosis: Diagnosis) -> Plan:
     if worn_out is not None:
         offers.append(worn_out)
     elif not diagnosis.benign and diagnosis.top.component:
-        facts = look_at(spec, host).facts
+        facts = last_look(work, spec, host).facts
         for cause in diagnosis.causes:
             context = Context(spec=spec, facts=facts, cause=cause)
             asked = [r.propose(context, host) for r in for_cause(cause.name)]

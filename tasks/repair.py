@@ -49,9 +49,21 @@ def apply_remedy(work: Work, diagnosis: Diagnosis, plan: Plan, backup: Backup) -
 
 
 def _send_contents(work: Work, diagnosis: Diagnosis, proposal: Proposal) -> None:
-    first = work.op("0")
+    """Send what the host's store lacks of it; most contents have been there since all was well."""
     session, spec = session_of(work), spec_of(work)
-    if session.outcome(first).outcome != "not done":
+    wanted = [
+        change.after.sha256
+        for planned in proposal.actions
+        if isinstance(planned.action, ChangeFiles)
+        for change in planned.action.changes
+        if change.after.kind == "file"
+    ]
+    asked = [
+        Read(op="outcome", args={"op": work.op("0")}),
+        Read(op="missing", args={"objects": wanted}),
+    ]
+    first, missing = session.observe(asked)
+    if first.value["outcome"] != "not done" or not missing.value:
         return
     facts = look_at(spec, session).facts
     remedy = next(r for r in library() if r.name == proposal.remedy)

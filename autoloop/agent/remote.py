@@ -40,6 +40,8 @@ SILENCE_S = 120  # without a word from the client for so long, the agent ends
 ANSWER_LIMIT = 48 << 20  # below what the client takes for one head
 KEPT_OPERATIONS = 500
 LOCKED_DATABASE_S = 20  # for so long a backup waits for a writer that does not let go
+WAITING = ("run", "http")  # reads that mostly wait for others: those of a batch do so together
+AT_ONCE = 8
 
 LIBC = ctypes.CDLL(None, use_errno=True)  # loaded before any fork
 RUNNING = set()  # leaders of the process groups that this agent has started
@@ -1318,7 +1320,7 @@ class Agent:
         if self.worker is None:
             raise Refusal("AgentRefused", op, "the first call must be 'hello'", "say hello")
         if op == "batch":
-            return [self.read_one(read, cancel) for read in args["reads"]]
+            return self.read_all(args["reads"], cancel)
         if op == "put":
             return self.put(args, body)
         if op in ("lock", "unlock", "do", "revert", "commit", "mark_good"):
@@ -1335,10 +1337,32 @@ class Agent:
         root = self.open_store(args.get("state_dir", ""))
         return dict(read_facts({}), protocol=max(common), state_dir=root)
 
+    def read_all(self, reads, cancel):
+        """The answers, in the order of the reads. What waits for others waits at the same time."""
+        answers = [None] * len(reads)
+        waiting = [n for n, read in enumerate(reads) if read.get("op") in WAITING]
+        others = [n for n in range(len(reads)) if n not in waiting]
+        left = iter(waiting)
+
+        def answer_next(numbers):
+            for n in numbers:
+                answers[n] = self.read_one(reads[n], cancel)
+
+        threads = [
+            threading.Thread(target=answer_next, args=(left,), daemon=True)
+            for _ in waiting[:AT_ONCE]
+        ]
+        for thread in threads:
+            thread.start()
+        answer_next(others)
+        for thread in threads:
+            thread.join()
+        return answers
+
     def read_one(self, read, cancel):
-        reader = self.reads.get(read["op"])
+        reader = self.reads.get(read.get("op"))
         if reader is None:
-            return {"ok": False, "error": "no read is called '%s'" % read["op"]}
+            return {"ok": False, "error": "no read is called '%s'" % read.get("op")}
         if cancel.is_set():
             return {"ok": False, "error": "the call was cancelled"}
         try:

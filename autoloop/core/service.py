@@ -54,6 +54,10 @@ class ServiceManager(Protocol):
         """Make it startable again after it has given up; None where a start does that."""
         ...
 
+    def wake(self, unit: str) -> RunCommand:
+        """Let processes go on that stand still: asleep they would not even end."""
+        ...
+
     def logs(self, unit: str, lines: int) -> Read | None:
         """The newest *lines* of its log; None where the manager keeps none."""
         ...
@@ -121,6 +125,11 @@ class Systemd:
         argv = ("systemctl", "reset-failed", unit)
         return RunCommand(argv=argv, idempotent=True, ok_codes=(0, 1))
 
+    def wake(self, unit: str) -> RunCommand:
+        """Exit code 1 is "no process": there is nobody to wake."""
+        argv = ("systemctl", "kill", "--signal=CONT", unit)
+        return RunCommand(argv=argv, idempotent=True, ok_codes=(0, 1))
+
     def logs(self, unit: str, lines: int) -> Read | None:
         argv = ["journalctl", "-q", "--no-pager", "-o", "short-iso", "-n", str(lines), "-u", unit]
         return Read(op="run", args={"argv": argv})
@@ -177,6 +186,10 @@ class Supervisord:
 
     def clear(self, unit: str) -> RunCommand | None:  # noqa: ARG002 - a start clears FATAL
         return None
+
+    def wake(self, unit: str) -> RunCommand:
+        argv = (*self.command, "signal", "CONT", unit)
+        return RunCommand(argv=argv, idempotent=True, ok_codes=(0, 1, 2, 7))
 
     def logs(self, unit: str, lines: int) -> Read | None:  # noqa: ARG002 - logs are files there
         return None

@@ -29,7 +29,10 @@ class RestartService:
                 en=f"{part.unit} runs as process {state.pid} and does not answer",
                 zh=f"{part.unit}（进程 {state.pid}）在运行但没有响应",
             ),
-            actions=(PlannedAction(action=part.service().restart(part.unit)),),
+            actions=(
+                PlannedAction(action=part.service().wake(part.unit)),
+                PlannedAction(action=part.service().restart(part.unit)),
+            ),
             effects=(Effect(kind="unit", subject=part.unit, before="running", after="running"),),
             risk="low",
         )

@@ -60,6 +60,18 @@ def test_a_read_that_fails_says_why_and_spoils_nothing(see: Sight) -> None:
     assert answers[2].value["host"]
 
 
+def test_reads_that_wait_do_so_together(see: Sight, tmp_path: Path) -> None:
+    """Each of these programs ends only once all of them run; answers stay in order."""
+    here = [str(tmp_path / str(n)) for n in range(4)]
+    script = "touch $0; until [ -e $1 -a -e $2 -a -e $3 -a -e $4 ]; do sleep 0.01; done; echo $0"
+    runs = [Read(op="run", args={"argv": ["sh", "-c", script, me, *here]}) for me in here]
+    facts, broken = Read(op="facts"), Read(op="run", args={})
+    answers = see([runs[0], facts, runs[1], broken, runs[2], runs[3]])
+    assert [a.ok for a in answers] == [True, True, True, False, True, True]
+    assert [answers[n].value["out"].strip() for n in (0, 2, 4, 5)] == here
+    assert answers[1].value["host"]
+
+
 @pytest.mark.parametrize(
     ("argv", "code", "out"),
     [(["echo", "新"], 0, "新\n"), (["sh", "-c", "exit 3"], 3, ""), (["/no/such"], 127, "")],

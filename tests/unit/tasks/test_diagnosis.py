@@ -29,9 +29,41 @@ def test_the_words_of_an_incident(monkeypatch: pytest.MonkeyPatch, source: str, 
     monkeypatch.setattr(step, "ledger", lambda: book)
     monkeypatch.setattr(step, "spec_of", lambda _: spec)
     monkeypatch.setattr(step, "session_of", lambda _: None)
-    monkeypatch.setattr(
-        step, "look_often", lambda *_: SimpleNamespace(well=False, diagnosis=UNNAMED)
-    )
+    look = SimpleNamespace(well=False, diagnosis=UNNAMED)
+    monkeypatch.setattr(step, "look_often", lambda *_: look)
+    monkeypatch.setattr(step, "look_at", lambda *_: look)
     found = step.diagnose_target.fn(Work(id="i", app="shop"))
     assert found.top.name == name
     assert notes == [f"diagnosis: {found.top.name} {found.top.culprit}"]
+
+
+@pytest.mark.parametrize(
+    ("source", "text", "well", "often"),
+    [
+        ("health", "health check: SERVICE.timeout app.service: waits", False, False),
+        ("health", "health check: SERVICE.service_down app.service: ", False, True),
+        ("health", "health check: SERVICE.timeout app.service: waits", True, True),
+        ("cli", "health check: SERVICE.timeout app.service: waits", False, True),
+    ],
+)
+def test_what_health_has_just_confirmed_is_not_confirmed_again(
+    monkeypatch: pytest.MonkeyPatch, source: str, text: str, well: bool, often: bool
+) -> None:
+    """One look is enough where it agrees with it; anything else is looked at often."""
+    hangs = Diagnosis(causes=(Cause(name="SERVICE.timeout", confidence=0.9),))
+    asked: list[str] = []
+    incident = SimpleNamespace(source=source, text=text)
+
+    def look(kind: str) -> Any:
+        asked.append(kind)
+        return SimpleNamespace(well=well, diagnosis=hangs)
+
+    monkeypatch.setattr(
+        step, "ledger", lambda: SimpleNamespace(incident=lambda _: incident, note=lambda *_: None)
+    )
+    monkeypatch.setattr(step, "spec_of", lambda _: None)
+    monkeypatch.setattr(step, "session_of", lambda _: None)
+    monkeypatch.setattr(step, "look_often", lambda *_: look("often"))
+    monkeypatch.setattr(step, "look_at", lambda *_: look("once"))
+    assert step.diagnose_target.fn(Work(id="i", app="shop")).top.name == "SERVICE.timeout"
+    assert asked[-1] == ("often" if often else "once")

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from autoloop.core.target import Answer, Read
-from tasks.look import look_at, look_until_well
+from autoloop.core.work import Work
+from tasks.look import keep_look, last_look, look_at, look_often, look_until_well
 
 
 class Host:
@@ -56,6 +57,32 @@ def test_a_silent_application_is_asked_once(spec: Any) -> None:
     assert not look.well
     assert [c.why for c in look.cases] == ["no answer: x"]
     assert look.diagnosis.top.name == "SERVICE.service_down"
+
+
+def test_only_the_last_look_looks_closely(spec: Any) -> None:
+    """The looks that confirm a trouble are one batch each; the last one asks all in its batch."""
+    host, health = Host(), spec.health.model_copy(update={"confirm_gap_s": 0})
+    look = look_often(spec.model_copy(update={"health": health}), host)
+    assert [ops.count("http") for ops in host.batches] == [1, 1, 3]
+    assert look.diagnosis.top.name == "SERVICE.service_down"
+    assert set(look.facts.direct) == {"app", "front"}
+
+
+def test_a_well_application_is_looked_at_once(spec: Any) -> None:
+    """One batch for the facts, one for its case."""
+    host = Host(well_after=0)
+    assert look_often(spec, host).well
+    assert len(host.batches) == 2
+
+
+def test_a_look_is_used_once_by_the_next_step_of_its_run(spec: Any) -> None:
+    """And by no other run."""
+    host = Host()
+    work, look = Work(id="i-1", app="shop"), look_at(spec, Host())
+    keep_look(work, look)
+    assert last_look(Work(id="i-2", app="shop"), spec, host) is not look
+    assert last_look(work, spec, host) is look
+    assert last_look(work, spec, host) is not look
 
 
 def test_it_looks_until_all_is_well(spec: Any) -> None:
