@@ -15,7 +15,7 @@ from autoloop.core.taxonomy import CLASSES
 from autoloop.core.told import Told
 from autoloop.core.work import Work
 from flows.forms import Found
-from tasks.backup import take_backup
+from tasks.backup import Backup, take_backup
 from tasks.diagnosis import diagnose_target
 from tasks.incident import open_incident
 from tasks.mail import tell_people
@@ -68,9 +68,11 @@ def close_loop(found: Found) -> Report:
     attempts: list[Settled] = []
     if not plan.empty:
         with writing(work):
-            backup = take_backup(work, diagnosis.top.name)
-            for number in range(1, len(plan.proposals) + 1):
+            backup = Backup.none(work)
+            for number, proposal in enumerate(plan.proposals, 1):
                 attempt = work.next(number)
+                if proposal.backup and not backup.id:
+                    backup = take_backup(work, diagnosis.top.name)
                 applied = apply_remedy(attempt, diagnosis, plan, backup)
                 proof = prove_remedy(attempt, diagnosis, plan, applied)
                 attempts.append(settle(attempt, plan, applied, proof, backup))

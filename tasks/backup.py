@@ -18,6 +18,11 @@ class Backup(Frozen):
     files: int
     bytes: int
 
+    @classmethod
+    def none(cls, work: Work) -> "Backup":
+        """No backup: nothing of the application is changed."""
+        return cls(id="", app=work.app, release="", files=0, bytes=0)
+
 
 def backup_action(spec: AppSpec, reason: str, good: bool = False) -> SaveBackup:
     """Code, configuration and databases of *spec*."""

@@ -31,7 +31,9 @@ class Applied(Frozen):
 def apply_remedy(work: Work, diagnosis: Diagnosis, plan: Plan, backup: Backup) -> Applied:
     """Carry out the actions of this attempt's proposal, each once."""
     proposal, session = plan.proposals[work.attempt - 1], session_of(work)
-    ledger().move(work.id, State.REPAIRING, f"{proposal.remedy}, backup {backup.id}")
+    ledger().move(
+        work.id, State.REPAIRING, f"{proposal.remedy}, backup {backup.id or 'not needed'}"
+    )
     _send_contents(work, diagnosis, proposal)
     operations: list[str] = []
     for number, planned in enumerate(proposal.actions):
@@ -105,8 +107,9 @@ def settle(work: Work, plan: Plan, applied: Applied, proof: Proof, backup: Backu
             if (done := session.commit(op)).outcome in ("reverted", "half"):
                 what = f"was proved, but is '{done.outcome}' on the host"
                 raise OperationFailed(f"operation {op}", what, "look at the host")
-        good = backup_action(spec, f"{work.id}: proved", good=True)
-        session.do(work.op("good"), good)
+        if plan.proposals[work.attempt - 1].backup:
+            good = backup_action(spec, f"{work.id}: proved", good=True)
+            session.do(work.op("good"), good)
         ledger().move(work.id, State.CLOSED, f"{applied.remedy} is proved",
                       outcome=kept.model_dump(mode="json"))  # fmt: skip
         return kept

@@ -16,7 +16,7 @@ import pytest
 from autoloop.agent import remote
 from autoloop.core.app import AppSpec
 from autoloop.core.case import Reply
-from autoloop.core.facts import ComponentFacts, Drift, Facts, Holder, Reached, SettingsDrift
+from autoloop.core.facts import ComponentFacts, Disk, Drift, Facts, Holder, Reached, SettingsDrift
 from autoloop.core.service import ServiceState
 from autoloop.core.target import FileState
 
@@ -307,6 +307,7 @@ def shop(**more: Any) -> AppSpec:
                 "apply": ["shop", "migrate"],
             }
         ],
+        "space": [{"glob": "/srv/shop/old/*", "what": "old exports", "risk": "low"}],
         "cases": [{"name": "health", "url": "http://127.0.0.1/health"}],
     }
     return AppSpec.model_validate({**document, **more})
@@ -338,6 +339,7 @@ class Scenes:
         due: Mapping[str, str] | None = None,
         direct: Mapping[str, Reply] | None = None,
         reach: tuple[Reached, ...] = (),
+        free: int = 10_000_000,
     ) -> Facts:
         """Both run as processes 80 and 8080, which hold their ports."""
         parts = {}
@@ -358,6 +360,14 @@ class Scenes:
             due=dict(due or {}),
             direct=dict(direct or {}),
             reach=reach,
+            disks=(
+                Disk(
+                    place="/srv",
+                    paths=(str(self.spec.code and self.spec.code.path),),
+                    free=free,
+                    total=100_000_000,
+                ),
+            ),
         )
 
     def holder(self, port: int, pid: int, **more: Any) -> Holder:

@@ -12,7 +12,9 @@ import ctypes
 import errno
 import fcntl
 import fnmatch
+import glob
 import hashlib
+import heapq
 import http.client
 import io
 import json
@@ -42,6 +44,8 @@ KEPT_OPERATIONS = 500
 LOCKED_DATABASE_S = 20  # for so long a backup waits for a writer that does not let go
 WAITING = ("run", "http")  # reads that mostly wait for others: those of a batch do so together
 AT_ONCE = 8
+ROOM = 1 << 20  # bytes that the state folder holds for a full disk
+MOST_REMOVED = 2000  # files in one operation
 
 LIBC = ctypes.CDLL(None, use_errno=True)  # loaded before any fork
 RUNNING = set()  # leaders of the process groups that this agent has started
@@ -130,6 +134,17 @@ class Store:
 
     def path(self, *parts):
         return os.path.join(self.root, *parts)
+
+    def keep_room(self):
+        """Hold some room while there is plenty, so that a full disk can be noted and cleared."""
+        if not os.path.exists(self.path("room")) and space_of(self.root)["free"] > 100 * ROOM:
+            write_durably(self.path("room"), b"\0" * ROOM)
+
+    def make_room(self):
+        """Give the room up where there is no other; see `keep_room`."""
+        if space_of(self.root)["free"] < ROOM:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(self.path("room"))
 
     def object_path(self, sha):
         if not re.fullmatch(r"[0-9a-f]{64}", sha):
@@ -679,14 +694,102 @@ def read_facts(_args):
     }
 
 
-def read_disk(args):
-    found = os.statvfs(args["path"])
+def read_disks(args):
+    """The file systems that hold *paths*, each once, with the paths in it."""
+    found = {}
+    for path in args["paths"]:
+        place = existing(path)
+        device = os.stat(place).st_dev
+        if device not in found:
+            found[device] = dict(space_of(place), place=mount_point(place), paths=[])
+        found[device]["paths"].append(path)
+    return list(found.values())
+
+
+def existing(path):
+    """*path*, or the folder above it that exists."""
+    while not os.path.exists(path) and path != os.path.dirname(path):
+        path = os.path.dirname(path)
+    return path
+
+
+def mount_point(path):
+    device, path = os.stat(path).st_dev, os.path.realpath(path)
+    while path != "/" and os.stat(os.path.dirname(path)).st_dev == device:
+        path = os.path.dirname(path)
+    return path
+
+
+def space_of(path):
+    found = os.statvfs(path)
     return {
         "free": found.f_bavail * found.f_frsize,
         "total": found.f_blocks * found.f_frsize,
         "inodes_free": found.f_favail,
         "inodes": found.f_files,
     }
+
+
+def read_removable(args):
+    """What the *rules* allow to be removed on the file system of *place*, for each rule, oldest
+    first. A file that is open, has two names or is one of *protect* is nobody's to remove."""
+    device, now, held = os.stat(args["place"]).st_dev, time.time(), open_files()
+    rows = []
+    for rule in args["rules"]:
+        files = [(path, os.lstat(path)) for path in glob.glob(rule["glob"])]
+        files = [(path, found) for path, found in files if stat.S_ISREG(found.st_mode)]
+        files.sort(key=lambda row: (row[1].st_mtime, row[0]))
+        files = files[: max(0, len(files) - rule["keep"])]
+        rows.append(
+            [
+                identity(path, found)
+                for path, found in files
+                if found.st_dev == device
+                and found.st_nlink == 1
+                and now - found.st_mtime >= rule["older_s"]
+                and (found.st_dev, found.st_ino) not in held
+                and path not in args["protect"]
+                and os.path.realpath(path) == path
+            ][:MOST_REMOVED]
+        )
+    return rows
+
+
+def identity(path, found):
+    return {
+        "path": path,
+        "bytes": found.st_blocks * 512,
+        "size": found.st_size,
+        "inode": found.st_ino,
+        "mtime_ns": found.st_mtime_ns,
+    }
+
+
+def open_files():
+    """Device and inode of every file that a process has open."""
+    held = set()
+    for handle in glob.glob("/proc/[0-9]*/fd/*"):
+        with contextlib.suppress(OSError):
+            found = os.stat(handle)
+            held.add((found.st_dev, found.st_ino))
+    return held
+
+
+def read_biggest(args):
+    """The biggest files of the file system at *place*, as far as they are found in 5 seconds."""
+    device, end, found = os.stat(args["place"]).st_dev, time.monotonic() + 5, []
+    for folder, names, files in os.walk(args["place"]):
+        with contextlib.suppress(OSError):
+            names[:] = [n for n in names if os.lstat(os.path.join(folder, n)).st_dev == device]
+            for name in files:
+                one = os.lstat(os.path.join(folder, name))
+                if stat.S_ISREG(one.st_mode) and one.st_dev == device:
+                    found.append((one.st_blocks * 512, os.path.join(folder, name)))
+        if time.monotonic() > end:
+            break
+        if len(found) > 10000:
+            found = heapq.nlargest(10, found)
+    return [{"path": path, "bytes": size} for size, path in heapq.nlargest(10, found)]
 
 
 def read_stat(args):
@@ -972,6 +1075,7 @@ class Worker:
         try:
             with self.changing:
                 recovered = self.recover(name, args.get("owner", ""))
+                self.store.keep_room()
         except BaseException:
             os.close(handle)  # nobody changes a target that could not be put in order
             raise
@@ -1174,6 +1278,29 @@ class Worker:
                 return
             time.sleep(0.02)
 
+    def do_remove(self, base, record, action, _cancel):
+        """Remove the files that are still those that were seen; what is gone stays gone."""
+        if record is None:
+            self.store.make_room()
+            record = dict(base, state="started", value={"removed": [], "left": [], "bytes": 0})
+            self.store.save_op(record)
+        value = record["value"]
+        for wanted in action["files"]:
+            path = wanted["path"]
+            try:
+                found = os.lstat(path)
+            except FileNotFoundError:
+                continue
+            if identity(path, found) != wanted or os.path.realpath(path) != path:
+                value["left"].append(path)
+                continue
+            os.unlink(path)
+            value["removed"].append(path)
+            value["bytes"] += wanted["bytes"]
+        record["state"] = "done"
+        self.store.save_op(record)
+        return record
+
     def do_backup(self, base, _record, action, _cancel):
         value = self.backups.save(action)
         self.store.save_op(dict(base, state="done", value=value))
@@ -1227,7 +1354,9 @@ class Agent:
             "http": read_http,
             "reach": reach.read_reach,
             "facts": read_facts,
-            "disk": read_disk,
+            "disks": read_disks,
+            "removable": read_removable,
+            "biggest": read_biggest,
             "stat": read_stat,
             "tree": read_tree,
         }

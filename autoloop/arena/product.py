@@ -62,6 +62,9 @@ def app_document(name: str, host: Host) -> dict[str, Any]:
         ],
         "cases": cases("http://127.0.0.1"),
         "procedures": procedures(),
+        "space": [
+            {"glob": "/var/log/lingzhi/*.log.*", "what": "rotated logs", "keep": 3, "risk": "low"}
+        ],
         "health": {"every_s": 5, "confirm": 3, "confirm_gap_s": 1.5, "ready_s": 20, "hold_s": 3},
     }
 

@@ -38,6 +38,8 @@ IN_MEMORY = (
     "run/systemd/system.control",
 )
 
+OWN_MOUNTS = ("/etc/", "/home/", "/opt/", "/srv/", "/var/")
+
 ASK_SYSTEMD = """
 systemctl list-unit-files --plain --no-legend --no-pager
 echo ---
@@ -65,7 +67,8 @@ def take(host: Host) -> State:
     facts: Facts = {}
     for path, entry in files.items():
         facts |= facts_of(path, entry)
-    for folder in IN_MEMORY:
+    for folder in (*IN_MEMORY, *mounted_in_memory(host)):
+        facts = {(kind, at): told for (kind, at), told in facts.items() if not within(at, folder)}
         memory = Disk(host.root / folder, ()).touched()
         for path, entry in memory.items():
             facts |= facts_of(f"/{folder}{path}", entry)
@@ -158,6 +161,18 @@ def tables(connection: sqlite3.Connection) -> Facts:
             rows = sorted(map(repr, connection.execute(f'select * from "{quoted}"')))
             facts["rows", name] = f"{len(rows)} rows {_digest(chr(10).join(rows))}"
     return facts
+
+
+def mounted_in_memory(host: Host) -> list[str]:
+    """Folders of the app, its settings or data that are file systems of their own, in memory."""
+    table = Path("/proc", str(host.leader.pid), "mountinfo").read_text().splitlines()
+    places = [line.split()[4] for line in table if line.partition(" - ")[2].startswith("tmpfs ")]
+    return [place[1:] for place in places if place.startswith(OWN_MOUNTS)]
+
+
+def within(path: str, folder: str) -> bool:
+    """Whether a file's path is below a folder, which is given without its first slash."""
+    return path.startswith(f"/{folder}/")
 
 
 def mounts(host: Host) -> Facts:

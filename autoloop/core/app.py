@@ -104,6 +104,28 @@ class Procedure(Frozen):
     timeout_s: float = Field(default=120, gt=0, le=3600)
 
 
+class Space(Frozen):
+    """Files that may be removed when a file system is full: regular ones that *glob* matches.
+
+    The newest *keep* of them stay, and what is younger than *older_than_days*. There is no way
+    back: *what* tells a person what they are, *risk* what it means to lose them.
+    """
+
+    glob: str
+    what: str = Field(min_length=1)
+    keep: int = Field(default=1, ge=0)
+    older_than_days: float = Field(default=0, ge=0)
+    risk: Risk = "medium"
+
+    @field_validator("glob")
+    @classmethod
+    def _names_few(cls, pattern: str) -> str:
+        fixed = pattern[: min((pattern.find(c) for c in "*?[" if c in pattern), default=None)]
+        if not _is_plain(pattern) or "**" in pattern or fixed.count("/") < 3:
+            raise ValueError("must be absolute, with two folders before the first *, and no **")
+        return pattern
+
+
 class Health(Frozen):
     """When trouble is called trouble, and for how long health must hold before it counts."""
 
@@ -112,6 +134,7 @@ class Health(Frozen):
     confirm_gap_s: float = Field(default=2, ge=0, le=60)
     ready_s: float = Field(default=30, ge=1, le=600)
     hold_s: float = Field(default=5, ge=0, le=600)
+    free_percent: float = Field(default=2, ge=0, le=50)
 
 
 class Limits(Frozen):
@@ -138,6 +161,7 @@ class AppSpec(Frozen):
     components: tuple[Component, ...] = Field(min_length=1)
     cases: tuple[Case, ...] = Field(min_length=1)
     procedures: tuple[Procedure, ...] = ()
+    space: tuple[Space, ...] = ()
     health: Health = Health()
     limits: Limits = Limits()
 
@@ -185,6 +209,12 @@ class AppSpec(Frozen):
         code = (self.code.path,) if self.code else ()
         files = (path for part in self.components for path in part.files())
         return tuple(dict.fromkeys((*code, *files, *self.data.sqlite)))
+
+    def places(self, part: Component) -> tuple[str, ...]:
+        """Every path that *part* reads or writes, as far as it is declared."""
+        runs = self.code is not None and (not self.code.runs or part.name in self.code.runs)
+        code = (self.code.path, *self.data.sqlite) if self.code and runs else ()
+        return tuple(dict.fromkeys((*part.files(), *part.logs, *code)))
 
     def config_files(self) -> tuple[str, ...]:
         """All configuration and settings files, once each, outside the code tree."""

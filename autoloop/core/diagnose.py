@@ -41,6 +41,8 @@ def diagnose(
     findings = [f for probe in probes for f in probe.judge(spec, facts) if f.verdict == "confirms"]
     impact = Impact(components=broken, cases_failing=tuple(r.name for r in failing), since=at)
     if not failing and not broken:
+        findings = [finding for finding in findings if finding.alone]
+    if not failing and not broken and not findings:
         seen = Evidence(source="cases", at=at, excerpt=f"{len(cases)} of {len(cases)} pass")
         cause = Cause(name=BENIGN, confidence=0.95, evidence=(seen,))
         return Diagnosis(causes=(cause,), impact=impact, severity="P2")

@@ -17,6 +17,9 @@ SEVERITIES: dict[str, Severity] = {
     "SERVICE.port_blocked": "P0",
     "SERVICE.crash_loop": "P0",
     "SERVICE.upstream_unreachable": "P0",
+    "SERVICE.disk_full": "P0",
+    "SERVICE.memory_leak": "P0",
+    "DATABASE.data_corruption": "P0",
 }
 
 

@@ -72,6 +72,17 @@ class Reached(Frozen):
         return f"{self.host}:{self.port}"
 
 
+class Disk(Frozen):
+    """A file system that holds some of the application's *paths*; sizes in bytes."""
+
+    place: str  # where it is mounted
+    paths: tuple[str, ...] = ()
+    free: int = 0  # for users that are not root
+    total: int = 0
+    inodes_free: int = 0
+    inodes: int = 0  # 0: it does not count them
+
+
 class ComponentFacts(Frozen):
     """One component, seen from its manager, its ports, its own configuration test and its log."""
 
@@ -95,6 +106,7 @@ class Facts(Frozen):
     )  # component: its port asked, past any front
     due: dict[str, str] = Field(default_factory=dict)  # procedure: what its check named
     reach: tuple[Reached, ...] = ()
+    disks: tuple[Disk, ...] = ()
     now: float = 0.0
     uptime: float = 0.0
 
@@ -126,6 +138,7 @@ def reads_for(spec: AppSpec) -> tuple[Read, ...]:
         Read(op="listeners"),
         Read(op="drift", args={"app": spec.name, "texts": texts}),
         health_read(spec),
+        Read(op="disks", args={"paths": [p for c in spec.components for p in spec.places(c)]}),
     ]
     for part in spec.components:
         manager = part.service()
@@ -200,7 +213,7 @@ def log_read(path: str) -> Read:
 
 def facts_from(spec: AppSpec, answers: tuple[Answer, ...]) -> Facts:
     """Read the answers to `reads_for`; redacted, so that they may be stored and shown."""
-    host, listeners, drift, health, *rest = answers
+    host, listeners, drift, health, disks, *rest = answers
     components: dict[str, ComponentFacts] = {}
     for part in spec.components:
         count = 3 + len(part.logs)
@@ -212,6 +225,7 @@ def facts_from(spec: AppSpec, answers: tuple[Answer, ...]) -> Facts:
         drift=_drift(drift),
         good=drift.value["backup"] if drift.ok else "",
         health=_reply(health),
+        disks=tuple(Disk.model_validate(row) for row in disks.value) if disks.ok else (),
         now=host.value["time"] if host.ok else 0.0,
         uptime=host.value["uptime"] if host.ok else 0.0,
     )

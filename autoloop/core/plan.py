@@ -52,7 +52,7 @@ def make_plan(spec: AppSpec, incident: str, offers: Iterable[Proposal | Refusal]
         incident=incident,
         proposals=tuple(proposals),
         rejected=tuple(rejected),
-        backup=bool(proposals),
+        backup=any(p.backup for p in proposals),
         approval=_too_risky(proposals[0], spec, spec.limits.risk).why if waits else None,
         hash=digest(incident, body),
     )

@@ -14,7 +14,10 @@ from autoloop.core.words import Frozen
 
 
 class Finding(Frozen):
-    """A probe's answer for one component. *depth* ranks causes over consequences."""
+    """A probe's answer for one component. *depth* ranks causes over consequences.
+
+    *alone* says that it is trouble even while every component serves and every case passes.
+    """
 
     verdict: Verdict
     name: str
@@ -22,6 +25,7 @@ class Finding(Frozen):
     culprit: str = ""
     likelihood: float = 0.0
     depth: int = 0
+    alone: bool = False
     evidence: tuple[Evidence, ...] = ()
 
 

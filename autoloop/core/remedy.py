@@ -39,7 +39,10 @@ class PlannedAction(Frozen):
 
 
 class Proposal(Frozen):
-    """What a remedy would do, complete enough to be judged before anything happens."""
+    """What a remedy would do, complete enough to be judged before anything happens.
+
+    *backup* is false where nothing of the application is changed, and a backup might not fit.
+    """
 
     remedy: str
     why: Words
@@ -48,6 +51,7 @@ class Proposal(Frozen):
     risk: Risk
     reversible: bool = True
     rehearsable: bool = False
+    backup: bool = True
     files: dict[str, str] = Field(default_factory=dict)  # path: SHA-256 that proves it
 
 

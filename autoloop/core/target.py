@@ -81,6 +81,23 @@ class StopProcess(Frozen):
     grace_s: float = 5.0
 
 
+class SeenFile(Frozen):
+    """A file as it was seen; one that is different in anything is another one."""
+
+    path: str
+    bytes: int  # that it takes on its file system
+    size: int
+    inode: int
+    mtime_ns: int
+
+
+class RemoveFiles(Frozen):
+    """Remove files that are still as they were seen. There is no way back."""
+
+    kind: Literal["remove"] = "remove"
+    files: tuple[SeenFile, ...] = Field(min_length=1)
+
+
 class SaveBackup(Frozen):
     """Copy trees, files and databases into the target's backup store; keep the newest *keep*."""
 
@@ -95,7 +112,9 @@ class SaveBackup(Frozen):
     good: bool = False
 
 
-Action = Annotated[ChangeFiles | RunCommand | StopProcess | SaveBackup, Field(discriminator="kind")]
+Action = Annotated[
+    ChangeFiles | RunCommand | StopProcess | RemoveFiles | SaveBackup, Field(discriminator="kind")
+]
 
 
 class Done(Frozen):

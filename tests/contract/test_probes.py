@@ -24,6 +24,7 @@ LOST = Reached(
 
 CONFIRMED: dict[str, tuple[dict[str, Any], str, str, str]] = {
     # the facts, and the component, name and culprit that follow
+    "disk_full": ({"free": 1_000_000}, "app", "SERVICE.disk_full", "/srv"),
     "setting_missing": (
         {"app": {**DOWN, "log": "KeyError: 'PORT'"}, "drift": [(ENV, GONE)]},
         "app", "CONFIG.env_missing", "PORT",

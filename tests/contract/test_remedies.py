@@ -11,7 +11,15 @@ from autoloop.core.diagnosis import Cause
 from autoloop.core.facts import SettingsDrift
 from autoloop.core.plan import make_plan
 from autoloop.core.remedy import Context, Proposal, Refusal
-from autoloop.core.target import Answer, ChangeFiles, FileState, Read, RunCommand, StopProcess
+from autoloop.core.target import (
+    Answer,
+    ChangeFiles,
+    FileState,
+    Read,
+    RemoveFiles,
+    RunCommand,
+    StopProcess,
+)
 from tasks.remedies import for_cause, library
 
 GOOD, NOW = "# shop\nHOST=a\nPORT=8080\n", "# shop\nMINE=1\n"
@@ -33,10 +41,18 @@ class Host:
         self.asked: list[Read] = []
 
     def observe(self, reads: Sequence[Read], deadline_s: float = 20.0) -> tuple[Answer, ...]:
-        """The drift, whatever is asked."""
+        """The drift, and what takes room."""
         self.asked += reads
-        assert {read.op for read in reads} <= {"drift"}
-        return tuple(Answer(ok=True, value={"changes": [self.row]}) for _ in reads)
+        old = [
+            {"path": f"/srv/shop/old/{n}", "bytes": 3 << 20, "size": 3, "inode": n, "mtime_ns": n}
+            for n in (1, 2, 3, 4)
+        ]
+        values: dict[str, Any] = {
+            "drift": {"changes": [self.row]},
+            "removable": [old],
+            "biggest": [{"path": "/srv/huge", "bytes": 80_000_000}],
+        }
+        return tuple(Answer(ok=True, value=values[read.op]) for read in reads)
 
 
 def example(scenes: Any, name: str) -> Context:
@@ -55,6 +71,7 @@ def example(scenes: Any, name: str) -> Context:
             ("CONFIG.env_missing", "PORT", "app"),
         ),
         "restart_service": (scenes.facts(status=504), ("SERVICE.timeout", "app.service", "app")),
+        "clear_space": (scenes.facts(free=1_000_000), ("SERVICE.disk_full", "/srv", "app")),
         "restore_access": (
             scenes.facts(app=down, drift=(scenes.drift(ENV, mode="0000"),)),
             ("CONFIG.permission_denied", ENV, "app"),
@@ -132,6 +149,10 @@ def test_every_changed_file_is_a_declared_effect(scenes: Any, name: str) -> None
     ]
     assert offer.files == {c.path: c.after.sha256 for c in changes}
     kept = {c.path for c in changes if c.before.sha256 == c.after.sha256}
+    gone = [
+        f.path for p in offer.actions if isinstance(p.action, RemoveFiles) for f in p.action.files
+    ]
+    assert [declared.pop(path) for path in gone] == [None] * len(gone)
     assert (declared.keys(), access) == (offer.files.keys() - kept, kept)
     assert declared.items() <= offer.files.items()
     known = {*remedy.contents(context, Host()), *(d.good.sha256 for d in context.facts.drift)}
@@ -187,6 +208,26 @@ def test_free_port_leaves_another_service_to_a_person(scenes: Any) -> None:
     offer = remedy.propose(context.model_copy(update={"facts": facts}), Host())
     assert isinstance(offer, Refusal) and offer.person
     assert "other.service" in offer.why.en and "other.service" in offer.why.zh
+
+
+def test_clear_space_takes_the_oldest_and_no_more_than_needed(scenes: Any) -> None:
+    """Five times "full" is 10 MB: with 1 MB free, three files of 3 MiB are enough."""
+    offer = proposed(scenes, "clear_space")
+    action = offer.actions[0].action
+    assert isinstance(action, RemoveFiles)
+    assert [file.path[-1] for file in action.files] == ["1", "2", "3"]
+    assert (offer.risk, offer.reversible, offer.backup) == ("low", False, False)
+
+
+def test_clear_space_asks_a_person_when_the_rules_give_too_little(scenes: Any) -> None:
+    """And says what takes the room."""
+    context = example(scenes, "clear_space")
+    huge = context.facts.disks[0].model_copy(update={"total": 10_000_000_000})
+    facts = context.facts.model_copy(update={"disks": (huge,)})
+    remedy = next(r for r in library() if r.name == "clear_space")
+    offer = remedy.propose(context.model_copy(update={"facts": facts}), Host())
+    assert isinstance(offer, Refusal) and offer.person
+    assert "/srv/huge (80.0 MB)" in offer.why.en and "/srv/huge" in offer.why.zh
 
 
 def test_restore_setting_brings_all_missing_lines_and_keeps_the_rest(scenes: Any) -> None:

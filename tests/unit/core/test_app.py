@@ -43,6 +43,10 @@ def parts(*rows: tuple[str, list[str]]) -> list[dict[str, Any]]:
         ({"limits": {"risk": "extreme"}}, "limits.risk: "),
         ({"health": {"confirm": 0}}, "health.confirm: "),
         ({"host": {"port": "ssh"}}, "host.port: "),
+        ({"space": [{"glob": "/srv/*", "what": "x"}]}, "two folders before"),
+        ({"space": [{"glob": "/srv/shop/../../etc/*", "what": "x"}]}, "absolute"),
+        ({"space": [{"glob": "/srv/shop/**", "what": "x"}]}, "no **"),
+        ({"space": [{"glob": "old/*.gz", "what": "x"}]}, "absolute"),
     ],
 )
 def test_a_wrong_file_is_told_with_its_place_and_key(change: dict[str, Any], said: str) -> None:

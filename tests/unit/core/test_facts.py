@@ -19,13 +19,14 @@ def answers(spec: AppSpec, **said: Any) -> tuple[Answer, ...]:
         "http": {"status": 200, "body": "", "ms": 1.0, "error": ""},
         "run": RAN,
         "file": {"text": "", "size": 0},
+        "disks": [],
     }
     return tuple(Answer(ok=True, value={**plain, **said}[read.op]) for read in reads_for(spec))
 
 
 def test_all_is_asked_in_one_batch_and_read_in_its_order(spec: AppSpec) -> None:
-    """Four reads of the host, three of each component."""
-    assert len(reads_for(spec)) == 4 + 3 * 2
+    """Five reads of the host, three of each component."""
+    assert len(reads_for(spec)) == 5 + 3 * 2
     facts = facts_from(spec, answers(spec))
     assert (facts.good, facts.now, facts.uptime, facts.health.status) == ("b", 9.0, 5.0, 200)
     assert facts.of(spec.component("front")).config_ok is True

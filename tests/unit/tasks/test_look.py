@@ -37,6 +37,7 @@ class Host:
             "facts": {"time": 1.0, "uptime": 1.0},
             "listeners": rows if well else [],
             "drift": {"backup": "b", "changes": []},
+            "disks": [],
             "http": {
                 "status": 200 if well else 0,
                 "body": "",

@@ -48,6 +48,7 @@ def test_no_secret_is_in_a_written_report(
     values: dict[str, Any] = {
         "facts": {"time": 1.0, "uptime": 1.0},
         "listeners": [],
+        "disks": [],
         "drift": {"backup": "b", "changes": [row]},
         "http": {"status": 500, "body": leak, "ms": 1.0, "error": leak},
         "run": ran,
