@@ -9,7 +9,8 @@ from autoloop.core.plan import Plan
 from autoloop.core.proof import Check, Proof, proof_of
 from autoloop.core.remedy import Context, Proposal
 from autoloop.core.report import Settled
-from autoloop.core.target import ChangeFiles, Read
+from autoloop.core.salvage import told_of
+from autoloop.core.target import ChangeFiles, Read, SalvageDatabase
 from autoloop.core.words import Frozen
 from autoloop.core.work import Work
 from tasks.backup import Backup, backup_action
@@ -47,6 +48,8 @@ def apply_remedy(work: Work, diagnosis: Diagnosis, plan: Plan, backup: Backup) -
             said = str(done.value.get("err") or done.value)[-300:]
             failed = f"action {number} failed: {said}"
             return Applied(remedy=proposal.remedy, operations=tuple(operations), failed=failed)
+        if isinstance(planned.action, SalvageDatabase):
+            ledger().note(work.id, told_of(done.value["tables"]).en)
     return Applied(remedy=proposal.remedy, operations=tuple(operations))
 
 
@@ -128,7 +131,7 @@ def _undo(work: Work, plan: Plan, applied: Applied) -> None:
         try:
             if session.outcome(op).outcome == "not done":
                 continue
-            if isinstance(planned.action, ChangeFiles):
+            if isinstance(planned.action, ChangeFiles | SalvageDatabase):
                 session.revert(op)
             elif planned.inverse is not None:
                 session.do(f"{op}/undo", planned.inverse)

@@ -287,6 +287,7 @@ def shop(**more: Any) -> AppSpec:
     document: dict[str, Any] = {
         "name": "shop",
         "code": {"path": "/srv/shop/app"},
+        "data": {"sqlite": ["/srv/shop/shop.db"]},
         "components": [
             {
                 "name": "front",
@@ -340,6 +341,7 @@ class Scenes:
         direct: Mapping[str, Reply] | None = None,
         reach: tuple[Reached, ...] = (),
         free: int = 10_000_000,
+        damaged: Mapping[str, str] | None = None,
     ) -> Facts:
         """Both run as processes 80 and 8080, which hold their ports."""
         parts = {}
@@ -358,6 +360,7 @@ class Scenes:
             drift=drift,
             health=Reply(status=status),
             due=dict(due or {}),
+            damaged=dict(damaged or {}),
             direct=dict(direct or {}),
             reach=reach,
             disks=(

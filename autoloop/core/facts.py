@@ -106,6 +106,7 @@ class Facts(Frozen):
     )  # component: its port asked, past any front
     due: dict[str, str] = Field(default_factory=dict)  # procedure: what its check named
     reach: tuple[Reached, ...] = ()
+    damaged: dict[str, str] = Field(default_factory=dict)  # database: what is wrong with it
     disks: tuple[Disk, ...] = ()
     now: float = 0.0
     uptime: float = 0.0
@@ -163,7 +164,8 @@ def closer_reads_for(spec: AppSpec) -> tuple[Read, ...]:
         Read(op="reach", args={"settings": part.settings, "timeout_s": REACH_S})
         for part in with_settings(spec)
     ]
-    return (*ports, *checks, *servers)
+    databases = [Read(op="sqlite_check", args={"path": path}) for path in spec.data.sqlite]
+    return (*ports, *checks, *servers, *databases)
 
 
 def with_settings(spec: AppSpec) -> list[Component]:
@@ -178,20 +180,26 @@ def asked_directly(spec: AppSpec) -> list[Component]:
 
 def closer(spec: AppSpec, facts: Facts, answers: tuple[Answer, ...]) -> Facts:
     """The facts with the answers to `closer_reads_for`; redacted as well."""
-    parts, count = asked_directly(spec), len(spec.procedures)
-    direct = {part.name: _reply(answer) for part, answer in zip(parts, answers, strict=False)}
-    rest = answers[len(parts) :]
+    parts, servers = asked_directly(spec), with_settings(spec)
+    left = iter(answers)
+    direct = {part.name: _reply(answer) for part, answer in zip(parts, left, strict=False)}
     due = {}
-    for one, answer in zip(spec.procedures, rest[:count], strict=True):
+    for one, answer in zip(spec.procedures, left, strict=False):
         if answer.ok and not answer.value["timed_out"] and answer.value["code"] in one.due:
             said = [line.strip() for line in answer.value["out"].splitlines() if line.strip()]
             due[one.name] = redact(said[-1])[:120] if said else one.name
     reach = [
         _reached(part, row)
-        for part, answer in zip(with_settings(spec), rest[count:], strict=True)
+        for part, answer in zip(servers, left, strict=False)
         for row in (answer.value if answer.ok else ())
     ]
-    return facts.model_copy(update={"direct": direct, "due": due, "reach": tuple(reach)})
+    damaged = {
+        path: redact(answer.value["says"])
+        for path, answer in zip(spec.data.sqlite, left, strict=True)
+        if answer.ok and answer.value["sound"] is False
+    }
+    found = {"direct": direct, "due": due, "reach": tuple(reach), "damaged": damaged}
+    return facts.model_copy(update=found)
 
 
 def _reached(part: Component, row: dict[str, Any]) -> Reached:

@@ -98,6 +98,19 @@ class RemoveFiles(Frozen):
     files: tuple[SeenFile, ...] = Field(min_length=1)
 
 
+class SalvageDatabase(Frozen):
+    """Put in the place of a damaged SQLite database what can be salvaged of it.
+
+    Nobody may write to it meanwhile. With *complete*, only if no row is lost. It goes back as
+    files do.
+    """
+
+    kind: Literal["salvage"] = "salvage"
+    app: str
+    path: str
+    complete: bool
+
+
 class SaveBackup(Frozen):
     """Copy trees, files and databases into the target's backup store; keep the newest *keep*."""
 
@@ -113,7 +126,8 @@ class SaveBackup(Frozen):
 
 
 Action = Annotated[
-    ChangeFiles | RunCommand | StopProcess | RemoveFiles | SaveBackup, Field(discriminator="kind")
+    ChangeFiles | RunCommand | StopProcess | RemoveFiles | SalvageDatabase | SaveBackup,
+    Field(discriminator="kind"),
 ]
 
 

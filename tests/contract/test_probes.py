@@ -11,6 +11,7 @@ from autoloop.core.suspicions import PROBES
 BY_NAME = {probe.name: probe for probe in PROBES}
 DOWN = {"activity": "failed", "pid": 0}
 ENV, CONF, CODE = "/etc/shop.env", "/etc/front.conf", "/srv/shop/app/pay.py"
+DATA = "/srv/shop/shop.db"
 TRACE = f"""Traceback (most recent call last):
   File "{CODE}", line 7, in pay
     total = prise + 1
@@ -24,6 +25,10 @@ LOST = Reached(
 
 CONFIRMED: dict[str, tuple[dict[str, Any], str, str, str]] = {
     # the facts, and the component, name and culprit that follow
+    "data_damaged": (
+        {"damaged": {DATA: "Tree 3 page 3: btreeInitPage() returns error code 11"}, "status": 503},
+        "app", "DATABASE.data_corruption", DATA,
+    ),
     "disk_full": ({"free": 1_000_000}, "app", "SERVICE.disk_full", "/srv"),
     "setting_missing": (
         {"app": {**DOWN, "log": "KeyError: 'PORT'"}, "drift": [(ENV, GONE)]},

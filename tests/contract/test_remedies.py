@@ -18,12 +18,15 @@ from autoloop.core.target import (
     Read,
     RemoveFiles,
     RunCommand,
+    SalvageDatabase,
     StopProcess,
 )
 from tasks.remedies import for_cause, library
 
 GOOD, NOW = "# shop\nHOST=a\nPORT=8080\n", "# shop\nMINE=1\n"
 ENV, CONF, CODE = "/etc/shop.env", "/etc/front.conf", "/srv/shop/app/pay.py"
+DATA = "/srv/shop/shop.db"
+TABLE = {"readable": 7, "from_backup": 2, "lost": 0, "damaged": True}
 
 
 def file(text: str) -> FileState:
@@ -39,6 +42,11 @@ class Host:
         self.row = {"path": ENV, "good": good.model_dump(), "now": seen.model_dump()}
         self.row |= {"good_text": GOOD, "now_text": now}
         self.asked: list[Read] = []
+        self.salvage: dict[str, Any] = {
+            "tables": {"orders": TABLE, "users": {**TABLE, "damaged": False}},
+            "complete": True,
+            "mended": "",
+        }
 
     def observe(self, reads: Sequence[Read], deadline_s: float = 20.0) -> tuple[Answer, ...]:
         """The drift, and what takes room."""
@@ -50,6 +58,7 @@ class Host:
         values: dict[str, Any] = {
             "drift": {"changes": [self.row]},
             "removable": [old],
+            "salvage": self.salvage,
             "biggest": [{"path": "/srv/huge", "bytes": 80_000_000}],
         }
         return tuple(Answer(ok=True, value=values[read.op]) for read in reads)
@@ -72,6 +81,10 @@ def example(scenes: Any, name: str) -> Context:
         ),
         "restart_service": (scenes.facts(status=504), ("SERVICE.timeout", "app.service", "app")),
         "clear_space": (scenes.facts(free=1_000_000), ("SERVICE.disk_full", "/srv", "app")),
+        "restore_data": (
+            scenes.facts(damaged={DATA: "page 3"}, status=503),
+            ("DATABASE.data_corruption", DATA, "app"),
+        ),
         "restore_access": (
             scenes.facts(app=down, drift=(scenes.drift(ENV, mode="0000"),)),
             ("CONFIG.permission_denied", ENV, "app"),
@@ -152,6 +165,7 @@ def test_every_changed_file_is_a_declared_effect(scenes: Any, name: str) -> None
     gone = [
         f.path for p in offer.actions if isinstance(p.action, RemoveFiles) for f in p.action.files
     ]
+    gone += [p.action.path for p in offer.actions if isinstance(p.action, SalvageDatabase)]
     assert [declared.pop(path) for path in gone] == [None] * len(gone)
     assert (declared.keys(), access) == (offer.files.keys() - kept, kept)
     assert declared.items() <= offer.files.items()
@@ -208,6 +222,33 @@ def test_free_port_leaves_another_service_to_a_person(scenes: Any) -> None:
     offer = remedy.propose(context.model_copy(update={"facts": facts}), Host())
     assert isinstance(offer, Refusal) and offer.person
     assert "other.service" in offer.why.en and "other.service" in offer.why.zh
+
+
+def test_restore_data_stops_who_writes_and_goes_back_in_turn(scenes: Any) -> None:
+    """Stop, salvage, start; each step has its way back, so that undoing ends with a start."""
+    offer = proposed(scenes, "restore_data")
+    said = [getattr(p.action, "argv", p.action.kind) for p in offer.actions]
+    verbs = [row if isinstance(row, str) else " ".join(row[1:]) for row in said]
+    assert verbs.count("salvage") == 1
+    assert all(verb.startswith("stop") for verb in verbs[: verbs.index("salvage")])
+    assert not any(verb.startswith("stop") for verb in verbs[verbs.index("salvage") :])
+    assert "orders: 7 rows read, 2 from the last good copy, 0 lost" in offer.why.en
+    assert offer.risk == "medium"
+
+
+def test_restore_data_is_a_high_risk_when_rows_are_lost(scenes: Any) -> None:
+    """How many is said; unknown is said as well."""
+    for lost, said in ((3, "3 lost"), (None, "unknown how many lost")):
+        host = Host()
+        host.salvage = {
+            "tables": {"orders": {**TABLE, "lost": lost}},
+            "complete": False,
+            "mended": "",
+        }
+        remedy = next(r for r in library() if r.name == "restore_data")
+        offer = remedy.propose(example(scenes, "restore_data"), host)
+        assert isinstance(offer, Proposal) and offer.risk == "high"
+        assert said in offer.why.en
 
 
 def test_clear_space_takes_the_oldest_and_no_more_than_needed(scenes: Any) -> None:

@@ -1,12 +1,13 @@
 """The probes there are: what can be wrong with a component, and the facts that show it."""
 
 from autoloop.core.probe import PerComponent, Probe
-from autoloop.core.suspicions import code, disk, procedures, servers, service, settings
+from autoloop.core.suspicions import code, data, disk, procedures, servers, service, settings
 
 PROBES: tuple[Probe, ...] = tuple(
     PerComponent(judge.__name__, judge)
     for judge in (
         disk.disk_full,
+        data.data_damaged,
         settings.setting_missing,
         settings.setting_wrong,
         settings.config_broken,

@@ -22,8 +22,11 @@ REFUSED = {
 }
 
 
-def answers(code: int, out: str = "", timed_out: bool = False) -> tuple[Answer, ...]:
-    """The front answers, the app does not; the check's outcome; a server that refuses."""
+def answers(
+    code: int, out: str = "", timed_out: bool = False, sound: bool | None = True
+) -> tuple[Answer, ...]:
+    """The front answers, the app does not; the check's outcome; a server that refuses; and what is
+    known of the database."""
     silent: dict[str, Any] = {"status": 0, "body": "", "ms": 3000.0, "error": "timed out"}
     ran = {"code": code, "out": out, "err": "", "timed_out": timed_out}
     return (
@@ -31,13 +34,14 @@ def answers(code: int, out: str = "", timed_out: bool = False) -> tuple[Answer, 
         Answer(ok=True, value=silent),
         Answer(ok=True, value=ran),
         Answer(ok=True, value=[REFUSED]),
+        Answer(ok=True, value={"sound": sound, "says": "page 3; password=hunter2"}),
     )
 
 
 def test_it_asks_each_port_and_each_check(spec: AppSpec) -> None:
     """In this order."""
     reads = closer_reads_for(spec)
-    assert [read.op for read in reads] == ["http", "http", "run", "reach"]
+    assert [read.op for read in reads] == ["http", "http", "run", "reach", "sqlite_check"]
     assert [read.args.get("url") for read in reads[:2]] == [
         "http://127.0.0.1:80/",
         "http://127.0.0.1:8080/",
@@ -49,7 +53,7 @@ def test_a_port_without_http_is_not_asked(spec: AppSpec) -> None:
     front, app = spec.components
     quiet = front.model_copy(update={"http": False})
     some = spec.model_copy(update={"components": (quiet, app)})
-    assert [read.op for read in closer_reads_for(some)] == ["http", "run", "reach"]
+    assert [read.op for read in closer_reads_for(some)] == ["http", "run", "reach", "sqlite_check"]
     facts = closer(some, Facts(components={}), answers(3, "0003_orders")[1:])
     assert facts.due == {"migrations": "0003_orders"}
     assert {name: reply.error for name, reply in facts.direct.items()} == {"app": "timed out"}
@@ -68,7 +72,7 @@ def test_what_cannot_be_told_is_not_due(spec: AppSpec) -> None:
     """A crash, a success, a check that did not end, a host that would not run it."""
     for said in (answers(1, "Traceback"), answers(0), answers(3, "x", timed_out=True)):
         assert closer(spec, Facts(components={}), said).due == {}
-    refused = (*answers(0)[:2], Answer(ok=False, error="no such program"), answers(0)[3])
+    refused = (*answers(0)[:2], Answer(ok=False, error="no such program"), *answers(0)[3:])
     assert closer(spec, Facts(components={}), refused).due == {}
 
 
@@ -78,5 +82,14 @@ def test_servers_that_settings_name(spec: AppSpec) -> None:
     assert (row.component, row.setting, row.server) == ("app", "DATABASE_URL", "db:5432")
     assert (row.reached, row.code) == ("connection", "28P01")
     assert "hunter2" not in row.says
-    unread = (*answers(0)[:3], Answer(ok=False, error="ENOENT /etc/shop.env"))
+    unread = (*answers(0)[:3], Answer(ok=False, error="ENOENT"), answers(0)[4])
     assert closer(spec, Facts(components={}), unread).reach == ()
+
+
+def test_a_database_is_damaged_only_if_that_was_seen(spec: AppSpec) -> None:
+    """Not when it is sound, and not when it could not be told; nothing secret is kept."""
+    for sound in (True, None):
+        assert closer(spec, Facts(components={}), answers(0, sound=sound)).damaged == {}
+    found = closer(spec, Facts(components={}), answers(0, sound=False)).damaged
+    assert list(found) == ["/srv/shop/shop.db"]
+    assert "hunter2" not in str(found)
