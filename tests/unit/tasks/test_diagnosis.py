@@ -52,7 +52,7 @@ def test_what_health_has_just_confirmed_is_not_confirmed_again(
     """One look is enough where it agrees with it; anything else is looked at often."""
     hangs = Diagnosis(causes=(Cause(name="SERVICE.timeout", confidence=0.9),))
     asked: list[str] = []
-    incident = SimpleNamespace(source=source, text=text)
+    incident = SimpleNamespace(source=source, text=text, fields={})
 
     def look(kind: str) -> Any:
         asked.append(kind)
