@@ -6,6 +6,7 @@ import sys
 from argparse import REMAINDER, ArgumentParser, Namespace
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import get_args
 
 from autoloop.arena import drill, hosts
 from autoloop.arena.check import LEFT_ALONE_S, as_json, check
@@ -14,7 +15,10 @@ from autoloop.arena.fault import load
 from autoloop.arena.image import build
 from autoloop.arena.product import Product
 from autoloop.arena.progress import say
+from autoloop.arena.recipe import Profile
 
+PROFILES = get_args(Profile)
+DATABASE = "the database that the app on it uses"
 FOLDER = "a folder of faults instead of the shipped ones"
 RESULT = "file for the result, which is JSON; without it, it goes to standard output"
 
@@ -37,10 +41,12 @@ def _parser() -> ArgumentParser:
     verbs = parser.add_subparsers(required=True)
 
     verb = verbs.add_parser("build", help="make the image of hosts, if it is not there yet")
+    verb.add_argument("--profile", choices=PROFILES, default="sqlite", help=DATABASE)
     verb.set_defaults(do=_build)
 
     verb = verbs.add_parser("up", help="a new host; it stays until it is taken down")
     verb.add_argument("name")
+    verb.add_argument("--profile", choices=PROFILES, default="sqlite", help=DATABASE)
     verb.set_defaults(do=_up)
 
     verb = verbs.add_parser("hosts", help="the hosts that are there")
@@ -83,14 +89,14 @@ def _parser() -> ArgumentParser:
     return parser
 
 
-def _build(_asked: Namespace) -> int:
-    image = build()
+def _build(asked: Namespace) -> int:
+    image = build(asked.profile)
     print(*image.layers, sep="\n")
     return 0
 
 
 def _up(asked: Namespace) -> int:
-    host = hosts.up(asked.name, build(), stays=True)
+    host = hosts.up(asked.name, build(asked.profile), stays=True)
     print(f"{host.name} {host.ip}\nlogin key: {host.login_key}\n{host.known_hosts}", end="")
     return 0
 

@@ -14,7 +14,7 @@ from typing import Any, Literal
 from autoloop.arena.errors import ArenaError, NoSuchHost
 from autoloop.arena.fault import Fault
 from autoloop.arena.hosts import everybody, find, sweep, up
-from autoloop.arena.image import Image, build
+from autoloop.arena.image import Image, images
 from autoloop.arena.judge import Judge, Pace, Verdict
 from autoloop.arena.processes import ProcessId
 from autoloop.arena.progress import say
@@ -67,10 +67,13 @@ def check(
 ) -> list[Found]:
     """Check the faults, `jobs` hosts at a time. Hosts do not outlive it, however it ends."""
     sweep()
-    image = build()
+    made = images(fault.profile for fault in faults)
     pool = ThreadPoolExecutor(jobs)
     steps = [step for fault in faults for step in steps_of(fault)]
-    running = [pool.submit(_tried, step, image, alone_s, pace or Pace()) for step in steps]
+    running = [
+        pool.submit(_tried, step, made[step.fault.profile], alone_s, pace or Pace())
+        for step in steps
+    ]
     try:
         return [_reported(n, len(running), future) for n, future in enumerate(running, 1)]
     except BaseException:

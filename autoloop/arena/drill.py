@@ -11,7 +11,7 @@ from typing import Any
 from autoloop.arena.errors import ArenaError
 from autoloop.arena.fault import Fault
 from autoloop.arena.hosts import sweep, up
-from autoloop.arena.image import Image, build
+from autoloop.arena.image import Image, images
 from autoloop.arena.judge import Judge, Pace, Verdict
 from autoloop.arena.product import Product
 from autoloop.arena.progress import say
@@ -21,7 +21,11 @@ CONTROL_S = 25.0  # how long a control is watched
 
 BASELINES: dict[str, str] = {
     "nothing": "true",
-    "restart": "systemctl reset-failed; systemctl restart lingzhi nginx; true",
+    "restart": """
+        systemctl reset-failed
+        [ ! -d /etc/postgresql ] || systemctl restart postgresql
+        systemctl restart lingzhi nginx; true
+    """,
     "unverified": """
         if ! systemctl -q is-active lingzhi; then systemctl reset-failed; systemctl restart lingzhi
         elif ! curl -fs -m 5 -o /dev/null http://127.0.0.1/; then systemctl restart nginx; fi; true
@@ -51,14 +55,18 @@ def run(
 ) -> dict[str, Any]:
     """Drill them all; the score card as `ARENA` rows and a summary."""
     sweep()
-    image = build()
+    made = images(fault.profile for fault in faults)
     trials = [Trial(fault, number) for fault in faults for number in range(1, repeat + 1)]
     with ThreadPoolExecutor(jobs) as pool:
-        rows = list(pool.map(lambda trial: _told(trial, product, image), trials))
+        rows = list(pool.map(lambda t: _told(t, product, made[t.fault.profile]), trials))
         card: dict[str, Any] = {"faults": rows, "summary": summary(rows)}
         if baselines:
             card["baselines"] = {
-                name: summary(list(pool.map(lambda t, s=script: baseline(t, image, s), trials)))
+                name: summary(
+                    list(
+                        pool.map(lambda t, s=script: baseline(t, made[t.fault.profile], s), trials)
+                    )
+                )
                 for name, script in BASELINES.items()
             }
     return card

@@ -22,6 +22,7 @@ from pydantic import (
 )
 
 from autoloop.arena.errors import BadFault
+from autoloop.arena.recipe import Profile
 
 ErrorClass = Literal["DATABASE", "CODE", "CONFIG", "SERVICE", "LOGIN", "NONE"]
 Script = Annotated[str, StringConstraints(min_length=1, pattern=r"\S")]
@@ -38,7 +39,7 @@ class Fault(BaseModel):
     subtype: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
     also: tuple[Annotated[str, StringConstraints(pattern=r"^[A-Z]+\.[a-z0-9_]+$")], ...] = ()
     culprit: str | None = None
-    profile: Literal["sqlite", "postgres"] = "sqlite"
+    profile: Profile = "sqlite"
     told_by: Literal["watch", "report"] = "watch"
     report: str = ""
     auto: bool = True

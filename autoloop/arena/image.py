@@ -1,4 +1,6 @@
-"""The root file system of hosts, made once, in two layers: Debian, and the managed app on it.
+"""The root file system of hosts, made once, in layers: Debian, and the managed app on it.
+
+On hosts of profile `postgres` a layer with PostgreSQL lies between the two.
 
 Layers lie in the cache folder and are named after what they are made of. Each is the upper
 folder of an overlay, so a host's root is the layers with a folder of its own on top.
@@ -16,16 +18,19 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib.resources import as_file, files
 from pathlib import Path
-from typing import Literal
 
 from autoloop.arena import recipe
 from autoloop.arena.cache import cache_folder, locked, made_once, remove
 from autoloop.arena.errors import ImageNotBuilt, MissingPart
 from autoloop.arena.progress import announced
+from autoloop.arena.recipe import Profile
 from autoloop.arena.records import records
 
-Profile = Literal["sqlite"]
 APP = Path(__file__).parents[2] / "examples" / "lingzhi" / "app"
+REQUIREMENTS: dict[Profile, str] = {
+    "sqlite": "requirements.txt",
+    "postgres": "requirements-postgres.txt",
+}
 NOT_SOURCE = ["__pycache__", "*.pyc", ".*", "*.db"]
 
 FORGET_S = 7 * 86400.0
@@ -36,9 +41,11 @@ PRIVATE = [
     *("unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"),
 ]
 CLEAN = ["env", "-i", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root", "LANG=C.UTF-8"]
+# Words: folder of the new layer, layers below it, folder that becomes /mnt or nothing.
 IN_ROOT = """
 mount -t overlay arena -o "lowerdir=$2,upperdir=$1/up,workdir=$1/work" "$1/root"
 mount -t proc proc "$1/root/proc"
+[ ! -e /etc/resolv.conf ] || mount --bind /etc/resolv.conf "$1/root/etc/resolv.conf"
 [ -z "$3" ] || mount --bind "$3" "$1/root/mnt"
 root=$1/root
 shift 3
@@ -67,17 +74,30 @@ def build(profile: Profile = "sqlite", app: Path = APP) -> Image:
     """
     _need_parts(app)
     cache = cache_folder()
-    debian = _debian(cache)
-    with as_file(files("autoloop.arena") / "skeleton") as skeleton:
-        wheels = _wheels(cache, app / "requirements.txt")
-        key = _key(debian.name, recipe.APP_STEPS, IN_ROOT, _contents([app, skeleton]))
+    below = [_debian(cache)]
+    if profile == "postgres":
+        below.insert(0, _postgresql(cache, below[0]))
+    wheels = _wheels(cache, app, REQUIREMENTS[profile])
+    with as_file(files("autoloop.arena")) as here:
+        skeletons = [here / "skeleton"]
+        if profile != "sqlite":
+            skeletons.append(here / f"skeleton-{profile}")
+        steps = recipe.APP_STEPS + recipe.DATABASE_STEPS[profile]
+        names = "".join(layer.name for layer in below)
+        key = _key(names, steps, IN_ROOT, _contents([app, *skeletons]))
         layer = made_once(
-            cache / f"{profile}-{key}", lambda part: _install(part, debian, wheels, app, skeleton)
+            cache / f"{profile}-{key}",
+            lambda part: _install(part, below, wheels, [*skeletons], app, steps),
         )
-    for used in (debian, wheels, layer):
+    for used in (*below, wheels, layer):
         os.utime(used)
     _forget_unused(cache)
-    return Image(profile, (layer / "up", debian / "up"))
+    return Image(profile, (layer / "up", *(each / "up" for each in below)))
+
+
+def images(profiles: Iterable[Profile]) -> dict[Profile, Image]:
+    """An image for each of the profiles."""
+    return {profile: build(profile) for profile in sorted(set(profiles))}
 
 
 def _need_parts(app: Path) -> None:
@@ -109,7 +129,18 @@ def _debian(cache: Path) -> Path:
     return made_once(cache / f"debian-{key}", make)
 
 
-def _wheels(cache: Path, requirements: Path) -> Path:
+def _postgresql(cache: Path, debian: Path) -> Path:
+    """The folder of the layer with PostgreSQL, over Debian's."""
+
+    def make(part: Path) -> None:
+        with announced("PostgreSQL"):
+            _in_layer(part, [debian], recipe.POSTGRESQL_STEPS)
+
+    key = _key(debian.name, recipe.POSTGRESQL_STEPS, IN_ROOT)
+    return made_once(cache / f"postgresql-{key}", make)
+
+
+def _wheels(cache: Path, app: Path, requirements: str) -> Path:
     """A folder of wheels for the host's Python, fetched here: a host reaches no index."""
     machine = platform.machine()
     tags = [f"manylinux_2_{minor}_{machine}" for minor in range(36, 16, -1)]
@@ -119,23 +150,34 @@ def _wheels(cache: Path, requirements: Path) -> Path:
         words += ["--platform", tag]
 
     def fetch(part: Path) -> None:
-        with announced(f"wheels of {requirements.name}"):
-            command = [sys.executable, "-m", "pip", *words, "-r", str(requirements)]
+        with announced(f"wheels of {requirements}"):
+            command = [sys.executable, "-m", "pip", *words, "-r", str(app / requirements)]
             _run([*command, "-d", str(part)], "", part)
 
-    return made_once(cache / f"wheels-{_key(*words, requirements.read_text())}", fetch)
+    asked = {name: (app / name).read_text() for name in ("requirements.txt", requirements)}
+    return made_once(cache / f"wheels-{_key(*words, *asked.values())}", fetch)
 
 
-def _install(part: Path, debian: Path, wheels: Path, app: Path, skeleton: Path) -> None:
+def _install(
+    part: Path, below: list[Path], wheels: Path, skeletons: list[Path], app: Path, steps: str
+) -> None:
     """Fill `part` with the layer of the app."""
-    for name in ("up", "work", "root"):
-        (part / name).mkdir()
-    (part / "up").chmod(0o755)
-    shutil.copytree(skeleton, part / "up", dirs_exist_ok=True)
+    (part / "up").mkdir()
+    for skeleton in skeletons:
+        shutil.copytree(skeleton, part / "up", dirs_exist_ok=True)
     shutil.copytree(app, part / "up/srv/lingzhi/app", ignore=shutil.ignore_patterns(*NOT_SOURCE))
-    mount = ["sh", "-euc", IN_ROOT, "sh", str(part), str(debian / "up"), str(wheels)]
     with announced("the managed app"):
-        _run([*PRIVATE, *mount, *CLEAN], recipe.APP_STEPS, part)
+        _in_layer(part, below, steps, wheels)
+
+
+def _in_layer(part: Path, below: list[Path], steps: str, mounted: Path | None = None) -> None:
+    """Run the steps in a root of the layers `below`, so that what they write is in `part`."""
+    for name in ("up", "work", "root"):
+        (part / name).mkdir(exist_ok=True)
+    (part / "up").chmod(0o755)
+    lower = ":".join(str(layer / "up") for layer in below)
+    words = [str(part), lower, str(mounted or "")]
+    _run([*PRIVATE, "sh", "-euc", IN_ROOT, "sh", *words, *CLEAN], steps, part)
 
 
 def _forget_unused(cache: Path) -> None:

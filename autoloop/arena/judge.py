@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
 
+from autoloop.arena import cluster
 from autoloop.arena.covering import Declared
 from autoloop.arena.covering import effects as declared_effects
 from autoloop.arena.disk import Disk
@@ -36,7 +37,11 @@ for at in http://127.0.0.1 https://127.0.0.1; do
 done
 systemctl is-system-running --quiet
 """
-RESTART = f"systemctl reset-failed {UNIT}; systemctl restart {UNIT}"
+
+
+def restart(*units: str) -> str:
+    """A script that starts the units anew, one after the other, also those that gave up."""
+    return "\n".join(f"systemctl reset-failed {u}; systemctl restart {u} || exit" for u in units)
 
 
 @dataclass(frozen=True)
@@ -68,8 +73,8 @@ class Verdict:
     """What became of the host.
 
     works: `healthy` and `keep` after the settling time. held: still so after the window and a
-    restart of the unit. harm: what is different and was not declared. acted: whether anything
-    was changed at all since the injection.
+    restart of the app's unit, and of its database's. harm: what is different and was not
+    declared. acted: whether anything was changed at all since the injection.
     """
 
     works: bool
@@ -92,7 +97,10 @@ class Judge:
         self.fault = fault
         self.pace = pace or Pace()
         self.injected_at = 0.0
+        self._units = (UNIT,) if fault.profile == "sqlite" else (cluster.UNIT, UNIT)
         self._probes = (files("autoloop.arena") / "probes.sh").read_text(encoding="utf-8")
+        if fault.profile == "postgres":
+            self._probes += cluster.probes()
         self._before: State | None = None
         self._broken: State | None = None
 
@@ -147,8 +155,8 @@ class Judge:
                 return False, f"in the window: {look.words}"
         if self.fault.is_control:
             return True, "held"
-        if not (done := self._script(RESTART)).ok:
-            return False, f"restart of {UNIT}: {done.words}"
+        if not (done := self._script(restart(*self._units))).ok:
+            return False, f"restart of {' and '.join(self._units)}: {done.words}"
         self._run_if_any(self.fault.again)
         time.sleep(self.fault.settle_s)
         self._run_if_any(self.fault.work)

@@ -4,6 +4,7 @@
 site=/etc/nginx/sites-available/lingzhi
 env_file=/etc/lingzhi/lingzhi.env
 database=/srv/lingzhi/data/lingzhi_ecosystem.db
+database_url=sqlite:///$database
 secret=throwaway-hosts-only-b7d1f0a94c3e58
 
 # From here on the script ends at the first command that fails, and says which.
@@ -101,19 +102,21 @@ nothing_lost() {
     still_refuses
 }
 
+intact() { [ "$(query 'pragma integrity_check')" = ok ]; }
+
 data_is_there() {
-    [ "$(query 'pragma integrity_check')" = ok ]
+    intact
     [ "$(query 'select count(*) from users')" -ge 7 ]
     [ "$(query 'select count(*) from checkins')" -ge 16 ]
     [ "$(query 'select count(*) from conversations')" -ge 4 ]
     [ "$(query 'select count(*) from messages')" -ge 14 ]
     [ "$(query "select count(*) from agents where name = 'lingzhi'")" = 1 ]
-    [ "$(query "select group_concat(username) from users where role = 'admin'")" = admin ]
+    [ "$(query "select username from users where role = 'admin'")" = admin ]
     [ "$(query "select count(*) from users where password_hash like '\$2b\$%'")" -ge 7 ]
 }
 
 settings_are_the_same() {
-    grep -Eqx "DATABASE_URL=['\"]?sqlite:///$database['\"]?" "$env_file"
+    [ "$(sed -n 's/^DATABASE_URL=//p' "$env_file" | tr -d "'\"")" = "$database_url" ]
     grep -Eqx "SECRET_KEY=['\"]?$secret['\"]?" "$env_file"
     grep -Eqx "JWT_TTL_S=['\"]?86400['\"]?" "$env_file"
     grep -qx "AGENT_MODEL_CONFIG='{\"model\": \"echo-1\", \"max_reply_chars\": 400}'" "$env_file"
@@ -122,9 +125,11 @@ settings_are_the_same() {
     none grep '^LINGZHI_BIND=' "$env_file"
 }
 
+database_is_shut() { [ "$(stat --format='%a %U:%G' "$database")" = '640 lingzhi:lingzhi' ]; }
+
 permissions_are_tight() {
     [ "$(stat --format='%a %U:%G' "$env_file")" = '640 root:lingzhi' ]
-    [ "$(stat --format='%a %U:%G' "$database")" = '640 lingzhi:lingzhi' ]
+    database_is_shut
     [ "$(stat --format='%a %U:%G' /srv/lingzhi/data)" = '750 lingzhi:lingzhi' ]
     [ "$(stat --format='%a %U:%G' /srv/lingzhi/app)" = '755 lingzhi:lingzhi' ]
     [ "$(stat --format='%a %U:%G' /etc/lingzhi/tls/key.pem)" = '600 root:root' ]

@@ -16,6 +16,7 @@ from typing import Any, Self
 
 import httpx
 
+from autoloop.arena.cluster import has_cluster
 from autoloop.arena.errors import JudgeFailed
 from autoloop.arena.hosts import Host
 from autoloop.arena.processes import wait_until
@@ -27,6 +28,7 @@ STOP_S = 60.0
 def app_document(name: str, host: Host) -> dict[str, Any]:
     """The ``autoloop.toml`` of the managed app on *host*, as JSON."""
     site = "/etc/nginx/sites-available/lingzhi"
+    own_database = has_cluster(host)
     return {
         "name": name,
         "environment": "test",
@@ -37,8 +39,9 @@ def app_document(name: str, host: Host) -> dict[str, Any]:
             "known_hosts": host.known_hosts,
         },
         "code": {"path": "/srv/lingzhi/app", "runs": ["app"]},
-        "data": {"sqlite": ["/srv/lingzhi/data/lingzhi_ecosystem.db"]},
+        "data": {} if own_database else {"sqlite": ["/srv/lingzhi/data/lingzhi_ecosystem.db"]},
         "components": [
+            *([database()] if own_database else []),
             {
                 "name": "app",
                 "unit": "lingzhi.service",
@@ -49,6 +52,7 @@ def app_document(name: str, host: Host) -> dict[str, Any]:
                     "/etc/systemd/system/lingzhi.service",
                 ],
                 "logs": ["/var/log/lingzhi/error.log", "/var/log/lingzhi/app.log"],
+                "needs": ["database"] if own_database else [],
             },
             {
                 "name": "front",
@@ -61,7 +65,7 @@ def app_document(name: str, host: Host) -> dict[str, Any]:
             },
         ],
         "cases": cases("http://127.0.0.1"),
-        "procedures": procedures(),
+        "procedures": [*procedures(own_database), *([role()] if own_database else [])],
         "space": [
             {"glob": "/var/log/lingzhi/*.log.*", "what": "rotated logs", "keep": 3, "risk": "low"}
         ],
@@ -69,11 +73,38 @@ def app_document(name: str, host: Host) -> dict[str, Any]:
     }
 
 
-def procedures() -> list[dict[str, Any]]:
+def database() -> dict[str, Any]:
+    """The component of PostgreSQL, on hosts that have it. It speaks no HTTP."""
+    folder = "/etc/postgresql/15/main"
+    return {
+        "name": "database",
+        "unit": "postgresql@15-main.service",
+        "port": 5432,
+        "http": False,
+        "config": [f"{folder}/{name}.conf" for name in ("postgresql", "pg_hba", "pg_ident")],
+        "reloads": [f"{folder}/{name}.conf" for name in ("pg_hba", "pg_ident")],
+        "logs": ["/var/log/postgresql/postgresql-15-main.log"],
+    }
+
+
+def role() -> dict[str, Any]:
+    """How the database's role is made again, with its rights; the app needs no restart for it."""
+    return {
+        "name": "role",
+        "cures": "DATABASE.user_not_found",
+        "component": "database",
+        "check": ["/usr/local/sbin/lingzhi-role", "check"],
+        "apply": ["/usr/local/sbin/lingzhi-role", "apply"],
+        "restart": False,
+    }
+
+
+def procedures(own_database: bool) -> list[dict[str, Any]]:
     """How the people of the managed app put three things right themselves."""
-    install = "-m pip install --quiet --no-index --find-links /var/cache/lingzhi/wheels"
+    install = "-m pip install --quiet --no-index --find-links /var/cache/lingzhi/wheels -r "
+    install += f"requirements{'-postgres' if own_database else ''}.txt"
     rows = [
-        ("packages", "CODE.import_error", f"../venv/bin/python {install} -r requirements.txt", []),
+        ("packages", "CODE.import_error", f"../venv/bin/python {install}", []),
         ("migrations", "DATABASE.schema_mismatch", "../venv/bin/alembic -q upgrade head", []),
         ("accounts", "DATABASE.user_not_found", "../venv/bin/python seed.py", ["users"]),
     ]

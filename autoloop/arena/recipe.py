@@ -3,6 +3,10 @@
 A change of anything here makes a new layer, because layers are named after their recipe.
 """
 
+from typing import Literal
+
+Profile = Literal["sqlite", "postgres"]
+
 SUITE = "bookworm"
 PYTHON = "3.11"
 
@@ -27,6 +31,10 @@ PACKAGES = [
     "git",
     "nftables",
 ]
+
+# The password of the database's role `lingzhi`, on throw-away hosts only.
+POSTGRES_PASSWORD = "throwaway-role-5e0c91d7a2"
+POSTGRES_URL = f"postgresql+psycopg://lingzhi:{POSTGRES_PASSWORD}@127.0.0.1:5432/lingzhi"
 
 MASKED = [
     "systemd-networkd-wait-online.service",
@@ -65,6 +73,18 @@ chmod 700 /root/.ssh
 apt-get clean
 """
 
+# Run in a root with Debian: PostgreSQL with Debian's cluster `main`, which is not started.
+POSTGRESQL_STEPS = """
+printf '#!/bin/sh\\nexit 101\\n' >/usr/sbin/policy-rc.d
+chmod 755 /usr/sbin/policy-rc.d
+export DEBIAN_FRONTEND=noninteractive
+apt-get -qq update
+apt-get -qq install -y --no-install-recommends postgresql-15
+rm /usr/sbin/policy-rc.d
+rm -rf /var/lib/apt/lists/*
+apt-get clean
+"""
+
 # Run in the root with the app's source in /srv/lingzhi/app and its wheels mounted on /mnt. The
 # wheels stay on the host, which reaches no index.
 APP_STEPS = """
@@ -96,10 +116,30 @@ ln -s /etc/nginx/sites-available/lingzhi /etc/nginx/sites-enabled/lingzhi
 nginx -t -q
 rm -f /run/nginx.pid
 systemctl --quiet enable lingzhi.service
+"""
 
+FILL = """
 set -a; . /etc/lingzhi/lingzhi.env; set +a
-cd app
+cd /srv/lingzhi/app
 runuser -u lingzhi -- ../venv/bin/alembic -q upgrade head
 runuser -u lingzhi -- ../venv/bin/python seed.py
-chmod 640 "${DATABASE_URL#sqlite:///}"
 """
+
+# How each profile gets its database, after the steps above.
+DATABASE_STEPS: dict[Profile, str] = {
+    "sqlite": f"""
+{FILL}
+chmod 640 "${{DATABASE_URL#sqlite:///}}"
+""",
+    "postgres": f"""
+chmod 755 /usr/local/sbin/lingzhi-role
+/srv/lingzhi/venv/bin/python -m pip install --quiet --no-index \
+    --find-links /var/cache/lingzhi/wheels -r /srv/lingzhi/app/requirements-postgres.txt
+chown -R lingzhi:lingzhi /srv/lingzhi/venv
+sed -i 's|^DATABASE_URL=.*|DATABASE_URL={POSTGRES_URL}|' /etc/lingzhi/lingzhi.env
+runuser -u postgres -- pg_ctlcluster 15 main start
+/usr/local/sbin/lingzhi-role apply
+{FILL}
+runuser -u postgres -- pg_ctlcluster 15 main stop
+""",
+}

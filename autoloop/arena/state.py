@@ -1,7 +1,7 @@
 """The state of a host as far as a repair could harm it, as a table of facts.
 
 Each fact has a kind and a subject, as effects have, and a value in words. Almost everything is
-read from outside; only systemd and the packet filter are asked in the host.
+read from outside; only systemd, the packet filter and PostgreSQL are asked in the host.
 """
 
 import hashlib
@@ -15,6 +15,7 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from autoloop.arena.cluster import cluster, compared_otherwise, has_cluster
 from autoloop.arena.disk import Disk, Entry
 from autoloop.arena.errors import JudgeFailed
 from autoloop.arena.hosts import Host
@@ -63,7 +64,7 @@ class State:
 def take(host: Host) -> State:
     """The state of the host now."""
     disk = Disk(host.disk, host.layers)
-    files = disk.touched()
+    files = {p: entry for p, entry in disk.touched().items() if not compared_otherwise(p)}
     facts: Facts = {}
     for path, entry in files.items():
         facts |= facts_of(path, entry)
@@ -73,7 +74,8 @@ def take(host: Host) -> State:
         for path, entry in memory.items():
             facts |= facts_of(f"/{folder}{path}", entry)
     names = users(disk.read("/etc/passwd"))
-    facts |= accounts(disk) | settings(disk.read(SETTINGS)) | database(host.root, DATABASE)
+    facts |= accounts(disk) | settings(disk.read(SETTINGS))
+    facts |= cluster(host) if has_cluster(host) else database(host.root, DATABASE)
     for one in lingering(host, names):
         key = ("process", one.words)
         facts[key] = ", ".join(sorted({*facts.get(key, one.belongs).split(", "), one.belongs}))

@@ -3,6 +3,7 @@
 Exit code 0: no; 3: yes, and the last line says what; anything else: it could not be told.
 """
 
+import os
 import re
 import sys
 from collections.abc import Iterator
@@ -14,9 +15,12 @@ HERE = Path(__file__).parent
 
 
 def packages() -> Iterator[str]:
-    """Packages of requirements.txt that are not installed in that version."""
-    for line in (HERE / "requirements.txt").read_text().splitlines():
-        if pinned := re.fullmatch(r"([\w.-]+)==(\S+)", line.strip()):
+    """Packages that the settings ask for and that are not installed in that version."""
+    files = ["requirements.txt"]
+    if os.environ["DATABASE_URL"].startswith("postgresql"):
+        files.append("requirements-postgres.txt")
+    for line in "\n".join((HERE / name).read_text() for name in files).splitlines():
+        if pinned := re.fullmatch(r"([\w.-]+)(?:\[\w+\])?==(\S+)", line.strip()):
             name, wanted = pinned.groups()
             try:
                 if version(name) != wanted:

@@ -1,4 +1,7 @@
-"""The app on a fresh, migrated and seeded SQLite database for each test."""
+"""The app on a fresh, migrated and seeded database for each test.
+
+SQLite, or the PostgreSQL database that TEST_DATABASE_URL names; all that is in it is lost.
+"""
 
 import atexit
 import os
@@ -14,7 +17,7 @@ from flask.testing import FlaskClient
 _folder = Path(tempfile.mkdtemp(prefix="lingzhi-tests-"))
 atexit.register(shutil.rmtree, _folder, ignore_errors=True)
 os.environ.update(
-    DATABASE_URL=f"sqlite:///{_folder}/lingzhi.db",
+    DATABASE_URL=os.environ.get("TEST_DATABASE_URL", f"sqlite:///{_folder}/lingzhi.db"),
     SECRET_KEY="only-for-tests-only-for-tests-only-for-tests",
     JWT_TTL_S="60",
     LINGZHI_LOG_DIR=str(_folder),
@@ -23,6 +26,7 @@ os.environ.pop("AGENT_MODEL_CONFIG", None)
 
 from alembic import command  # noqa: E402
 from alembic.config import Config  # noqa: E402
+from sqlalchemy import text  # noqa: E402
 
 import db  # noqa: E402
 from app import create_app  # noqa: E402
@@ -47,11 +51,22 @@ def log_file() -> Path:
 @pytest.fixture
 def client(alembic: Config) -> Iterator[FlaskClient]:
     """A client of the app on a new database with the demo data in it."""
+    _empty()
     command.upgrade(alembic, "head")
     seed()
     yield create_app().test_client()
     db.engine.dispose()
-    (_folder / "lingzhi.db").unlink(missing_ok=True)
+    _empty()
+
+
+def _empty() -> None:
+    """Leave nothing in the database."""
+    if db.engine.dialect.name == "sqlite":
+        (_folder / "lingzhi.db").unlink(missing_ok=True)
+        return
+    with db.engine.begin() as connection:
+        connection.execute(text("DROP SCHEMA public CASCADE"))
+        connection.execute(text("CREATE SCHEMA public"))
 
 
 @pytest.fixture
