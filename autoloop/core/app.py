@@ -56,6 +56,7 @@ class Component(Frozen):
     settings: str = ""
     config: tuple[str, ...] = ()
     config_test: tuple[str, ...] = ()
+    reloads: tuple[str, ...] = ()  # those of config for which a reload is enough
     logs: tuple[str, ...] = ()
     needs: tuple[str, ...] = ()
 
@@ -164,6 +165,16 @@ class AppSpec(Frozen):
     space: tuple[Space, ...] = ()
     health: Health = Health()
     limits: Limits = Limits()
+
+    @field_validator("components")
+    @classmethod
+    def _known_reloads(cls, parts: tuple[Component, ...]) -> tuple[Component, ...]:
+        for part in parts:
+            for path in set(part.reloads) - set(part.config):
+                raise ValueError(
+                    f"component '{part.name}' reloads '{path}', which is not in config"
+                )
+        return parts
 
     @field_validator("components")
     @classmethod

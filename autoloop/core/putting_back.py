@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 
 from autoloop.core.app import Component
 from autoloop.core.effect import Effect
-from autoloop.core.facts import Drift
+from autoloop.core.facts import Drift, Facts
 from autoloop.core.remedy import PlannedAction
 from autoloop.core.suspicions.seen import access, same_content
 from autoloop.core.target import ChangeFiles, FileChange
@@ -23,8 +23,22 @@ def restarts(parts: Iterable[Component]) -> tuple[PlannedAction, ...]:
 
 def put_back(drifted: Sequence[Drift], parts: Iterable[Component]) -> tuple[PlannedAction, ...]:
     """All files together, contents from the target's own store; then *parts* are restarted."""
+    return (restored(drifted), *restarts(parts))
+
+
+def restored(drifted: Sequence[Drift]) -> PlannedAction:
+    """All files together as they were, contents from the target's own store."""
     changes = tuple(FileChange(path=d.path, before=d.now, after=d.good) for d in drifted)
-    return (PlannedAction(action=ChangeFiles(changes=changes)), *restarts(parts))
+    return PlannedAction(action=ChangeFiles(changes=changes))
+
+
+def read_anew(part: Component, facts: Facts, paths: Iterable[str]) -> tuple[PlannedAction, ...]:
+    """Have *part* read *paths* anew: a reload while it runs and that is enough, else a restart."""
+    reload = part.service().reload(part.unit)
+    runs = facts.of(part).service.activity == "running"
+    if reload and runs and set(paths) <= set(part.reloads):
+        return (PlannedAction(action=reload),)
+    return restarts([part])
 
 
 def effects_of(drifted: Iterable[Drift], parts: Iterable[Component]) -> tuple[Effect, ...]:

@@ -50,6 +50,10 @@ class ServiceManager(Protocol):
         """Stop and start it, once."""
         ...
 
+    def reload(self, unit: str) -> RunCommand | None:
+        """Have it read its configuration anew while it serves; None where that cannot be asked."""
+        ...
+
     def clear(self, unit: str) -> RunCommand | None:
         """Make it startable again after it has given up; None where a start does that."""
         ...
@@ -120,6 +124,9 @@ class Systemd:
     def restart(self, unit: str) -> RunCommand:
         return self._command("restart", unit)
 
+    def reload(self, unit: str) -> RunCommand | None:
+        return RunCommand(argv=("systemctl", "reload", unit), timeout_s=100, idempotent=True)
+
     def clear(self, unit: str) -> RunCommand | None:
         """Exit code 1 is "not loaded": there is nothing to clear."""
         argv = ("systemctl", "reset-failed", unit)
@@ -183,6 +190,9 @@ class Supervisord:
 
     def restart(self, unit: str) -> RunCommand:
         return self._command("restart", unit)
+
+    def reload(self, unit: str) -> RunCommand | None:  # noqa: ARG002 - it knows signals only
+        return None
 
     def clear(self, unit: str) -> RunCommand | None:  # noqa: ARG002 - a start clears FATAL
         return None

@@ -36,9 +36,9 @@ class RunProcedure:
     def propose(self, context: Context, host: Observer) -> Proposal | Refusal:  # noqa: ARG002
         """Needs a declared procedure for the cause whose check says that it is due."""
         due, cause = context.facts.due, context.cause
-        one = next(
-            (p for p in context.spec.procedures if p.name in due and p.cures == cause.name), None
-        )
+        fits = [p for p in context.spec.procedures if p.name in due and p.cures == cause.name]
+        fits.sort(key=lambda p: p.component != cause.component)
+        one = fits[0] if fits else None
         if one is None:
             why = Words(
                 en=f"no procedure for {cause.name} is declared and due",

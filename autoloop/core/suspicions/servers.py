@@ -8,7 +8,7 @@ from autoloop.core.app import AppSpec, Component
 from autoloop.core.diagnosis import Evidence
 from autoloop.core.facts import Facts, Reached
 from autoloop.core.probe import Finding
-from autoloop.core.suspicions.seen import healthy, suffers
+from autoloop.core.suspicions.seen import drift_of, healthy, last_line, suffers
 
 DATABASES = frozenset({"postgresql", "mysql", "mongodb", "redis", "rediss"})
 
@@ -33,6 +33,7 @@ REFUSALS = {
     "LOADING": "DATABASE.connection_error",
     "MISCONF": "DATABASE.disk_full_db",
 }
+LOCAL = frozenset({"127.0.0.1", "::1", "localhost"})
 DENIED = frozenset({"28P01", "28000", "1130", "NOAUTH", "WRONGPASS", "NOPERM"})
 """What a server says when it is the account, its password or the host that it does not accept."""
 
@@ -51,6 +52,9 @@ def server_away(spec: AppSpec, facts: Facts, part: Component) -> Finding | None:
         return None
     one = failed[0]
     sure = spoken_of(facts, part, one)
+    keeper = keeper_of(spec, facts, part, one)
+    if keeper is not None:
+        return turned_away(facts, keeper, one)
     return Finding(
         verdict="confirms",
         name=cause_of(one),
@@ -60,6 +64,48 @@ def server_away(spec: AppSpec, facts: Facts, part: Component) -> Finding | None:
         depth=26 if sure else 6,
         evidence=(Evidence(source=f"from the host to {one.server}", excerpt=said(one)),),
     )
+
+
+def keeper_of(spec: AppSpec, facts: Facts, part: Component, one: Reached) -> Component | None:
+    """The component that turned the account of *part* away, where that is its own doing: it is one
+    of the application's, on this host, and the setting is as it was when all was well."""
+    changed = any(
+        one.setting in (*drift.settings.changed, *drift.settings.missing)
+        for drift in drift_of(facts, part)
+        if drift.settings
+    )
+    if one.kind != "refused by server" or one.host not in LOCAL or changed:
+        return None
+    others = (each for each in spec.components if each.port == one.port and each != part)
+    return next(others, None)
+
+
+def turned_away(facts: Facts, keeper: Component, one: Reached) -> Finding:
+    """What *keeper* says of the account, and whether its own configuration was changed."""
+    changed = [drift.path for drift in drift_of(facts, keeper)]
+    named = [path for path in changed if path.rpartition("/")[2] in one.says]
+    gone = role_is_gone(facts, keeper, one)
+    return Finding(
+        verdict="confirms",
+        name="DATABASE.user_not_found" if gone else cause_of(one),
+        component=keeper.name,
+        culprit=(named or changed or [culprit_of(one)])[0],
+        likelihood=0.95,
+        depth=30 if changed else 26,
+        evidence=(
+            Evidence(source=f"from the host to {one.server}", excerpt=said(one)),
+            *(Evidence(source=p, excerpt="differs from the last good state") for p in changed[:3]),
+            Evidence(source=f"log of {keeper.unit}", excerpt=gone),
+        ),
+    )
+
+
+def role_is_gone(facts: Facts, keeper: Component, one: Reached) -> str:
+    """What the server's own log says of its last refusal and does not tell the client, if it does:
+    to the client, a role that is not there and a wrong password are the same (28P01)."""
+    refusal, said = f'authentication failed for user "{one.user}"', f'Role "{one.user}" does not'
+    _, found, after = facts.of(keeper).log.rpartition(refusal)
+    return last_line(after, said) if found and one.code == "28P01" else ""
 
 
 def cause_of(one: Reached) -> str:

@@ -51,14 +51,15 @@ def not_running(spec: AppSpec, facts: Facts, part: Component) -> Finding | None:
 
 
 def does_not_answer(spec: AppSpec, facts: Facts, part: Component) -> Finding | None:
-    """It runs but is of no use: it does not own its port, or the front reports an error."""
+    """It runs but is of no use: it does not own its port, or the front reports an error. A front
+    speaks of what speaks HTTP: a database is not suspected for it."""
     state = facts.of(part).service
     if state.activity != "running" or healthy(spec, facts):
         return None
     if part.port is not None and not facts.serves(part):
         excerpt = f"runs as process {state.pid}, but nothing of it listens on port {part.port}"
         name, likelihood, depth = "CONFIG.wrong_port", 0.6, 15
-    elif facts.health.status in (502, 503, 504) or facts.health.status == 0:
+    elif part.http and facts.health.status in (0, 502, 503, 504):
         excerpt = f"the health case got {facts.health.status} {facts.health.error}".strip()
         name, likelihood, depth = "SERVICE.upstream_unreachable", 0.4, 5
     else:

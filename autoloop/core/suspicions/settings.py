@@ -59,11 +59,16 @@ def setting_wrong(spec: AppSpec, facts: Facts, part: Component) -> Finding | Non
                 likelihood=0.8,
                 depth=28,
                 evidence=(
-                    Evidence(source=drift.path, excerpt=f"{key}: was {good}, is {now}"),
+                    Evidence(source=drift.path, excerpt=f"{key}: {_change(good, now)}"),
                     *([Evidence(source=server.server, excerpt=said(server))] if server else ()),
                 ),
             )
     return None
+
+
+def _change(good: str, now: str) -> str:
+    """Both values are redacted: where they look the same, it is the hidden part that changed."""
+    return f"{good}: its secret has changed" if good == now else f"was {good}, is {now}"
 
 
 def _kind(good: str, now: str, server: Reached | None) -> str:
