@@ -88,8 +88,8 @@ def test_commands_name_the_unit_and_can_be_settled_after_a_loss(manager: Service
         assert command.witness and "app" in command.witness
         assert command.idempotent is (verb != "restart")
         assert command.ok_codes == (0,)
-    clear = manager.clear("app")
-    assert clear is None or clear.idempotent
+    for command in (manager.clear("app"), manager.reload("app")):
+        assert command is None or command.idempotent
 
 
 def test_a_unit_that_is_not_loaded_has_nothing_to_clear() -> None:

@@ -32,6 +32,7 @@ def parts(*rows: tuple[str, list[str]]) -> list[dict[str, Any]]:
         ({"components": parts(("a", []), ("a", []))}, "share a name"),
         ({"components": [{"name": "a", "unit": "u", "port": 70000}]}, "components.0.port: "),
         ({"components": [{"name": "a", "unit": "u", "manager": "cron"}]}, "manager: "),
+        ({"components": [{"name": "a", "unit": "u", "reloads": ["/etc/a"]}]}, "not in config"),
         ({"code": {"path": "relative/path"}}, "absolute"),
         ({"code": {"path": "/srv"}}, "too near the root"),
         ({"code": {"path": "/srv/"}}, "absolute path"),

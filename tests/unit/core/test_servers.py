@@ -4,7 +4,9 @@ from typing import Any
 
 import pytest
 
-from autoloop.core.facts import Reached, SettingsDrift
+from autoloop.core.app import AppSpec
+from autoloop.core.facts import ComponentFacts, Reached, SettingsDrift
+from autoloop.core.service import ServiceState
 from autoloop.core.suspicions.servers import cause_of, server_away
 from autoloop.core.suspicions.settings import setting_wrong
 
@@ -65,3 +67,64 @@ def test_a_changed_setting_explains_a_refused_account(scenes: Any) -> None:
     assert found is not None
     assert (found.name, found.culprit) == ("CONFIG.auth_failed", "DATABASE_URL")
     assert "28P01" in found.evidence[1].excerpt
+
+
+HBA = "/etc/pg_hba.conf"
+KEEPER = {"name": "database", "unit": "pg.service", "port": 5432, "http": False}
+TOLD = "password authentication failed"
+
+
+def told(scenes: Any, log: str = "", drift: Any = (), **answer: Any) -> Any:
+    """What is found when the application's own database turns its account away."""
+    parts = [*(part.model_dump() for part in scenes.spec.components), {**KEEPER, "config": [HBA]}]
+    spec = AppSpec.model_validate({**scenes.spec.model_dump(), "components": parts})
+    one = server(host="127.0.0.1", kind="refused by server", reached="connection", **answer)
+    facts = scenes.facts(status=500, reach=(one,), drift=drift)
+    seen = ComponentFacts(service=ServiceState(activity="running", pid=5432), log=log)
+    holders = (*facts.holders, scenes.holder(5432, 5432))
+    parts = {**facts.components, "database": seen}
+    facts = facts.model_copy(update={"components": parts, "holders": holders})
+    return server_away(spec, facts, spec.component("app"))
+
+
+def test_a_component_that_turns_the_account_away_is_blamed_itself(scenes: Any) -> None:
+    """The settings are as they were: it is not the application's doing."""
+    says = 'role "shop" is not permitted to log in'
+    found = told(scenes, code="28000", says=says)
+    assert (found.component, found.culprit) == ("database", "shop")
+    assert found.name == "DATABASE.auth_failed_db"
+
+
+def test_a_changed_setting_is_the_application_s_own(scenes: Any) -> None:
+    """The database has only said what it had to."""
+    changed = SettingsDrift(changed={"DATABASE_URL": ("a", "b")})
+    found = told(scenes, drift=(scenes.drift(ENV, changed),), code="28P01", says=TOLD)
+    assert found.component == "app"
+
+
+def test_its_changed_configuration_is_the_culprit(scenes: Any) -> None:
+    """It goes before the wrong port that a changed file could mean as well."""
+    says = 'pg_hba.conf rejects connection for host "127.0.0.1"'
+    found = told(scenes, drift=(scenes.drift(HBA),), code="28000", says=says)
+    assert (found.component, found.culprit, found.depth) == ("database", HBA, 30)
+
+
+REFUSAL = 'FATAL:  password authentication failed for user "shop"\n'
+NO_ROLE = 'DETAIL:  Role "shop" does not exist.\n'
+
+
+@pytest.mark.parametrize(
+    ("log", "code", "name"),
+    [
+        (REFUSAL + NO_ROLE, "28P01", "DATABASE.user_not_found"),
+        (REFUSAL, "28P01", "DATABASE.auth_failed_db"),
+        (REFUSAL + NO_ROLE + REFUSAL, "28P01", "DATABASE.auth_failed_db"),
+        (REFUSAL + NO_ROLE, "28000", "DATABASE.auth_failed_db"),
+        ("", "28P01", "DATABASE.auth_failed_db"),
+    ],
+)
+def test_the_server_s_log_tells_a_role_that_is_gone(
+    scenes: Any, log: str, code: str, name: str
+) -> None:
+    """The client hears of a password in both cases; what an older refusal said does not count."""
+    assert told(scenes, log=log, code=code, says=TOLD).name == name
