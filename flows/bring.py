@@ -1,6 +1,6 @@
 """The road that every deployment takes: back up, place, prove, keep or put back, tell."""
 
-from autoloop.core.deployment import Comparison, Deployment
+from autoloop.core.deployment import Comparison, Deployment, refuse_broken
 from autoloop.core.errors import AutoloopError
 from autoloop.core.work import Work
 from tasks.backup import take_backup
@@ -13,8 +13,10 @@ def bring(work: Work, comparison: Comparison, reason: str) -> Deployment:
     """Put in place what *comparison* says, or have everything as it was before.
 
     Raises:
+        RuleBroken: nothing was begun.
         AutoloopError: it could not be ended; people are told what is so on the host.
     """
+    refuse_broken(comparison)
     try:
         with writing(work):
             backup = take_backup(work, reason)

@@ -8,7 +8,7 @@ from autoloop.core.deployment import Comparison, Deployment
 from autoloop.core.work import Work
 from flows.bring import bring
 from flows.forms import App, PlanOnly, field
-from tasks.deployment import compare
+from tasks.comparison import compare
 from tasks.target import working_on
 
 Source = Annotated[str, field("Source", "A folder on the machine of the platform.", min_length=1)]

@@ -8,7 +8,7 @@ from autoloop.core.deployment import Comparison, Deployment
 from autoloop.core.work import Work
 from flows.bring import bring
 from flows.forms import App, PlanOnly, field
-from tasks.deployment import compare_backup
+from tasks.comparison import compare_backup
 from tasks.target import working_on
 
 BackupId = Annotated[

@@ -1,33 +1,44 @@
-"""Deployments: compared, put in place by the journal, activated, proved, kept or put back."""
+"""Deployments: put in place by the journal, activated, proved, kept or put back."""
 
 import time
-from typing import Any
+from collections.abc import Sequence
 
 from autoloop.core.app import Component
 from autoloop.core.deployment import (
+    Back,
     Comparison,
     Deployment,
+    Extra,
     Placed,
-    changes_back,
-    states_before,
+    Ran,
+    packages_changed,
+    writers,
 )
-from autoloop.core.errors import (
-    AutoloopError,
-    BadSpec,
-    DeadlineExceeded,
-    NotFound,
-    OperationFailed,
-)
-from autoloop.core.manifest import changes_between, release_id
+from autoloop.core.errors import AutoloopError, DeadlineExceeded, OperationFailed
+from autoloop.core.facts import check_read, said_by
 from autoloop.core.proof import Check, Proof, proof_of
-from autoloop.core.target import ChangeFiles, Done, FileChange, FileState, Read
+from autoloop.core.putting_back import restart_commands
+from autoloop.core.target import (
+    ChangeFiles,
+    Done,
+    FileChange,
+    FileState,
+    Read,
+    RunCommand,
+    RunGuarded,
+)
 from autoloop.core.words import Frozen
 from autoloop.core.work import Work
 from tasks.backup import Backup, backup_action
+from tasks.correction import contents_of_corrections
+from tasks.declared import as_declared, expectations, in_step
 from tasks.look import look_at, look_until_well
 from tasks.source import read_tree
 from tasks.step import step
 from tasks.target import session_of, spec_of, writing
+
+SAVING_S = 600.0
+"""How long saving and putting back folders and databases may take, besides what is run."""
 
 
 class Abandoned(Frozen):
@@ -37,119 +48,121 @@ class Abandoned(Frozen):
     as_before: bool
 
 
-@step()
-def compare(work: Work, source: str) -> Comparison:
-    """Hold the source against the host; only what differs will travel."""
-    spec = spec_of(work)
-    if spec.code is None:
-        raise BadSpec(f"app {spec.name}", "has no [code] in its file", "add code.path")
-    manifest, _ = read_tree(source, spec.code.exclude)
-    read = Read(op="tree", args={"path": spec.code.path, "exclude": list(spec.code.exclude)})
-    answer = session_of(work).observe([read], 120)[0]
-    now = {path: FileState.model_validate(state) for path, state in answer.value.items()}
-    if spec.code.path not in now:
-        raise NotFound(spec.code.path, "does not exist on the host", "create the application first")
-    changes = changes_between(spec.code.path, manifest, now)
-    return Comparison(app=spec.name, source=source, release=release_id(manifest), changes=changes)
+@step(timeout_s=7200)
+def place(work: Work, comparison: Comparison, backup: Backup) -> Placed:
+    """Send what the host lacks, change all files or none; then packages and databases, in step;
+    restart what serves them."""
+    session = session_of(work)
+    assert backup.app == comparison.app
+    _send(work, comparison)
+    ran: list[Ran] = []
+    try:
+        changes = _while_stopped(work, comparison) if comparison.stop_first else comparison.changes
+        wake = restart_commands(_served(work, comparison))
+        session.do(work.op("files"), ChangeFiles(changes=changes, wake=wake))
+        down = [_run_extra(work, comparison, extra, ran) for extra in comparison.extras]
+        for part in _served(work, comparison, ran):
+            _started(_restart(work, "restart", part), part)
+    except (OperationFailed, DeadlineExceeded) as error:
+        return Placed(failed=str(error), ran=tuple(ran))
+    now = _host_time(work)
+    stood = now - min((began for began in down if began), default=now)
+    return Placed(ran=tuple(ran), down_s=round(stood, 3), up_at=now)
 
 
-@step()
-def compare_backup(work: Work, to: str, with_config: bool, with_data: bool) -> Comparison:
-    """Hold a backup against the host; without an id, the state before the last deployment."""
-    session, spec = session_of(work), spec_of(work)
-    drift = _drift(work, to) if to else _drift_from_before(work)
-    args = {"app": spec.name, "backup": drift["backup"]}
-    check = session.observe([Read(op="verify_backup", args=args)], 300)[0]
-    if not check.ok or check.value["broken"]:
-        what = check.error or "its contents are damaged: " + ", ".join(check.value["broken"][:3])
-        raise NotFound(
-            f"backup {drift['backup']}", what, "choose another: autoloop rollback --list"
-        )
-    changes = changes_back(spec, drift, with_config)
-    if with_data:
-        changes += tuple(_database_changes(work, drift["sqlite"]))
-    return Comparison(
-        app=spec.name,
-        source=f"backup {drift['backup']}",
-        release=drift["backup"],
-        changes=changes,
-        backup=drift["backup"],
-        stop_first=with_data,
+def _send(work: Work, comparison: Comparison) -> None:
+    """The contents that the host lacks; those of a backup are there."""
+    if comparison.backup:
+        return
+    code = spec_of(work).code
+    _, contents = read_tree(comparison.source, code.exclude if code else ())
+    wanted = {change.after.sha256 for change in comparison.changes}
+    contents |= contents_of_corrections(work)
+    session_of(work).send({sha: data for sha, data in contents.items() if sha in wanted})
+
+
+def _while_stopped(work: Work, comparison: Comparison) -> tuple[FileChange, ...]:
+    """A database changes until its writer has stopped: then look again at what is there."""
+    session = session_of(work)
+    for part in reversed(spec_of(work).affected(comparison.paths)):
+        session.do(work.op(f"stop/{part.name}"), part.service().stop(part.unit))
+    reads = [Read(op="stat", args={"path": path}) for path in comparison.paths]
+    answers = session.observe(reads, 120)
+    return tuple(
+        change.model_copy(update={"before": FileState.model_validate(answer.value)})
+        for change, answer in zip(comparison.changes, answers, strict=True)
     )
 
 
-def _drift(work: Work, backup: str) -> dict[str, Any]:
-    """How the host differs from *backup*.
+def _served(work: Work, comparison: Comparison, ran: Sequence[Ran] = ()) -> tuple[Component, ...]:
+    """The components that must be restarted: what serves changed files, packages, databases."""
+    spec = spec_of(work)
+    parts = spec.affected(comparison.paths)
+    if not ran:
+        return parts
+    names = {part.name for part in (*parts, *writers(spec))}
+    return tuple(part for part in spec.deepest_first() if part.name in names)
+
+
+def _run_extra(work: Work, comparison: Comparison, extra: Extra, ran: list[Ran]) -> float:
+    """Run it if it is needed; when services began to stand still for it, by the host's clock."""
+    session, needed = session_of(work), extra.name
+    begun = session.outcome(work.op(extra.step)).outcome != "not done"
+    if extra.kind == "data" and not begun:
+        needed = _said(work, extra.name)
+    elif extra.kind == "rows" and not begun:
+        needed = next(said for one, said in expectations(work) if one.query == extra.name)
+    if not needed:
+        return 0.0
+    action = _guarded(work, comparison, extra)
+    longest = sum(command.timeout_s for command in (*action.run, *action.stop)) + SAVING_S
+    done = session.do(work.op(extra.step), action, longest)
+    changed = packages_changed(done.value["folders"]) if extra.kind == "packages" else (needed,)
+    ran.append(Ran(kind=extra.kind, name=extra.name, changed=changed))
+    return float(done.value["began"]) if extra.stands else 0.0
+
+
+def _said(work: Work, name: str) -> str:
+    """What the check of a procedure says is missing now; "" when nothing is.
 
     Raises:
-        NotFound: there is no such backup.
+        OperationFailed: it cannot tell, so nobody knows whether the code fits the data.
     """
-    args = {"app": work.app, "backup": backup}
-    answer = session_of(work).observe([Read(op="drift", args=args)], 300)[0]
-    if not answer.ok:
-        raise NotFound(f"backup {backup}", answer.error, "autoloop rollback --list")
-    found: dict[str, Any] = answer.value
-    return found
+    procedure = spec_of(work).procedure(name)
+    answer = session_of(work).observe([check_read(procedure)], 60)[0]
+    said = said_by(procedure, answer)
+    if said is None:
+        words = answer.error or str(answer.value["err"] or answer.value["out"]).strip()[-300:]
+        what = f"cannot tell whether it is needed: {words}"
+        raise OperationFailed(f"check of procedure {name}", what, "run it on the host")
+    return said
 
 
-def _drift_from_before(work: Work) -> dict[str, Any]:
-    """From the newest state before a deployment whose code is not what is there now.
-
-    A deployment that was put back, or gone back from already, has left no other code.
-    """
+def _guarded(work: Work, comparison: Comparison, extra: Extra) -> RunGuarded:
     spec = spec_of(work)
-    answer = session_of(work).observe([Read(op="backups", args={"app": spec.name})], 60)[0]
-    for backup in states_before(answer.value if answer.ok else ()):
-        drift = _drift(work, backup)
-        if changes_back(spec, drift, with_config=False):
-            return drift
-    what = "no backup of a deployment holds other code than what is there"
-    raise NotFound(f"app {spec.name}", what, "choose a state: autoloop rollback --list")
+    served = restart_commands(_served(work, comparison, [Ran(kind=extra.kind, name=extra.name)]))
+    common = {"app": spec.name, "wake": served, "part_of": work.op("files")}
+    if extra.kind == "packages":
+        run = (RunCommand(argv=extra.argv, timeout_s=spec.deploy.install_s),)
+        return RunGuarded(run=run, trees=extra.saved, **common)
+    stop = tuple(part.service().stop(part.unit) for part in writers(spec))
+    if extra.kind == "rows":
+        run = (RunCommand(argv=extra.argv, timeout_s=60),)
+        return RunGuarded(run=run, sqlite=extra.saved, stop=stop, **common)
+    one = spec.procedure(extra.name)
+    undo = (RunCommand(argv=one.undo, timeout_s=one.timeout_s),) if one.undo else ()
+    return RunGuarded(
+        run=(RunCommand(argv=extra.argv, timeout_s=one.timeout_s),),
+        sqlite=extra.saved,
+        stop=stop,
+        undo=undo,
+        **common,
+    )
 
 
-def _database_changes(work: Work, databases: dict[str, dict[str, object]]) -> list[FileChange]:
-    """The database file, and its companions gone: they belong to the newer content."""
-    paths = [p for path in databases for p in (path, f"{path}-wal", f"{path}-shm")]
-    answers = session_of(work).observe([Read(op="stat", args={"path": p}) for p in paths], 120)
-    states = {p: FileState.model_validate(a.value) for p, a in zip(paths, answers, strict=True)}
-    changes = []
-    for path, saved in databases.items():
-        after = FileState.model_validate(saved["state"])
-        changes.append(FileChange(path=path, before=states[path], after=after))
-        for companion in (f"{path}-wal", f"{path}-shm"):
-            if states[companion].kind != "absent":
-                changes.append(
-                    FileChange(path=companion, before=states[companion], after=FileState())
-                )
-    return changes
-
-
-@step()
-def place(work: Work, comparison: Comparison, backup: Backup) -> Placed:
-    """Send what the host lacks, change all files or none, restart what serves them."""
-    session, spec = session_of(work), spec_of(work)
-    assert backup.app == comparison.app
-    if not comparison.backup:
-        _, contents = read_tree(comparison.source, spec.code.exclude if spec.code else ())
-        wanted = {change.after.sha256 for change in comparison.changes}
-        session.send({sha: data for sha, data in contents.items() if sha in wanted})
-    operations = [work.op("files")]
-    changes = comparison.changes
-    parts = spec.affected(comparison.paths)
-    if comparison.stop_first:
-        for part in reversed(parts):
-            session.do(work.op(f"stop/{part.name}"), part.service().stop(part.unit))
-        changes = _seen_again(work, changes)
-    try:
-        session.do(operations[0], ChangeFiles(changes=changes))
-        for part in parts:
-            done = _restart(work, "restart", part)
-            if done.outcome == "failed":
-                said = str(done.value.get("err"))[-300:]
-                return Placed(operations=tuple(operations), failed=f"{part.unit}: {said}")
-    except (OperationFailed, DeadlineExceeded) as error:
-        return Placed(operations=tuple(operations), failed=str(error))
-    return Placed(operations=tuple(operations))
+def _host_time(work: Work) -> float:
+    answer = session_of(work).observe([Read(op="facts")])[0]
+    return float(answer.value["time"])
 
 
 def _restart(work: Work, why: str, part: Component) -> Done:
@@ -161,14 +174,10 @@ def _restart(work: Work, why: str, part: Component) -> Done:
     return session.do(work.op(f"{why}/{part.name}"), manager.restart(part.unit))
 
 
-def _seen_again(work: Work, changes: tuple[FileChange, ...]) -> tuple[FileChange, ...]:
-    """A database changes until its writer has stopped: look again at what is there now."""
-    reads = [Read(op="stat", args={"path": change.path}) for change in changes]
-    answers = session_of(work).observe(reads, 120)
-    return tuple(
-        change.model_copy(update={"before": FileState.model_validate(answer.value)})
-        for change, answer in zip(changes, answers, strict=True)
-    )
+def _started(done: Done, part: Component) -> None:
+    if done.outcome == "failed":
+        said = str(done.value.get("err"))[-300:]
+        raise OperationFailed(part.unit, f"does not start: {said}", "see its log")
 
 
 @step()
@@ -182,11 +191,9 @@ def prove_deployment(work: Work, comparison: Comparison, placed: Placed) -> Proo
     while look.well and time.monotonic() < end:
         time.sleep(min(1.0, spec.health.hold_s / 3))
         look = look_at(spec, session)
-    return Proof(
-        checks=proof_of(spec, None, None, look.diagnosis, look.cases, {}),
-        held_s=spec.health.hold_s,
-        at=at,
-    )
+    checks = proof_of(spec, None, None, look.diagnosis, look.cases, {})
+    more = (*in_step(work, placed), *as_declared(work, comparison))
+    return Proof(checks=(*checks, *more), held_s=spec.health.hold_s, at=at)
 
 
 @step()
@@ -205,26 +212,40 @@ def settle_deployment(
         kept=proof.holds,
         proof=proof,
         why=proof.complaint,
+        ran=placed.ran,
+        down_s=placed.down_s,
     )
     if proof.holds:
-        session.commit(work.op("files"))
+        for name in ("files", *(extra.step for extra in comparison.extras)):
+            session.commit(work.op(name))
         session.do(work.op("good"), backup_action(spec, f"{work.id}: deployed", good=True))
         return ended
-    _put_back(work, comparison)
+    back = _put_back(work, comparison, placed)
     look = look_until_well(spec, session, spec.health.ready_s)
     if not look.well:
         what = f"rolled back, but {look.diagnosis.top.name} remains"
         raise OperationFailed(f"deployment {work.id}", what, f"autoloop fix --app {spec.name}")
-    return ended
+    return ended.model_copy(update={"back": back})
 
 
-def _put_back(work: Work, comparison: Comparison) -> None:
-    """Every file as it was; what serves them is restarted."""
-    session, spec = session_of(work), spec_of(work)
-    if session.revert(work.op("files")).outcome == "not done":
-        return
-    for part in spec.affected(comparison.paths):
-        _restart(work, "undo", part)
+def _put_back(work: Work, comparison: Comparison, placed: Placed) -> Back:
+    """Databases, packages and files as they were, the latest first; what serves them restarts."""
+    session, back, touched = session_of(work), Back(), comparison.stop_first
+    for extra in reversed(comparison.extras):
+        done = session.revert(work.op(extra.step), SAVING_S)
+        touched |= done.outcome != "not done"
+        if left := str(done.value.get("left", "")):
+            lost_s = float(done.value["stopped"]) - placed.up_at if placed.up_at else 0.0
+            back = Back(left=left, lost_s=round(lost_s, 3))
+    if comparison.stop_first:
+        for part in reversed(spec_of(work).affected(comparison.paths)):
+            session.do(work.op(f"undo-stop/{part.name}"), part.service().stop(part.unit))
+    touched |= session.revert(work.op("files")).outcome != "not done"
+    if touched:
+        ran = [Ran(kind=extra.kind, name=extra.name) for extra in comparison.extras]
+        for part in _served(work, comparison, ran):
+            _restart(work, "undo", part)
+    return back
 
 
 @step()
@@ -234,7 +255,7 @@ def abandon(work: Work, comparison: Comparison, error: str) -> Abandoned:
         with writing(work):
             if session_of(work).outcome(work.op("good")).outcome == "done":
                 return Abandoned(why=error, as_before=False)
-            _put_back(work, comparison)
+            _put_back(work, comparison, Placed())
             look = look_until_well(spec_of(work), session_of(work), spec_of(work).health.ready_s)
     except AutoloopError as another:
         why = error if str(another) == error else f"{error}; putting back failed too: {another}"

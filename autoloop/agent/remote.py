@@ -179,13 +179,14 @@ class Store:
         sha = hashlib.sha256(data).hexdigest()
         return sha if self.refresh(sha) else self.keep_stream(io.BytesIO(data))[0]
 
-    def keep_stream(self, source):
+    def keep_stream(self, source, sync=True):
         handle, temporary = tempfile.mkstemp(prefix=".autoloop-", dir=self.path("objects"))
         try:
             with os.fdopen(handle, "wb") as out:
                 sha, size = copy_stream(source, out)
                 out.flush()
-                os.fsync(out.fileno())
+                if sync:
+                    os.fsync(out.fileno())
             target = self.object_path(sha)
             os.makedirs(os.path.dirname(target), mode=0o700, exist_ok=True)
             os.replace(temporary, target)
@@ -193,8 +194,21 @@ class Store:
             with contextlib.suppress(OSError):
                 os.unlink(temporary)
             raise
-        sync_dir(os.path.dirname(target))
+        if sync:
+            sync_dir(os.path.dirname(target))
         return sha, size
+
+    def keep_tree(self, states):
+        """Copy the contents of all files of *states* into the store, with one sync at the end."""
+        for path, state in states.items():
+            if state["kind"] == "file" and not self.refresh(state["sha256"]):
+                with open(path, "rb") as source:
+                    state["sha256"] = self.keep_stream(source, sync=False)[0]
+        handle = os.open(self.root, os.O_RDONLY)
+        try:
+            LIBC.syncfs(handle)
+        finally:
+            os.close(handle)
 
     def refresh(self, sha):
         """Whether *sha* is here; if so it counts as new, and no collection takes it for an hour."""
@@ -626,6 +640,20 @@ def read_file(args):
     return {"text": text, "size": size}
 
 
+def read_sqlite(args):
+    """The first value of the first row that a query gives, without writing; None for no row."""
+    url = "file:%s?mode=ro" % urllib.parse.quote(args["path"])
+    connection = sqlite3.connect(url, uri=True, timeout=2)
+    deadline = time.monotonic() + float(args.get("timeout_s", 10))
+    connection.set_progress_handler(lambda: time.monotonic() > deadline, 10000)
+    try:
+        row = connection.execute(args["query"]).fetchone()
+    finally:
+        connection.close()
+    value = row[0] if row else None
+    return {"value": value if value is None else str(value)[:65536]}
+
+
 def read_http(args):
     """One HTTP request from the target, certificates not verified: it is the target's own."""
     url = urllib.parse.urlsplit(args["url"])
@@ -996,6 +1024,9 @@ class Backups:
             if record["state"] in ("applying", "applied", "putting back"):
                 for change in record.get("changes", []):
                     named.update((change["before"]["sha256"], change["after"]["sha256"]))
+                if record.get("saved"):
+                    named.add(record["saved"])
+                    named.update(s["sha256"] for s in saved_states(self.store, record).values())
         old = time.time() - 3600
         for folder, _, files in os.walk(self.store.path("objects")):
             for name in files:
@@ -1647,20 +1678,39 @@ class Worker:
         """Put back what was left half done, and what another run left unsettled.
 
         What *owner*'s own operations have fully applied stays: that run goes on with it. The
-        latest operation goes first, so that one upon another comes off in turn.
+        latest operation goes first, so that one upon another comes off in turn. What another run
+        left is made seen by its *wake* commands, when all is back.
         """
-        recovered = []
+        recovered, wake = [], []
         records = list(self.store.operations())
         for record in sorted(records, key=lambda r: r.get("began", r["at"]), reverse=True):
-            if record.get("lock") != name or record["kind"] != "files":
+            if record.get("lock") != name or record["kind"] not in ("files", "guarded"):
                 continue
             mine = owner and record["op"].startswith(owner + "/")
+            if record["state"] == "applied" and self.is_part(record):
+                continue
             if record["state"] in ("applying", "putting back") or (
                 record["state"] == "applied" and not mine
             ):
                 self.put_back(record)
                 recovered.append(record["op"])
+                wake += [] if mine else record.get("wake", [])
+        self.wake(wake)
         return recovered
+
+    def is_part(self, record):
+        """Whether it belongs to an operation that was committed: both are wanted, or neither."""
+        whole = self.store.load_op(record["part_of"]) if record.get("part_of") else None
+        return whole is not None and whole["state"] == "committed"
+
+    @staticmethod
+    def wake(commands):
+        """Services see what was put back. One that does not start is found by whoever looks."""
+        told = []
+        for command in commands:
+            if command["argv"] not in told:
+                told.append(command["argv"])
+                run_program(command["argv"], command["timeout_s"])
 
     # -- operations
 
@@ -1674,7 +1724,7 @@ class Worker:
                 return done(record, repeated=True)
             if record is not None and record["state"] == "failed" and record["kind"] == "command":
                 return done(record, repeated=True)
-            again = action["kind"] in ("files", "salvage")
+            again = action["kind"] in ("files", "guarded", "salvage")
             if record is not None and record["state"] == "failed" and again:
                 record = None
             handler = getattr(self, "do_" + action["kind"], None)
@@ -1705,7 +1755,7 @@ class Worker:
             if before["kind"] == "file" and self.store.keep(change["path"])[0] != before["sha256"]:
                 what = "changed since the plan was made: " + change["path"]
                 raise Refusal("Drifted", "operation " + base["op"], what, "diagnose again")
-        record = dict(base, state="applying", changes=changes)
+        record = dict(base, state="applying", changes=changes, wake=bare(action.get("wake")))
         self.store.save_op(record)
         trouble = put_all(self.store, changes, "after")
         if not trouble:
@@ -1721,6 +1771,9 @@ class Worker:
         return record
 
     def put_back(self, record, state="reverted", why=""):
+        if record["kind"] == "guarded":
+            self.put_back_guarded(record, state, why)
+            return
         place = "operation " + record["op"]
         for change in record["changes"]:
             then = change["before"]
@@ -1743,11 +1796,115 @@ class Worker:
         self.check_lock(args)
         with self.changing:
             record = self.own_op(args)
-            if record is None or record["kind"] != "files":
+            if record is None or record["kind"] not in ("files", "guarded"):
                 return {"op": args["op"], "outcome": "not done", "value": {}}
+            if record["kind"] == "guarded" and record["state"] == "failed":
+                return done(record)  # it was put back when it failed
             if record["state"] != "reverted":
                 self.put_back(record)
             return done(record)
+
+    # -- programs under guard
+
+    def do_guarded(self, base, record, action, cancel):
+        """Run programs. The folders and databases that they change go back with the operation."""
+        if record is not None and record["state"] in ("applying", "putting back"):
+            self.put_back(record)
+        record = dict(base, state="applying", saved="", app=action["app"])
+        record.update((name, bare(action.get(name))) for name in ("stop", "undo", "wake"))
+        for name in ("sqlite", "trees"):
+            record[name] = action.get(name, [])
+        record["part_of"] = action.get("part_of", "")
+        self.store.save_op(record)
+        began = time.time()
+        try:
+            self.run_all(base["op"], record["stop"], cancel)
+            before = self.save_guarded(record)
+            record["stopped"] = began
+            self.store.save_op(record)
+            self.run_all(base["op"], action["run"], cancel)
+        except (Refusal, OSError) as error:
+            why = error.body["what"] if isinstance(error, Refusal) else describe(error)
+            self.put_back(record, state="failed", why=why)
+            what = "%s; everything was put back" % why
+            raise Refusal("OperationFailed", "operation " + base["op"], what, "mend the cause")
+        record["state"] = "applied"
+        record["value"] = {"folders": folders_changed(before, record["trees"]), "began": began}
+        self.store.save_op(record)
+        return record
+
+    def save_guarded(self, record):
+        """Keep the folders and databases; their states are an object of their own."""
+        states = {}
+        for root in record["trees"]:
+            states.update(tree_states(root, []))
+        self.store.keep_tree(states)
+        for path in record["sqlite"]:
+            found = self.backups.save_sqlite(path)
+            if found["check"] not in ("ok", "absent"):
+                what = "cannot be saved first: " + found["check"]
+                raise Refusal("OperationFailed", path, "%s %s" % (path, what))
+            states[path] = found["state"]
+            for companion in companions(path):
+                states[companion] = dict(ABSENT)
+        record["saved"] = self.store.keep_bytes(json.dumps(states).encode())
+        return states
+
+    @staticmethod
+    def run_all(op, commands, cancel=None):
+        for command in commands:
+            done = run_program(command["argv"], command["timeout_s"], command.get("env"), cancel)
+            if done["timed_out"] or done["code"] not in command.get("ok_codes", [0]):
+                said = (done["err"] or done["out"]).strip()[-600:]
+                how = "took too long" if done["timed_out"] else "exit code %d" % done["code"]
+                what = "%s: %s: %s" % (" ".join(command["argv"])[:200], how, said)
+                raise Refusal("OperationFailed", "operation " + op, what)
+
+    def put_back_guarded(self, record, state, why):
+        """Writers stop, databases and folders become what they were; the newer data is kept."""
+        place = "operation " + record["op"]
+        wanted = saved_states(self.store, record)
+        for path, then in wanted.items():
+            if then["kind"] == "file" and not self.store.has(then["sha256"]):
+                what = "the old content of %s is no longer kept" % path
+                raise Refusal("OperationFailed", place, what, "restore the backup by hand")
+        ran = bool(record["saved"])
+        lived = record.setdefault("lived", record["state"] == "applied")
+        record["state"] = "putting back"
+        self.store.save_op(record)
+        value = {"why": why, "put_back": record["trees"] + record["sqlite"]}
+        if ran:
+            self.run_all(record["op"], record["stop"])
+            value["stopped"] = time.time()
+            if record["sqlite"] and lived:
+                value["left"] = self.keep_what_is_left(record)
+            elif not record["sqlite"]:
+                self.run_all(record["op"], record["undo"])
+        now = {}
+        for root in record["trees"] if ran else []:
+            now.update(tree_states(root, []))
+        absent = dict(ABSENT)
+        changes = [
+            {"path": path, "after": wanted.get(path, absent)}
+            for path in sorted(set(now) | set(wanted))
+            if now.get(path) != wanted.get(path, absent)
+        ]
+        trouble = put_all(self.store, changes, "after")
+        left = differing(changes, "after")
+        if left:
+            what = "could not be put back: %s (%s)" % (", ".join(left[:5]), "; ".join(trouble[:3]))
+            raise Refusal("OperationFailed", place, what, "restore the backup by hand")
+        record["state"], record["value"] = state, value
+        self.store.save_op(record)
+
+    def keep_what_is_left(self, record):
+        """A backup of the databases as they are before they go back: what users wrote is in it."""
+        reason = record["op"].split("/")[0] + ": the databases before they were put back"
+        asked = {"app": record["app"], "sqlite": record["sqlite"], "reason": reason}
+        try:
+            return self.backups.save(asked)["id"]
+        except (OSError, sqlite3.Error) as error:
+            return "not kept: " + describe(error)
 
     def own_op(self, args):
         record = self.store.load_op(args["op"])
@@ -1881,6 +2038,34 @@ class Worker:
         return {"good": record["id"]}
 
 
+def bare(commands):
+    """Commands as the journal may hold them: without their environment."""
+    return [{k: c[k] for k in ("argv", "timeout_s", "ok_codes") if k in c} for c in commands or []]
+
+
+def companions(path):
+    """Files beside a SQLite database that belong to its present content."""
+    return [path + ending for ending in ("-wal", "-shm", "-journal")]
+
+
+def saved_states(store, record):
+    """What an operation under guard saved before it ran anything."""
+    if not record.get("saved"):
+        return {}
+    with open(store.object_path(record["saved"]), encoding="utf-8") as source:
+        return json.load(source)
+
+
+def folders_changed(before, roots):
+    """Folders that came and went: an installed package has one that bears its name and version."""
+    now = set()
+    for root in roots:
+        for folder, _, _ in os.walk(root):
+            now.add(folder)
+    then = {p for p, s in before.items() if s["kind"] == "dir"}
+    return {"gone": sorted(then - now)[:1000], "made": sorted(now - then)[:1000]}
+
+
 OUTCOMES = {
     "started": "half",
     "applying": "half",
@@ -1919,6 +2104,7 @@ class Agent:
             "file": read_file,
             "listeners": read_listeners,
             "http": read_http,
+            "sqlite": read_sqlite,
             "reach": reach.read_reach,
             "facts": read_facts,
             "disks": read_disks,

@@ -67,9 +67,9 @@ class Session:
         answer = self.observe([Read(op="outcome", args={"op": op})])[0]
         return Done.model_validate(answer.value)
 
-    def revert(self, op: str) -> Done:
-        """Put the files of *op* back as they were, and check it."""
-        return self._change("revert", {"op": op}, 120.0)
+    def revert(self, op: str, deadline_s: float = 120.0) -> Done:
+        """Put the files, folders and databases of *op* back as they were, and check it."""
+        return self._change("revert", {"op": op}, deadline_s)
 
     def commit(self, op: str) -> Done:
         """Declare the files of *op* to be wanted."""

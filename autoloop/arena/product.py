@@ -69,6 +69,7 @@ def app_document(name: str, host: Host) -> dict[str, Any]:
         "space": [
             {"glob": "/var/log/lingzhi/*.log.*", "what": "rotated logs", "keep": 3, "risk": "low"}
         ],
+        "deploy": deployment(own_database),
         "health": {"every_s": 5, "confirm": 3, "confirm_gap_s": 1.5, "ready_s": 20, "hold_s": 3},
     }
 
@@ -99,12 +100,32 @@ def role() -> dict[str, Any]:
     }
 
 
+def manifest(own_database: bool) -> str:
+    """The file of the managed app that names its packages."""
+    return f"requirements{'-postgres' if own_database else ''}.txt"
+
+
+def install(own_database: bool) -> str:
+    """How they are installed, in the app's folder: a host reaches no index."""
+    words = "../venv/bin/python -m pip install --quiet --no-index"
+    return f"{words} --find-links /var/cache/lingzhi/wheels -r {manifest(own_database)}"
+
+
+def deployment(own_database: bool) -> dict[str, Any]:
+    """What belongs to a new release of the managed app. A server's database is in no backup yet, so
+    its migrations are left to people."""
+    return {
+        "manifest": manifest(own_database),
+        "install": as_the_app(install(own_database)),
+        "environment": "/srv/lingzhi/venv",
+        **({} if own_database else {"migrate": "migrations"}),
+    }
+
+
 def procedures(own_database: bool) -> list[dict[str, Any]]:
     """How the people of the managed app put three things right themselves."""
-    install = "-m pip install --quiet --no-index --find-links /var/cache/lingzhi/wheels -r "
-    install += f"requirements{'-postgres' if own_database else ''}.txt"
     rows = [
-        ("packages", "CODE.import_error", f"../venv/bin/python {install}", []),
+        ("packages", "CODE.import_error", install(own_database), []),
         ("migrations", "DATABASE.schema_mismatch", "../venv/bin/alembic -q upgrade head", []),
         ("accounts", "DATABASE.user_not_found", "../venv/bin/python seed.py", ["users"]),
     ]

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from autoloop.core.case import Case
+from autoloop.core.delivery import DeploySpec
 from autoloop.core.errors import BadSpec
 from autoloop.core.redact import redact_value
 from autoloop.core.service import ServiceManager, Supervisord, Systemd
@@ -163,6 +164,7 @@ class AppSpec(Frozen):
     cases: tuple[Case, ...] = Field(min_length=1)
     procedures: tuple[Procedure, ...] = ()
     space: tuple[Space, ...] = ()
+    deploy: DeploySpec = DeploySpec()
     health: Health = Health()
     limits: Limits = Limits()
 
@@ -207,8 +209,33 @@ class AppSpec(Frozen):
         return self
 
     @model_validator(mode="after")
+    def _deployable(self) -> "AppSpec":
+        if self.deploy != DeploySpec() and self.code is None:
+            raise ValueError("deploy needs code.path")
+        parts = {part.name for part in self.components}
+        inside = f"{self.code.path}/" if self.code else "\0"
+        for one in self.deploy.expect:
+            if one.component and one.component not in parts:
+                raise ValueError(f"deploy.expect: no component '{one.component}'")
+            if one.file.startswith(inside):
+                raise ValueError(f"deploy.expect: '{one.file}' is code: make it a rule")
+            if one.set and one.sqlite not in self.data.sqlite:
+                raise ValueError(f"deploy.expect: '{one.sqlite}' is not in data.sqlite")
+        known = {one.name: one for one in self.procedures}
+        for name in self.deploy.procedures:
+            if name not in known:
+                raise ValueError(f"deploy names '{name}', which is no procedure")
+            if not (self.data.sqlite or known[name].undo):
+                raise ValueError(
+                    f"deploy runs '{name}', which could not be taken back: "
+                    "name the database in data.sqlite, or give the procedure an undo"
+                )
+        return self
+
+    @model_validator(mode="after")
     def _absolute_paths(self) -> "AppSpec":
-        for path in self.watched():
+        more = [self.deploy.environment, *(one.file for one in self.deploy.expect)]
+        for path in (*self.watched(), *filter(None, more)):
             if not _is_plain(path):
                 raise ValueError(f"'{path}' is not an absolute path without '.', '..' and '//'")
         if self.code and self.code.path.count("/") < 2:
@@ -246,6 +273,13 @@ class AppSpec(Frozen):
             if changed.intersection(part.files())
             or ((code or data) and (not runs or part.name in runs))
         )
+
+    def procedure(self, name: str) -> Procedure:
+        """The procedure called *name*."""
+        for one in self.procedures:
+            if one.name == name:
+                return one
+        raise BadSpec(f"app {self.name}", f"no procedure '{name}'", "see its autoloop.toml")
 
     def component(self, name: str) -> Component:
         """The component called *name*."""

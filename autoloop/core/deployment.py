@@ -1,9 +1,12 @@
 """Deployments: what one would change, how it ended, and which state one goes back to."""
 
+import re
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Literal
 
-from autoloop.core.app import AppSpec
+from autoloop.core.app import AppSpec, Component
+from autoloop.core.errors import RuleBroken
+from autoloop.core.incident import digest
 from autoloop.core.proof import Proof
 from autoloop.core.target import FileChange
 from autoloop.core.words import Frozen
@@ -12,10 +15,32 @@ BEFORE = ": before deploying "
 """Stands in the reason of each backup that a deployment takes before it changes anything."""
 
 
+class Extra(Frozen):
+    """What a deployment does besides changing files, in this order.
+
+    *packages*: run *argv* because the manifest *name* changed. *data*: run *argv*, the procedure
+    *name*, if its check says so once the files are in place. *rows*: run *argv* if the query *name*
+    does not give what is expected. *saved* goes back with the code; *stands* are the units that
+    stand still meanwhile.
+    """
+
+    kind: Literal["packages", "data", "rows"]
+    name: str
+    argv: tuple[str, ...]
+    saved: tuple[str, ...] = ()
+    stands: tuple[str, ...] = ()
+
+    @property
+    def step(self) -> str:
+        """The name of its operation."""
+        return f"{self.kind}-{digest(self.name)}"
+
+
 class Comparison(Frozen):
     """What a deployment would change. Nothing has happened yet.
 
-    *source* is a folder on the platform's machine, or *backup* the id of one on the host.
+    *source* is a folder on the platform's machine, or *backup* the id of one on the host. *broken*
+    are breaches of the application's rules: with one, nothing is begun.
     """
 
     app: str
@@ -24,6 +49,8 @@ class Comparison(Frozen):
     changes: tuple[FileChange, ...]
     backup: str = ""
     stop_first: bool = False
+    extras: tuple[Extra, ...] = ()
+    broken: tuple[str, ...] = ()
 
     def count(self, kind: str) -> int:
         """How many files are ``new``, ``modified`` or ``deleted``."""
@@ -46,11 +73,41 @@ def _kind(change: FileChange) -> str:
     return "deleted" if change.after.kind == "absent" else "modified"
 
 
-class Placed(Frozen):
-    """The files are in place; the services have been told."""
+class Ran(Frozen):
+    """What was run besides changing files, and what it changed: packages, migrations."""
 
-    operations: tuple[str, ...]
+    kind: Literal["packages", "data", "rows"]
+    name: str
+    changed: tuple[str, ...] = ()
+
+
+def refuse_broken(comparison: Comparison) -> None:
+    """Begin nothing that breaks a rule.
+
+    Raises:
+        RuleBroken: naming the first breaches.
+    """
+    if comparison.broken:
+        what = "; ".join(comparison.broken[:5])
+        more = f" and {len(comparison.broken) - 5} more" if len(comparison.broken) > 5 else ""
+        raise RuleBroken(comparison.what, f"{what}{more}", "correct it, or the rule")
+
+
+class Placed(Frozen):
+    """The files are in place; the services have been told. *down_s*: so long they stood still."""
+
     failed: str = ""
+    ran: tuple[Ran, ...] = ()
+    down_s: float = 0.0
+    up_at: float = 0.0  # when they were started again, by the host's clock
+
+
+class Back(Frozen):
+    """What was put back. *left* is the backup of the databases as they were just before that,
+    with what was written during *lost_s* seconds of proof."""
+
+    left: str = ""
+    lost_s: float = 0.0
 
 
 class Deployment(Frozen):
@@ -65,6 +122,9 @@ class Deployment(Frozen):
     kept: bool
     proof: Proof
     why: str = ""
+    ran: tuple[Ran, ...] = ()
+    down_s: float = 0.0
+    back: Back | None = None
 
 
 def states_before(backups: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
@@ -91,4 +151,70 @@ def changes_back(
         FileChange(path=row["path"], before=row["now"], after=row["good"])
         for row in drift["changes"]
         if with_config or str(row["path"]).startswith(inside)
+    )
+
+
+def extras_of(
+    spec: AppSpec, changes: Iterable[FileChange], with_data: bool = True
+) -> tuple[Extra, ...]:
+    """What must follow *changes*: packages when their manifest differs, then procedures."""
+    wanted, extras = spec.deploy, []
+    stands = tuple(part.unit for part in writers(spec))
+    changed = {c.path for c in changes if c.before.sha256 != c.after.sha256}
+    if spec.code and wanted.manifest and f"{spec.code.path}/{wanted.manifest}" in changed:
+        extras.append(
+            Extra(
+                kind="packages",
+                name=wanted.manifest,
+                argv=wanted.install,
+                saved=(wanted.environment,),
+            )
+        )
+    for name in wanted.procedures if with_data else ():
+        extras.append(
+            Extra(
+                kind="data",
+                name=name,
+                argv=spec.procedure(name).apply,
+                saved=spec.data.sqlite,
+                stands=stands,
+            )
+        )
+    for one in spec.deploy.expect if with_data else ():
+        if one.set:
+            argv = ("python3", "-I", "-c", SET_ROWS, one.sqlite, one.set)
+            saved = (one.sqlite,)
+            extras.append(Extra(kind="rows", name=one.query, argv=argv, saved=saved, stands=stands))
+    return tuple(extras)
+
+
+SET_ROWS = (
+    "import sqlite3, sys; c = sqlite3.connect(sys.argv[1], timeout=10); "
+    "c.execute(sys.argv[2]); c.commit(); c.close()"
+)
+
+
+def writers(spec: AppSpec) -> tuple[Component, ...]:
+    """The components that write to the databases: those that run the code; who needs comes first,
+    as they are stopped in this order."""
+    runs = spec.code.runs if spec.code else ()
+    parts = (p for p in spec.deepest_first() if not runs or p.name in runs)
+    return tuple(reversed(tuple(parts)))
+
+
+_INSTALLED = re.compile(r"/([A-Za-z0-9._]+)-([^-/]+)\.(?:dist|egg)-info$")
+
+
+def packages_changed(folders: Mapping[str, Iterable[str]]) -> tuple[str, ...]:
+    """``name old → new`` for each Python package, from the folders that came and went.
+
+    Args:
+        folders: ``gone`` and ``made``, as the agent reports them of an operation under guard.
+    """
+    gone, made = (
+        {m[1]: m[2] for f in folders.get(side, ()) if (m := _INSTALLED.search(f))}
+        for side in ("gone", "made")
+    )
+    return tuple(
+        f"{name} {gone.get(name, '-')} → {made.get(name, '-')}" for name in sorted({*gone, *made})
     )

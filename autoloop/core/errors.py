@@ -17,6 +17,7 @@
     ├── StaleFence (RuntimeError)           5006
     ├── Drifted (RuntimeError)              6000
     ├── OperationFailed (RuntimeError)      6001
+    ├── RuleBroken (ValueError)             6002
     ├── BackupUnusable (RuntimeError)       8000
     └── MailNotSent (ConnectionError)       9000
 """
@@ -131,6 +132,12 @@ class OperationFailed(AutoloopError, RuntimeError):
     """A step on the target ended with an error."""
 
     code = 6001
+
+
+class RuleBroken(AutoloopError, ValueError):
+    """What was to be deployed is not as the application's rules say."""
+
+    code = 6002
 
 
 class BackupUnusable(AutoloopError, RuntimeError):

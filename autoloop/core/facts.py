@@ -4,7 +4,7 @@ from typing import Any
 
 from pydantic import Field
 
-from autoloop.core.app import AppSpec, Component
+from autoloop.core.app import AppSpec, Component, Procedure
 from autoloop.core.case import Reply
 from autoloop.core.redact import redact, redact_value
 from autoloop.core.service import ServiceState
@@ -156,10 +156,7 @@ def closer_reads_for(spec: AppSpec) -> tuple[Read, ...]:
         Read(op="http", args={"url": f"http://127.0.0.1:{part.port}/", "timeout_s": DIRECT_S})
         for part in asked_directly(spec)
     ]
-    checks = [
-        Read(op="run", args={"argv": list(one.check), "timeout_s": CHECK_S})
-        for one in spec.procedures
-    ]
+    checks = [check_read(one) for one in spec.procedures]
     servers = [
         Read(op="reach", args={"settings": part.settings, "timeout_s": REACH_S})
         for part in with_settings(spec)
@@ -185,9 +182,8 @@ def closer(spec: AppSpec, facts: Facts, answers: tuple[Answer, ...]) -> Facts:
     direct = {part.name: _reply(answer) for part, answer in zip(parts, left, strict=False)}
     due = {}
     for one, answer in zip(spec.procedures, left, strict=False):
-        if answer.ok and not answer.value["timed_out"] and answer.value["code"] in one.due:
-            said = [line.strip() for line in answer.value["out"].splitlines() if line.strip()]
-            due[one.name] = redact(said[-1])[:120] if said else one.name
+        if said := said_by(one, answer):
+            due[one.name] = said
     reach = [
         _reached(part, row)
         for part, answer in zip(servers, left, strict=False)
@@ -200,6 +196,21 @@ def closer(spec: AppSpec, facts: Facts, answers: tuple[Answer, ...]) -> Facts:
     }
     found = {"direct": direct, "due": due, "reach": tuple(reach), "damaged": damaged}
     return facts.model_copy(update=found)
+
+
+def said_by(procedure: Procedure, answer: Answer) -> str | None:
+    """What its check says is to be done; "" when nothing is, None when it cannot tell."""
+    if not answer.ok or answer.value["timed_out"]:
+        return None
+    if answer.value["code"] not in procedure.due:
+        return "" if answer.value["code"] == 0 else None
+    said = [line.strip() for line in answer.value["out"].splitlines() if line.strip()]
+    return redact(said[-1])[:120] if said else procedure.name
+
+
+def check_read(procedure: Procedure) -> Read:
+    """The question that `said_by` reads the answer to."""
+    return Read(op="run", args={"argv": list(procedure.check), "timeout_s": CHECK_S})
 
 
 def _reached(part: Component, row: dict[str, Any]) -> Reached:

@@ -7,18 +7,23 @@ from autoloop.core.effect import Effect
 from autoloop.core.facts import Drift, Facts
 from autoloop.core.remedy import PlannedAction
 from autoloop.core.suspicions.seen import access, same_content
-from autoloop.core.target import ChangeFiles, FileChange
+from autoloop.core.target import ChangeFiles, FileChange, RunCommand
 
 
-def restarts(parts: Iterable[Component]) -> tuple[PlannedAction, ...]:
+def restart_commands(parts: Iterable[Component]) -> tuple[RunCommand, ...]:
     """Restart each, also when its manager has given up on it."""
-    actions = []
+    commands = []
     for part in parts:
         manager = part.service()
         clear = manager.clear(part.unit)
-        actions += [PlannedAction(action=clear)] if clear else []
-        actions.append(PlannedAction(action=manager.restart(part.unit)))
-    return tuple(actions)
+        commands += [clear] if clear else []
+        commands.append(manager.restart(part.unit))
+    return tuple(commands)
+
+
+def restarts(parts: Iterable[Component]) -> tuple[PlannedAction, ...]:
+    """The same as actions of a remedy."""
+    return tuple(PlannedAction(action=command) for command in restart_commands(parts))
 
 
 def put_back(drifted: Sequence[Drift], parts: Iterable[Component]) -> tuple[PlannedAction, ...]:

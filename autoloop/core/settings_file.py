@@ -1,6 +1,7 @@
 """Settings files: lines of ``KEY=VALUE``, as systemd's EnvironmentFile and shells read them."""
 
 import re
+from collections.abc import Mapping
 
 _LINE = re.compile(r"^\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=\s*(.*?)\s*$")
 
@@ -36,6 +37,36 @@ def put_back(now: str, good: str, keys: frozenset[str]) -> str:
             after = at + 1
         before = line
     return "".join(lines)
+
+
+def with_settings(text: str, values: Mapping[str, str]) -> str:
+    """*text* with each of *values* set: in the line that counts now, or in one more at the end.
+
+    Raises:
+        ValueError: a value cannot be written in such a file.
+    """
+    lines = _lines(text)
+    for key, value in values.items():
+        line = f"{key}={_written(key, value)}\n"
+        at = max((n for n, old in enumerate(lines) if _key(old) == key), default=None)
+        if at is None:
+            if lines and not lines[-1].endswith("\n"):
+                lines[-1] += "\n"
+            lines.append(line)
+        else:
+            lines[at] = ("export " if lines[at].lstrip().startswith("export ") else "") + line
+    return "".join(lines)
+
+
+def _written(key: str, value: str) -> str:
+    """The value as systemd and a shell both read it: plain, or in single quotes."""
+    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", key):
+        raise ValueError(f"{key[:80]!r} is no name of a setting")
+    if re.fullmatch(r"[A-Za-z0-9_@%+=:,./-]*", value):
+        return value
+    if "'" in value or not value.isprintable():
+        raise ValueError(f"the value of {key} has a quote or a character that is not printed")
+    return f"'{value}'"
 
 
 def _lines(text: str) -> list[str]:

@@ -48,13 +48,6 @@ class FileChange(Frozen):
     after: FileState
 
 
-class ChangeFiles(Frozen):
-    """Change a set of paths together: all or none, over any crash."""
-
-    kind: Literal["files"] = "files"
-    changes: tuple[FileChange, ...]
-
-
 class RunCommand(Frozen):
     """Run a program on the target.
 
@@ -70,6 +63,39 @@ class RunCommand(Frozen):
     witness: tuple[str, ...] = ()
     idempotent: bool = False
     ok_codes: tuple[int, ...] = (0,)
+
+
+class ChangeFiles(Frozen):
+    """Change a set of paths together: all or none, over any crash.
+
+    *wake* are the commands by which services see them, run when a later holder of the lock has put
+    them back because this run never came back.
+    """
+
+    kind: Literal["files"] = "files"
+    changes: tuple[FileChange, ...]
+    wake: tuple[RunCommand, ...] = ()
+
+
+class RunGuarded(Frozen):
+    """Run programs whose effects go back with the operation, exactly.
+
+    *stop* ends the writers first; they stay stopped. The folders *trees* and the databases *sqlite*
+    are saved before *run* and become what they were when it fails, is reverted, or is left by a run
+    that never came back; *undo* takes back what is in neither. The databases as they were then are
+    kept as a backup of *app*. *wake* as in `ChangeFiles`. Once the operation *part_of* is
+    committed, so is this one.
+    """
+
+    kind: Literal["guarded"] = "guarded"
+    app: str
+    run: tuple[RunCommand, ...]
+    trees: tuple[str, ...] = ()
+    sqlite: tuple[str, ...] = ()
+    stop: tuple[RunCommand, ...] = ()
+    undo: tuple[RunCommand, ...] = ()
+    wake: tuple[RunCommand, ...] = ()
+    part_of: str = ""
 
 
 class StopProcess(Frozen):
@@ -126,7 +152,13 @@ class SaveBackup(Frozen):
 
 
 Action = Annotated[
-    ChangeFiles | RunCommand | StopProcess | RemoveFiles | SalvageDatabase | SaveBackup,
+    ChangeFiles
+    | RunGuarded
+    | RunCommand
+    | StopProcess
+    | RemoveFiles
+    | SalvageDatabase
+    | SaveBackup,
     Field(discriminator="kind"),
 ]
 
@@ -172,8 +204,8 @@ class Target(Observer, Protocol):
         """What the journal on the target says of *op*."""
         ...
 
-    def revert(self, op: str) -> Done:
-        """Put the files of *op* back as they were, and check it."""
+    def revert(self, op: str, deadline_s: float = 120.0) -> Done:
+        """Put the files, folders and databases of *op* back as they were, and check it."""
         ...
 
     def commit(self, op: str) -> Done:

@@ -5,6 +5,7 @@ import io
 import json
 import os
 import tarfile
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import pytest
 
 from autoloop.arena.errors import JudgeFailed
 from autoloop.arena.hosts import Host
-from autoloop.arena.product import Product
+from autoloop.arena.product import Product, app_document
 
 pytestmark = [
     pytest.mark.hosts,
@@ -137,6 +138,170 @@ def test_a_backup_brings_the_database_back_too(care: Product, host: Host) -> Non
     assert "later" in sql(host, "select name from sqlite_master")
     assert run(care, "rollback", "--to", backup, "--with-data")["kept"]
     assert "later" not in sql(host, "select name from sqlite_master")
+
+
+MIGRATION = """
+import sqlalchemy as sa
+from alembic import op
+
+revision, down_revision = "0004", "0003"
+
+
+def upgrade() -> None:
+    op.add_column("users", sa.Column("nickname", sa.String(40)))
+    op.execute("update users set nickname = username")
+
+
+def downgrade() -> None:
+    op.drop_column("users", "nickname")
+"""
+COLUMNS = "select group_concat(name) from pragma_table_info(\\'users\\')"
+
+
+def migrated(source: Path) -> None:
+    """A release whose users have nicknames."""
+    (source / "migrations/versions/0004_nicknames.py").write_text(MIGRATION)
+    models = source / "models.py"
+    column = "    nickname: Mapped[str | None] = mapped_column(String(40))\n"
+    text = models.read_text().replace("    blocked: Mapped", f"{column}    blocked: Mapped", 1)
+    models.write_text(text)
+    assert "nickname" in text
+
+
+def test_the_database_goes_back_with_the_code(care: Product, host: Host, source: Path) -> None:
+    """The migration works, the release does not: schema, rows and code are as they were, and what
+    was written during the proof is in a backup."""
+    before, users = code(host), sql(host, "select count(*) from users")
+    migrated(source)
+    health = source / "routes/health.py"
+    health.write_text(health.read_text().replace('"ok"', '"nearly"'))
+    planned = run(care, "deploy", "--from", str(source), "--plan")
+    [extra] = planned["extras"]
+    assert (extra["name"], extra["saved"], extra["stands"]) == (
+        "migrations", [DATA], ["lingzhi.service"],
+    )  # fmt: skip
+    with pytest.raises(JudgeFailed):
+        run(care, "deploy", "--from", str(source))
+    assert code(host) == before
+    assert "nickname" not in sql(host, COLUMNS)
+    assert sql(host, "select version_num from alembic_version") == "0003"
+    assert sql(host, "select count(*) from users") == users
+    assert host.inside("curl -fsS -o /dev/null 127.0.0.1/api/health").ok
+    left = [row for row in run(care, "backups") if "before they were put back" in row["reason"]]
+    assert list(left[0]["sqlite"]) == [DATA]
+
+
+def test_the_database_goes_forward_with_the_code(care: Product, host: Host, source: Path) -> None:
+    """Once; the next deployment finds nothing to migrate, and nothing stands still."""
+    migrated(source)
+    done = run(care, "deploy", "--from", str(source))
+    assert (done["kept"], done["ran"][0]["changed"]) == (True, ["0004"])
+    assert done["down_s"] > 0
+    assert "nickname" in sql(host, COLUMNS)
+    assert sql(host, "select count(*) from users where nickname = username") != "0"
+    (source / "LATER").write_text("x")
+    again = run(care, "deploy", "--from", str(source))
+    assert (again["kept"], again["ran"], again["down_s"]) == (True, [], 0)
+
+
+def wheel(host: Host, version: str) -> None:
+    """A package with one module, where the host's packages come from."""
+    info = f"shopextra-{version}.dist-info"
+    parts = {
+        "shopextra.py": f"VERSION = {version!r}\n",
+        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: shopextra\nVersion: {version}\n",
+        f"{info}/WHEEL": "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+    }
+    parts[f"{info}/RECORD"] = "".join(f"{name},,\n" for name in [*parts, f"{info}/RECORD"])
+    path = f"{host.root}/var/cache/lingzhi/wheels/shopextra-{version}-py3-none-any.whl"
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, text in parts.items():
+            archive.writestr(name, text)
+
+
+def environment(host: Host) -> str:
+    """One hash over everything in the virtual environment."""
+    files = "cd /srv/lingzhi/venv && find . -type f -print0 | sort -z | xargs -0 sha256sum"
+    return hashlib.sha256(host.inside(files).stdout.encode()).hexdigest()
+
+
+@pytest.mark.slow
+def test_packages_come_and_go_with_the_code(care: Product, host: Host, source: Path) -> None:
+    """Installed because the manifest changed; put back to the byte when the release fails."""
+    wheel(host, "1.0")
+    with (source / "requirements.txt").open("a") as file:
+        file.write("shopextra==1.0\n")
+    with (source / "app.py").open("a") as file:
+        file.write("\nimport shopextra\n")
+    before = code(host), environment(host)
+    bad = source / "routes/health.py"
+    good = bad.read_text()
+    bad.write_text(good + "\nimport shopextra.nothing\n")
+    with pytest.raises(JudgeFailed):
+        run(care, "deploy", "--from", str(source))
+    assert (code(host), environment(host)) == before
+    bad.write_text(good)
+    done = run(care, "deploy", "--from", str(source))
+    assert done["kept"], done["why"]
+    assert done["ran"][0]["changed"] == ["shopextra - → 1.0"]
+    assert any("procedure packages" in check["name"] for check in done["proof"]["checks"])
+    back = run(care, "rollback", "--plan")
+    assert [extra["kind"] for extra in back["extras"]] == ["packages"]
+    assert run(care, "rollback")["kept"]
+
+
+ENV = "/etc/lingzhi/lingzhi.env"
+DECLARED = {
+    "rules": [
+        {"path": "app.py", "defines": ["app"], "lacks": ["breakpoint("]},
+        {"path": "routes/*.py", "parses": True},
+    ],
+    "expect": [
+        {"file": ENV, "key": "JWT_TTL_S", "value": "1800", "correct": True},
+        {"component": "app", "key": "JWT_TTL_S", "value": "1800"},
+        {
+            "sqlite": DATA,
+            "query": "select role from users where username = 'admin'",
+            "value": "admin",
+            "correct": True,
+            "set": "update users set role = 'admin' where username = 'admin'",
+        },
+    ],
+}
+
+
+@pytest.mark.slow
+def test_what_is_declared_is_so_afterwards(care: Product, host: Host, source: Path) -> None:
+    """A breach begins nothing; a setting and a row are put right by the deployment, and go back
+    with it."""
+    document = app_document(APP, host)
+    document["deploy"] |= DECLARED
+    document["health"] |= {"every_s": 86400, "hold_s": 0.5, "ready_s": 8}
+    (care.home / "declared.json").write_text(json.dumps(document))
+    care.command("register", str(care.home / "declared.json"))
+    good = (source / "app.py").read_text()
+    (source / "app.py").write_text(good + "\nbreakpoint()\n")
+    before = code(host)
+    with pytest.raises(JudgeFailed, match=r"app.py: contains 'breakpoint\('"):
+        run(care, "deploy", "--from", str(source))
+    (source / "app.py").write_text(good)
+    health = (source / "routes/health.py").read_text()
+    settings = Path(f"{host.root}{ENV}")
+    as_it_was = settings.read_text()
+    (source / "routes/health.py").write_text("import nothing_of_that_name\n")
+    with pytest.raises(JudgeFailed):
+        run(care, "deploy", "--from", str(source))
+    assert (code(host), settings.read_text()) == (before, as_it_was)
+    (source / "routes/health.py").write_text(health)
+    assert sql(host, "update users set role = \\'user\\' where username = \\'admin\\'") == ""
+    planned = run(care, "deploy", "--from", str(source), "--plan")
+    assert [c["path"] for c in planned["changes"]] == [ENV]
+    done = run(care, "deploy", "--from", str(source))
+    assert done["kept"], done["why"]
+    assert "JWT_TTL_S=1800" in settings.read_text()
+    assert [(ran["kind"], len(ran["changed"])) for ran in done["ran"]] == [("rows", 1)]
+    names = [check["name"] for check in done["proof"]["checks"]]
+    assert {"rules of the code", "value of app#JWT_TTL_S"} <= set(names)
 
 
 def sql(host: Host, statement: str) -> str:

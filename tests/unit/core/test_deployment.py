@@ -4,8 +4,15 @@ from typing import Any
 
 import pytest
 
-from autoloop.core.app import AppSpec
-from autoloop.core.deployment import Comparison, changes_back, states_before
+from autoloop.core.app import AppSpec, parse_app
+from autoloop.core.deployment import (
+    Comparison,
+    changes_back,
+    extras_of,
+    packages_changed,
+    states_before,
+)
+from autoloop.core.errors import BadSpec
 from autoloop.core.target import FileChange, FileState
 
 FILE = FileState(kind="file", sha256="a" * 64)
@@ -52,3 +59,69 @@ def test_going_back_leaves_configuration_alone_unless_asked(spec: AppSpec) -> No
     code = changes_back(spec, drift, with_config=False)
     assert code == (FileChange(path="/srv/shop/app/x.py", before=OTHER, after=FILE),)
     assert len(changes_back(spec, drift, with_config=True)) == 3
+
+
+DEPLOY = {
+    "manifest": "requirements.txt",
+    "install": ["pip", "install"],
+    "environment": "/srv/shop/venv",
+    "migrate": "migrations",
+}
+
+
+def deployable(spec: AppSpec, **more: Any) -> AppSpec:
+    """The shop with packages and migrations, a database, and a front that runs no code."""
+    document = spec.model_dump(mode="json")
+    document["code"]["runs"] = ["app"]
+    document |= {"deploy": DEPLOY, "data": {"sqlite": ["/srv/shop/shop.db"]}, **more}
+    return parse_app(document, "shop.toml")
+
+
+def test_packages_follow_their_manifest_and_procedures_the_code(spec: AppSpec) -> None:
+    """Each with what is saved first and what stands still meanwhile."""
+    manifest = FileChange(path="/srv/shop/app/requirements.txt", before=FILE, after=OTHER)
+    packages, data = extras_of(deployable(spec), [manifest])
+    assert (packages.kind, packages.argv) == ("packages", ("pip", "install"))
+    assert (packages.saved, packages.stands) == (("/srv/shop/venv",), ())
+    assert (data.kind, data.name, data.argv) == ("data", "migrations", ("shop", "migrate"))
+    assert (data.saved, data.stands) == (("/srv/shop/shop.db",), ("app.service",))
+
+
+def test_the_same_manifest_needs_no_packages(spec: AppSpec) -> None:
+    """Also when only its mode changes; going back runs no migrations."""
+    other = FileChange(path="/srv/shop/app/x.py", before=FILE, after=OTHER)
+    path = "/srv/shop/app/requirements.txt"
+    mode = FileChange(path=path, before=FILE, after=FILE.model_copy(update={"mode": 0o600}))
+    assert [e.kind for e in extras_of(deployable(spec), [other, mode])] == ["data"]
+    assert extras_of(deployable(spec), [other], with_data=False) == ()
+    assert extras_of(spec, [other]) == ()
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"code": None}, "deploy needs code.path"),
+        ({"deploy": {"migrate": "nix"}}, "deploy names 'nix', which is no procedure"),
+        ({"data": {}}, "could not be taken back: name the database in data.sqlite"),
+        ({"deploy": {"manifest": "a.txt"}}, "manifest, install and environment belong together"),
+        ({"deploy": {**DEPLOY, "environment": "venv"}}, "'venv' is not an absolute path"),
+        ({"deploy": {**DEPLOY, "manifest": "../a.txt"}}, "is relative to code.path"),
+    ],
+)
+def test_what_could_not_be_done_or_undone_is_refused(
+    spec: AppSpec, change: dict[str, Any], said: str
+) -> None:
+    """When the file is read, with the place."""
+    with pytest.raises(BadSpec, match=r"shop\.toml") as caught:
+        deployable(spec, **change)
+    assert said in str(caught.value)
+
+
+def test_installed_packages_are_read_from_their_folders() -> None:
+    """New, gone, another version; other folders are none."""
+    site = "/srv/shop/venv/lib/python3.11/site-packages"
+    folders = {
+        "gone": [f"{site}/flask-3.0.0.dist-info", f"{site}/old-1.dist-info", f"{site}/old"],
+        "made": [f"{site}/flask-3.1.0.dist-info", f"{site}/my_new-0.1.dist-info"],
+    }
+    assert packages_changed(folders) == ("flask 3.0.0 → 3.1.0", "my_new - → 0.1", "old 1 → -")

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autoloop.core.settings_file import parse_settings, put_back
+from autoloop.core.settings_file import parse_settings, put_back, with_settings
 
 GOOD = "# shop\nPORT=8080\nexport HOST='a b'\n\nSECRET=\"x\"\n"
 TEXTS = st.lists(
@@ -61,3 +61,28 @@ def test_only_the_asked_key_changes(now: str, good: str) -> None:
         k: v for k, v in before.items() if k != "A"
     }
     assert put_back(once, good, keys) == once
+
+
+@pytest.mark.parametrize(
+    ("text", "values", "after"),
+    [
+        ("A=1\nB=2\n", {"A": "3"}, "A=3\nB=2\n"),
+        ("A=1\nA=2\n", {"A": "3"}, "A=1\nA=3\n"),
+        ("export A='x'", {"A": "3"}, "export A=3\n"),
+        ("B=2", {"A": "3"}, "B=2\nA=3\n"),
+        ("", {"A": "a b", "B": "$x"}, "A='a b'\nB='$x'\n"),
+    ],
+)
+def test_values_are_set_in_the_line_that_counts(
+    text: str, values: dict[str, str], after: str
+) -> None:
+    """Others are untouched; what a shell would read is quoted."""
+    assert with_settings(text, values) == after
+    assert parse_settings(after) | values == parse_settings(after)
+
+
+@pytest.mark.parametrize("values", [{"A": "it's"}, {"A": "a\nB=2"}, {"A B": "1"}, {"": "1"}])
+def test_what_cannot_be_written_is_refused(values: dict[str, str]) -> None:
+    """A value never becomes another line."""
+    with pytest.raises(ValueError, match=r"A|name"):
+        with_settings("", values)

@@ -1,0 +1,117 @@
+"""Comparisons: what a deployment, or going back, would change. Nothing is changed here."""
+
+from typing import Any
+
+from autoloop.core.deployment import Comparison, changes_back, extras_of, states_before
+from autoloop.core.errors import BadSpec, NotFound
+from autoloop.core.manifest import changes_between, release_id
+from autoloop.core.rules import broken, wanted
+from autoloop.core.target import FileChange, FileState, Read
+from autoloop.core.work import Work
+from tasks.correction import corrected
+from tasks.source import read_tree
+from tasks.step import step
+from tasks.target import session_of, spec_of
+
+COMPANIONS = ("-wal", "-shm", "-journal")
+
+
+@step()
+def compare(work: Work, source: str) -> Comparison:
+    """Hold the source against the host; only what differs will travel."""
+    spec = spec_of(work)
+    if spec.code is None:
+        raise BadSpec(f"app {spec.name}", "has no [code] in its file", "add code.path")
+    manifest, contents = read_tree(source, spec.code.exclude)
+    read = Read(op="tree", args={"path": spec.code.path, "exclude": list(spec.code.exclude)})
+    answer = session_of(work).observe([read], 120)[0]
+    now = {path: FileState.model_validate(state) for path, state in answer.value.items()}
+    if spec.code.path not in now:
+        raise NotFound(spec.code.path, "does not exist on the host", "create the application first")
+    files = {
+        path: contents[manifest[path].sha256]
+        for path in wanted(spec.deploy.rules, manifest)
+        if manifest[path].kind == "file"
+    }
+    corrections = corrected(work)
+    changes = changes_between(spec.code.path, manifest, now)
+    changes += tuple(c.change for c in corrections if c.change is not None)
+    return Comparison(
+        app=spec.name,
+        source=source,
+        release=release_id(manifest),
+        changes=changes,
+        extras=extras_of(spec, changes),
+        broken=(
+            *broken(spec.deploy.rules, files),
+            *(c.wrong for c in corrections if c.change is None),
+        ),
+    )
+
+
+@step()
+def compare_backup(work: Work, to: str, with_config: bool, with_data: bool) -> Comparison:
+    """Hold a backup against the host; without an id, the state before the last deployment."""
+    session, spec = session_of(work), spec_of(work)
+    drift = _drift(work, to) if to else _drift_from_before(work)
+    args = {"app": spec.name, "backup": drift["backup"]}
+    check = session.observe([Read(op="verify_backup", args=args)], 300)[0]
+    if not check.ok or check.value["broken"]:
+        what = check.error or "its contents are damaged: " + ", ".join(check.value["broken"][:3])
+        raise NotFound(
+            f"backup {drift['backup']}", what, "choose another: autoloop rollback --list"
+        )
+    changes = changes_back(spec, drift, with_config)
+    if with_data:
+        changes += tuple(_database_changes(work, drift["sqlite"]))
+    return Comparison(
+        app=spec.name,
+        source=f"backup {drift['backup']}",
+        release=drift["backup"],
+        changes=changes,
+        backup=drift["backup"],
+        stop_first=with_data,
+        extras=extras_of(spec, changes, with_data=False),
+    )
+
+
+def _drift(work: Work, backup: str) -> dict[str, Any]:
+    """How the host differs from *backup*.
+
+    Raises:
+        NotFound: there is no such backup.
+    """
+    args = {"app": work.app, "backup": backup}
+    answer = session_of(work).observe([Read(op="drift", args=args)], 300)[0]
+    if not answer.ok:
+        raise NotFound(f"backup {backup}", answer.error, "autoloop rollback --list")
+    found: dict[str, Any] = answer.value
+    return found
+
+
+def _drift_from_before(work: Work) -> dict[str, Any]:
+    """From the newest state before a deployment whose code is not what is there now.
+
+    A deployment that was put back, or gone back from already, has left no other code.
+    """
+    spec = spec_of(work)
+    answer = session_of(work).observe([Read(op="backups", args={"app": spec.name})], 60)[0]
+    for backup in states_before(answer.value if answer.ok else ()):
+        drift = _drift(work, backup)
+        if changes_back(spec, drift, with_config=False):
+            return drift
+    what = "no backup of a deployment holds other code than what is there"
+    raise NotFound(f"app {spec.name}", what, "choose a state: autoloop rollback --list")
+
+
+def _database_changes(work: Work, databases: dict[str, dict[str, object]]) -> list[FileChange]:
+    """The database file, and its companions gone: they belong to the newer content."""
+    paths = [f"{path}{ending}" for path in databases for ending in ("", *COMPANIONS)]
+    answers = session_of(work).observe([Read(op="stat", args={"path": p}) for p in paths], 120)
+    states = {p: FileState.model_validate(a.value) for p, a in zip(paths, answers, strict=True)}
+    wanted = {path: FileState.model_validate(row["state"]) for path, row in databases.items()}
+    return [
+        FileChange(path=path, before=now, after=wanted.get(path, FileState()))
+        for path, now in states.items()
+        if path in wanted or now.kind != "absent"
+    ]
