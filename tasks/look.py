@@ -12,6 +12,7 @@ from autoloop.core.case import Case, CaseResult, Reply, judge, repeatable, run_c
 from autoloop.core.diagnose import diagnose
 from autoloop.core.diagnosis import Diagnosis
 from autoloop.core.facts import Facts, closer, closer_reads_for, facts_from, reads_for
+from autoloop.core.impact import OWN_AGENT
 from autoloop.core.target import Observer, Read
 from autoloop.core.words import Frozen
 from autoloop.core.work import Work
@@ -68,6 +69,8 @@ class PlatformCases:
 def _fetch(case: Case, end: float) -> tuple[int, bytes, str]:
     """Status, at most `BODY_LIMIT` bytes and their charset, all of it before *end*."""
     headers = {"Accept-Encoding": "identity", **case.headers}
+    if not any(name.lower() == "user-agent" for name in headers):
+        headers["User-Agent"] = OWN_AGENT
     content = None
     if case.body is not None:
         content = case.body if isinstance(case.body, str) else json.dumps(case.body)

@@ -5,8 +5,10 @@ import logging
 from autoloop.core.deployment import Comparison, Deployment
 from autoloop.core.errors import MailNotSent
 from autoloop.core.letter import TOLD, Letter, body, letter_id, report_subject, subject_of
+from autoloop.core.markdown import plain
 from autoloop.core.redact import redact
-from autoloop.core.report import TITLES, Report, markdown, plain
+from autoloop.core.report import Report
+from autoloop.core.telling import TITLES, markdown
 from autoloop.core.words import Frozen, Language, Words
 from autoloop.core.work import Work
 from autoloop.ledger.outbox import Outbox

@@ -673,6 +673,8 @@ def read_http(args):
             path = urllib.parse.quote(path, safe="/%:=&?~#+!$,;'@()*[]")
             body = args.get("body")
             headers = dict(args.get("headers") or {})
+            if not any(name.lower() == "user-agent" for name in headers):
+                headers["User-Agent"] = "autoloop"  # told apart from users in access logs
             payload = None
             if body is not None:
                 payload = (body if isinstance(body, str) else json.dumps(body)).encode("utf-8")
@@ -2131,6 +2133,7 @@ class Agent:
             salvage=lambda args: backups.salvage(args["app"], args["path"]),
             verify_backup=lambda args: backups.verify(args["app"], args["backup"]),
             missing=lambda args: [sha for sha in args["objects"] if not store.has(sha)],
+            content=lambda args: read_file(dict(args, path=store.object_path(args["sha256"]))),
             outcome=lambda args: done(
                 store.load_op(args["op"]) or {"op": args["op"], "state": "none"}
             ),

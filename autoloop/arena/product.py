@@ -61,6 +61,7 @@ def app_document(name: str, host: Host) -> dict[str, Any]:
                 "config": [site],
                 "config_test": ["nginx", "-t"],
                 "logs": ["/var/log/nginx/error.log"],
+                "access_logs": ["/var/log/nginx/access.log"],
                 "needs": ["app"],
             },
         ],

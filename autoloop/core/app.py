@@ -59,6 +59,7 @@ class Component(Frozen):
     config_test: tuple[str, ...] = ()
     reloads: tuple[str, ...] = ()  # those of config for which a reload is enough
     logs: tuple[str, ...] = ()
+    access_logs: tuple[str, ...] = ()
     needs: tuple[str, ...] = ()
 
     def service(self) -> ServiceManager:
@@ -235,7 +236,8 @@ class AppSpec(Frozen):
     @model_validator(mode="after")
     def _absolute_paths(self) -> "AppSpec":
         more = [self.deploy.environment, *(one.file for one in self.deploy.expect)]
-        for path in (*self.watched(), *filter(None, more)):
+        logs = (path for part in self.components for path in (*part.logs, *part.access_logs))
+        for path in (*self.watched(), *filter(None, more), *logs):
             if not _is_plain(path):
                 raise ValueError(f"'{path}' is not an absolute path without '.', '..' and '//'")
         if self.code and self.code.path.count("/") < 2:

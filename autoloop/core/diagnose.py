@@ -10,8 +10,9 @@ from types import MappingProxyType
 
 from autoloop.core.app import AppSpec
 from autoloop.core.case import CaseResult
-from autoloop.core.diagnosis import BENIGN, SEVERITIES, UNKNOWN, Cause, Diagnosis, Evidence, Impact
+from autoloop.core.diagnosis import BENIGN, UNKNOWN, Cause, Diagnosis, Evidence
 from autoloop.core.facts import Facts
+from autoloop.core.impact import Impact, data_at_risk, severity_of
 from autoloop.core.probe import Finding, Probe
 from autoloop.core.suspicions import PROBES
 from autoloop.core.taxonomy import BLAMED
@@ -39,7 +40,13 @@ def diagnose(
     failing = tuple(result for result in cases if not result.passed)
     broken = tuple(part.name for part in spec.components if not facts.serves(part))
     findings = [f for probe in probes for f in probe.judge(spec, facts) if f.verdict == "confirms"]
-    impact = Impact(components=broken, cases_failing=tuple(r.name for r in failing), since=at)
+    since = (facts.traffic.since if facts.traffic else "") or at
+    impact = Impact(
+        components=broken,
+        cases_failing=tuple(r.name for r in failing),
+        since=since,
+        traffic=facts.traffic,
+    )
     if not failing and not broken:
         findings = [finding for finding in findings if finding.alone]
     if not failing and not broken and not findings:
@@ -49,15 +56,25 @@ def diagnose(
     if not findings:
         found = tuple(Evidence(source=f"case {r.name}", at=at, excerpt=r.why) for r in failing)
         cause = Cause(name=UNKNOWN, confidence=0.0, evidence=found)
-        return Diagnosis(causes=(cause,), impact=impact, severity="P1")
+        return _weighed(spec, facts, (cause,), impact)
     order = {part.name: rank for rank, part in enumerate(spec.deepest_first())}
     findings.sort(key=lambda f: (order[f.component], -f.depth, -f.likelihood))
     findings.sort(key=lambda f: f.depth < 10)
     causes = tuple(_cause(finding, at) for finding in findings)
+    return _weighed(spec, facts, causes, impact)
+
+
+def _weighed(spec: AppSpec, facts: Facts, causes: tuple[Cause, ...], impact: Impact) -> Diagnosis:
+    """The diagnosis, with its severity and the data at risk."""
+    name, first = causes[0].name, spec.cases[0]
+    passes = facts.health.status == first.status and first.name not in facts.failing
+    severity, why = severity_of(name, impact, passes)
+    data = data_at_risk(name, spec.data.sqlite, impact.traffic)
     return Diagnosis(
         causes=causes,
-        impact=impact,
-        severity=SEVERITIES.get(causes[0].name, "P0" if broken else "P1"),
+        impact=impact.model_copy(update={"data": data}),
+        severity=severity,
+        why_severe=why,
     )
 
 

@@ -4,23 +4,14 @@ from typing import Literal
 
 from pydantic import Field
 
+from autoloop.core.impact import Impact
 from autoloop.core.taxonomy import Severity
-from autoloop.core.words import Frozen
+from autoloop.core.words import Frozen, Words
 
 Verdict = Literal["confirms", "refutes", "silent"]
 
 UNKNOWN = "UNKNOWN.unknown"
 BENIGN = "NONE.benign"
-
-SEVERITIES: dict[str, Severity] = {
-    "SERVICE.service_down": "P0",
-    "SERVICE.port_blocked": "P0",
-    "SERVICE.crash_loop": "P0",
-    "SERVICE.upstream_unreachable": "P0",
-    "SERVICE.disk_full": "P0",
-    "SERVICE.memory_leak": "P0",
-    "DATABASE.data_corruption": "P0",
-}
 
 
 class Evidence(Frozen):
@@ -47,20 +38,13 @@ class Cause(Frozen):
         return self.name.split(".")[0]
 
 
-class Impact(Frozen):
-    """Who notices."""
-
-    components: tuple[str, ...] = ()
-    cases_failing: tuple[str, ...] = ()
-    since: str = ""
-
-
 class Diagnosis(Frozen):
     """Causes, most likely first. Never empty: not knowing and nothing wrong are causes too."""
 
     causes: tuple[Cause, ...] = Field(min_length=1)
     impact: Impact = Impact()
     severity: Severity = "P1"
+    why_severe: Words = Words(en="")
 
     @property
     def top(self) -> Cause:

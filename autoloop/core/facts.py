@@ -6,6 +6,7 @@ from pydantic import Field
 
 from autoloop.core.app import AppSpec, Component, Procedure
 from autoloop.core.case import Reply
+from autoloop.core.impact import Traffic, traffic_of
 from autoloop.core.redact import redact, redact_value
 from autoloop.core.service import ServiceState
 from autoloop.core.settings_file import parse_settings
@@ -16,6 +17,8 @@ LOG_LINES = 60
 DIRECT_S = 3
 CHECK_S = 20
 REACH_S = 3
+ACCESS_BYTES = 256 << 10
+"""The end of an access log that is read, when something is wrong."""
 
 
 class Holder(Frozen):
@@ -108,6 +111,7 @@ class Facts(Frozen):
     reach: tuple[Reached, ...] = ()
     damaged: dict[str, str] = Field(default_factory=dict)  # database: what is wrong with it
     disks: tuple[Disk, ...] = ()
+    traffic: Traffic | None = None
     now: float = 0.0
     uptime: float = 0.0
 
@@ -162,7 +166,18 @@ def closer_reads_for(spec: AppSpec) -> tuple[Read, ...]:
         for part in with_settings(spec)
     ]
     databases = [Read(op="sqlite_check", args={"path": path}) for path in spec.data.sqlite]
-    return (*ports, *checks, *servers, *databases)
+    logs = [
+        Read(op="file", args={"path": path, "limit": ACCESS_BYTES, "tail": True})
+        for path in outer_access_logs(spec)
+    ]
+    return (*ports, *checks, *servers, *databases, *logs)
+
+
+def outer_access_logs(spec: AppSpec) -> tuple[str, ...]:
+    """The access logs nearest to the users: behind a front that logs, requests count once."""
+    logging = [part for part in spec.components if part.access_logs]
+    behind = {need for part in logging for need in part.needs}
+    return tuple(path for part in logging if part.name not in behind for path in part.access_logs)
 
 
 def with_settings(spec: AppSpec) -> list[Component]:
@@ -191,11 +206,12 @@ def closer(spec: AppSpec, facts: Facts, answers: tuple[Answer, ...]) -> Facts:
     ]
     damaged = {
         path: redact(answer.value["says"])
-        for path, answer in zip(spec.data.sqlite, left, strict=True)
+        for path, answer in zip(spec.data.sqlite, left, strict=False)
         if answer.ok and answer.value["sound"] is False
     }
+    traffic = traffic_of((a.value["text"] for a in left if a.ok), facts.now)
     found = {"direct": direct, "due": due, "reach": tuple(reach), "damaged": damaged}
-    return facts.model_copy(update=found)
+    return facts.model_copy(update={**found, "traffic": traffic})
 
 
 def said_by(procedure: Procedure, answer: Answer) -> str | None:

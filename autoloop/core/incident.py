@@ -132,7 +132,7 @@ _WAYS: dict[Source, str] = {
 }
 
 
-def how_reported(request: Request) -> str:
+def how_reported(request: "Request | Incident") -> str:
     """Through which door, and by whom where that is known, in words."""
     if request.source == "health":
         return "found by a health check"

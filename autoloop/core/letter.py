@@ -5,7 +5,8 @@ import re
 from autoloop.core.errors import BadSpec
 from autoloop.core.incident import State, clip
 from autoloop.core.redact import redact
-from autoloop.core.report import TITLES, Report
+from autoloop.core.report import Report
+from autoloop.core.telling import TITLES
 from autoloop.core.words import Frozen, Language, Words
 
 TOLD = frozenset({State.CLOSED, State.ASKED})

@@ -6,7 +6,7 @@ from typing import Literal
 
 from autoloop.core.app import AppSpec, Limits
 from autoloop.core.case import Case, CaseResult, CaseRunner, repeatable, run_cases
-from autoloop.core.report import plain, table
+from autoloop.core.markdown import plain, table
 from autoloop.core.words import Frozen
 
 Verdict = Literal["passes", "newly passing", "slower", "newly failing", "still failing"]

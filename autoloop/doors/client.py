@@ -295,7 +295,8 @@ class Written(dict[str, Any]):
 
     def text(self, language: Language = "en") -> str:
         """The report as Markdown."""
-        from autoloop.core.report import Report, markdown
+        from autoloop.core.report import Report
+        from autoloop.core.telling import markdown
 
         return markdown(Report.model_validate(self), language)
 

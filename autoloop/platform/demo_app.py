@@ -23,6 +23,7 @@ def document(facts: dict[str, Any], state_dir: str) -> dict[str, Any]:
                 "settings": facts["settings"],
                 "config": [f"{facts['app']}/gunicorn.conf.py"],
                 "logs": [facts["logs"]["error"], facts["logs"]["supervisor-lingzhi"]],
+                "access_logs": [facts["logs"]["access"]],
             }
         ],
         "cases": [

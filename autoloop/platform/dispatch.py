@@ -1,6 +1,7 @@
 """Every open incident gets a run, and none outlives its run unnoticed."""
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import Callable
@@ -16,8 +17,9 @@ from autoloop.core.plan import Plan
 from autoloop.core.report import Report
 from autoloop.doors.intake import go_on, start_remediation
 from autoloop.ledger.store import Ledger
+from blocks.app import App
 from tasks.mail import post, put_report
-from tasks.report import write_files
+from tasks.report import with_commands, write_files
 
 log = logging.getLogger("autoloop.dispatch")
 LOOK_S = 0.5
@@ -92,5 +94,9 @@ def _ask(ledger: Ledger, incident: Incident, how: str) -> None:
         plan=record["plan"] or Plan(incident=incident.id),
         timeline=ledger.timeline(incident.id),
     )
+    with contextlib.suppress(ValueError):  # it was let out of care: there is no block
+        block = App.load(incident.app)
+        assert isinstance(block, App)
+        report = with_commands(report, block.spec)
     write_files(report)
     put_report(ledger, report)

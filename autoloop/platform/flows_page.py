@@ -6,7 +6,7 @@
 import inspect
 from typing import Any
 
-from autoloop.core.report import table
+from autoloop.core.markdown import table
 from autoloop.platform.deployments import declared, flow_of
 from autoloop.platform.forms import form
 

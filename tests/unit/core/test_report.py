@@ -1,19 +1,27 @@
 """The report: readable as text, and harmless whatever a host has put into it."""
 
 import re
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
+from autoloop.core.case import CaseResult
+from autoloop.core.diagnose import diagnose
 from autoloop.core.diagnosis import BENIGN, Cause, Diagnosis, Evidence
+from autoloop.core.difference import Change
 from autoloop.core.effect import Effect
+from autoloop.core.facts import SettingsDrift
+from autoloop.core.impact import Endpoint, Traffic
 from autoloop.core.incident import Incident, State, Transition
 from autoloop.core.plan import Plan
 from autoloop.core.proof import Check, Proof
 from autoloop.core.remedy import Proposal, Refusal
-from autoloop.core.report import Report, Settled, markdown
+from autoloop.core.report import Report, Settled
+from autoloop.core.runbook import to_decide, to_look, to_undo
+from autoloop.core.telling import markdown
 from autoloop.core.words import Words
 
 NASTY = st.text(alphabet="<>&`*_[]()|\\~!#-\n\t ab1/:=\"'", max_size=60)
@@ -73,7 +81,7 @@ def test_a_report_says_how_long_it_took() -> None:
 def test_names_stay_readable_as_text() -> None:
     """No escapes inside of words: the terminal and the Prefect UI show the text as it is."""
     text = markdown(report("DATABASE_URL in /etc/my_app.env"))
-    assert text.count("DATABASE_URL in /etc/my_app.env") == 11
+    assert text.count("DATABASE_URL in /etc/my_app.env") == 12
     assert "&#" not in text
 
 
@@ -131,3 +139,94 @@ def test_a_false_alarm_reads_as_one() -> None:
 def test_a_report_survives_json() -> None:
     """It is read again from its file."""
     assert Report.model_validate_json(report().model_dump_json()) == report()
+
+
+def whole(state: State, scenes: Any) -> Report:
+    """A report in which everything is told that there is to tell, in the product's own words."""
+    gone = SettingsDrift(missing=("PORT",))
+    down = {"activity": "failed", "pid": 0, "result": "exit-code", "log": "KeyError: 'PORT'"}
+    traffic = Traffic(
+        requests=40, failed=30, writes_failed=2, clients=9, clients_failed=7,
+        begins="2026-01-01T00:00:00+00:00", ends="2026-01-01T00:00:09+00:00",
+        since="2025-12-31T23:59:50+00:00", last_good="2025-12-31T23:59:49+00:00",
+        endpoints=(Endpoint(name="GET /a", requests=9, failed=9, since="2026-01-01T00:00:01+00:00",
+                            failing=True),),
+    )  # fmt: skip
+    facts = scenes.facts(app=down, drift=(scenes.drift("/etc/shop.env", gone),), status=502)
+    facts = facts.model_copy(update={"traffic": traffic})
+    case = CaseResult(name="health", passed=False, why="status 502, expected 200")
+    found = diagnose(scenes.spec, facts, (case,), "2026-01-01T00:00:00+00:00")
+    made, attempt = report("x"), report("x", passed=False).attempts[0]
+    incident = made.incident.model_copy(
+        update={"state": state, "fields": {"type": "LOGIN"}, "text": "密码错误", "events": 3}
+    )
+    words = Words(en="it changed since all was well", zh="自正常状态后被修改")
+    proposal = made.plan.proposals[0].model_copy(update={"why": words})
+    refusal = Refusal(remedy="other", why=words, person=True)
+    reasons = ("reported through the API", "diagnosis: CONFIG.env_missing PORT", "x is proved")
+    asked = state in (State.ASKED, State.AWAITING_APPROVAL)
+    return made.model_copy(
+        update={
+            "incident": incident,
+            "diagnosis": found,
+            "plan": made.plan.model_copy(update={"proposals": (proposal,), "rejected": (refusal,)}),
+            "attempts": () if asked else (attempt, made.attempts[0]),
+            "timeline": tuple(
+                made.timeline[0].model_copy(update={"reason": reason}) for reason in reasons
+            ),
+            "changes": (Change(remedy="restore", path="/etc/shop.env", lines=("-a", "+b")),),
+            "look": to_look(scenes.spec, found),
+            "decide": to_decide(scenes.spec, incident),
+            "undo": to_undo(scenes.spec, proposal, "b-1"),
+        }
+    )
+
+
+STATES = (State.CLOSED, State.ASKED, State.AWAITING_APPROVAL)
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_no_english_sentence_is_left_in_a_chinese_report(state: State, scenes: Any) -> None:
+    """Names, commands and what a host said stay; they stand as code."""
+    text = markdown(whole(state, scenes), "zh")
+    text = re.sub(r"~~~.*?~~~", lambda block: "\n".join(re.findall(r"^# .*", block[0], re.M)),
+                  text, flags=re.S)  # fmt: skip
+    text = re.sub(r"`[^`\n]*`", "", text)
+    assert re.findall(r"[A-Za-z]{3,} [A-Za-z]{2,} [A-Za-z]+", text) == []
+
+
+def test_a_report_tells_who_notices_and_since_when(scenes: Any) -> None:
+    """Figures of the access log, in the head and under impact."""
+    text = markdown(whole(State.CLOSED, scenes))
+    assert "noticed after 10.0 s · well again after 12.5 s" in text
+    assert "- failed requests: 30 of 40 (75%), 00:00:00 to 00:00:09 UTC" in text
+    assert "- clients affected: 7 of 9" in text
+    assert "- since: 2025-12-31 23:59:50 UTC" in text
+    assert "- severity: P0 — app does not serve" in text
+    assert "- data at risk: 2 requests that write something failed" in text
+    assert "| GET /a | 9 | 9 | 00:00:01 |" in text
+    assert "reported through the API (reported 3 times)" in text
+
+
+def test_a_report_shows_what_changed_and_how_to_undo_it(scenes: Any) -> None:
+    """Line by line; with the command."""
+    text = markdown(whole(State.CLOSED, scenes))
+    assert "~~~diff\n-a\n+b\n~~~" in text
+    assert "autoloop restore b-1 --app shop" in text
+    assert "## What to do now" not in text
+
+
+def test_who_is_asked_is_told_what_to_type(scenes: Any) -> None:
+    """To look, and to decide; the plan that waits is shown."""
+    text = markdown(whole(State.AWAITING_APPROVAL, scenes))
+    for line in (
+        "systemctl status --no-pager app.service",
+        "journalctl -u app.service -n 100 --no-pager",
+        "ss -ltnp 'sport = :8080'",
+        "curl -i -m 5 http://127.0.0.1/health",
+        "autoloop approve i-1 --reject",
+        "autoloop restore good --app shop",
+    ):
+        assert line in text.splitlines()
+    assert "## What is planned" in text
+    assert text.index("## What to do now") < text.index("## Root cause")

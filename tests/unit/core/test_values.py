@@ -8,9 +8,10 @@ import pytest
 from autoloop.core import errors
 from autoloop.core.app import AppSpec
 from autoloop.core.case import CaseResult
-from autoloop.core.diagnosis import BENIGN, Cause, Diagnosis, Impact
+from autoloop.core.diagnosis import BENIGN, Cause, Diagnosis
 from autoloop.core.effect import Effect, undeclared
 from autoloop.core.errors import AutoloopError
+from autoloop.core.impact import Impact
 from autoloop.core.plan import make_plan, same_work, without_approval
 from autoloop.core.proof import Check, Proof, proof_of
 from autoloop.core.remedy import PlannedAction, Proposal, Refusal
