@@ -107,7 +107,7 @@ def look_at(spec: AppSpec, host: Observer, closely: Closely = "if unwell") -> Lo
         cases = tuple(judge(case, facts.health) for case in asked)
     else:
         cases = run_cases(asked, HostCases(host))
-    failing = tuple(result.name for result in cases if not result.passed)
+    failing = tuple(result for result in cases if not result.passed)
     unwell = bool(failing) or not all(facts.serves(part) for part in spec.components)
     if unwell and closely == "if unwell":
         facts = closer(spec, facts, host.observe(closer_reads_for(spec), deadline_s=120))

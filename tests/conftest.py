@@ -15,7 +15,7 @@ import pytest
 
 from autoloop.agent import remote
 from autoloop.core.app import AppSpec
-from autoloop.core.case import Reply
+from autoloop.core.case import CaseResult, Reply
 from autoloop.core.facts import ComponentFacts, Disk, Drift, Facts, Holder, Reached, SettingsDrift
 from autoloop.core.service import ServiceState
 from autoloop.core.target import FileState
@@ -342,6 +342,7 @@ class Scenes:
         reach: tuple[Reached, ...] = (),
         free: int = 10_000_000,
         damaged: Mapping[str, str] | None = None,
+        failing: tuple[CaseResult, ...] = (),
     ) -> Facts:
         """Both run as processes 80 and 8080, which hold their ports."""
         parts = {}
@@ -361,6 +362,7 @@ class Scenes:
             health=Reply(status=status),
             due=dict(due or {}),
             damaged=dict(damaged or {}),
+            failing=failing,
             direct=dict(direct or {}),
             reach=reach,
             disks=(

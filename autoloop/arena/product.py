@@ -124,11 +124,12 @@ def deployment(own_database: bool) -> dict[str, Any]:
 
 
 def procedures(own_database: bool) -> list[dict[str, Any]]:
-    """How the people of the managed app put three things right themselves."""
+    """How the people of the managed app put four things right themselves."""
     rows = [
         ("packages", "CODE.import_error", install(own_database), []),
         ("migrations", "DATABASE.schema_mismatch", "../venv/bin/alembic -q upgrade head", []),
         ("accounts", "DATABASE.user_not_found", "../venv/bin/python seed.py", ["users"]),
+        ("passwords", "LOGIN.wrong_password", "../venv/bin/python seed.py --reset", ["users"]),
     ]
     return [
         {
@@ -172,6 +173,12 @@ def cases(url: str) -> list[dict[str, Any]]:
             "name": "conversations",
             "url": f"{url}/api/conversations",
             "min_length": 80,
+            **as_member,
+        },
+        {
+            "name": "earnings of a member",
+            "url": f"{url}/api/checkin/status",
+            "json_equals": {"lingzhi_total": 20},
             **as_member,
         },
         {"name": "not for members", "url": f"{url}/api/admin/users", "status": 403, **as_member},

@@ -43,13 +43,14 @@ class Reply(Frozen):
 
 
 class CaseResult(Frozen):
-    """A case, held against its reply."""
+    """A case, held against its reply. *said* is the beginning of an answer that is not right."""
 
     name: str
     passed: bool
     status: int = 0
     ms: float = 0.0
     why: str = ""
+    said: str = ""
 
 
 class CaseRunner(Protocol):
@@ -68,6 +69,7 @@ def judge(case: Case, reply: Reply) -> CaseResult:
         status=reply.status,
         ms=reply.ms,
         why=why,
+        said=redact(reply.body[:2000])[:300] if why else "",
     )
 
 

@@ -5,7 +5,7 @@ from typing import Any
 from pydantic import Field
 
 from autoloop.core.app import AppSpec, Component, Procedure
-from autoloop.core.case import Reply
+from autoloop.core.case import CaseResult, Reply
 from autoloop.core.impact import Traffic, traffic_of
 from autoloop.core.redact import redact, redact_value
 from autoloop.core.service import ServiceState
@@ -103,7 +103,7 @@ class Facts(Frozen):
     drift: tuple[Drift, ...] = ()
     good: str = ""
     health: Reply = Reply()
-    failing: tuple[str, ...] = ()  # cases
+    failing: tuple[CaseResult, ...] = ()
     direct: dict[str, Reply] = Field(
         default_factory=dict
     )  # component: its port asked, past any front

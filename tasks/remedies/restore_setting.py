@@ -23,6 +23,7 @@ class RestoreSetting:
     name = "restore_setting"
     cures = frozenset(
         {
+            "LOGIN.token_expired",
             "CONFIG.auth_failed",
             "CONFIG.env_missing",
             "CONFIG.invalid_config_file",

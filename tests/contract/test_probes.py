@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from autoloop.core.case import Reply
+from autoloop.core.case import CaseResult, Reply
 from autoloop.core.facts import Facts, Reached, SettingsDrift
 from autoloop.core.suspicions import PROBES
 
@@ -126,3 +126,43 @@ def test_a_running_service_refutes_that_it_is_down(scenes: Any) -> None:
     """Silence is not the same."""
     found = BY_NAME["not_running"].judge(scenes.spec, scenes.facts())
     assert {f.verdict for f in found} == {"refutes"}
+
+
+TURNED_AWAY = CaseResult(
+    name="status", passed=False, status=401, why="status 401", said='{"error": "token expired"}'
+)
+
+
+@pytest.mark.parametrize(
+    ("changed", "said", "name", "culprit"),
+    [
+        ({"LIFE": ("86400", "0")}, "token expired: log in again", "LOGIN.token_expired", "LIFE"),
+        ({"NAME": ("a", "b"), "AGE": ("30m", "1s")}, "会话已过期", "LOGIN.token_expired", "AGE"),
+        ({"LIFE": ("24h", "0h")}, "no such page", "CONFIG.invalid_config_file", "LIFE"),
+        ({"NAME": ("a", "b")}, "token expired", "CONFIG.invalid_config_file", "NAME"),
+    ],
+)
+def test_a_span_of_time_that_ends_logins(
+    scenes: Any, changed: dict[str, tuple[str, str]], said: str, name: str, culprit: str
+) -> None:
+    """A span was changed and a case was turned away because its login is over: that is one thing.
+    Either alone is not."""
+    case = TURNED_AWAY.model_copy(update={"said": said})
+    drift = (scenes.drift(ENV, SettingsDrift(changed=changed)),)
+    facts = scenes.facts(drift=drift, failing=(case,))
+    (found,) = BY_NAME["setting_wrong"].judge(scenes.spec, facts)
+    assert (found.name, found.culprit) == (name, culprit)
+
+
+def test_wrong_answers_without_an_error_are_wrong_logic(scenes: Any) -> None:
+    """Whatever older errors the log holds; a slow answer is no wrong one."""
+    wrong = CaseResult(name="sum", passed=False, status=200, why="total is 21, expected 20")
+    drift = (scenes.drift(CODE),)
+    facts = scenes.facts(app={"log": TRACE}, drift=drift, failing=(wrong,))
+    found = BY_NAME["code_changed"].judge(scenes.spec, facts)[0]
+    assert (found.name, found.culprit) == ("CODE.logic_error", "pay.py")
+    assert any("total is 21" in e.excerpt for e in found.evidence)
+    for other in ({"status": 500}, {"why": "took 900 ms, allowed 100 ms"}):
+        case = wrong.model_copy(update=other)
+        facts = scenes.facts(app={"log": TRACE}, drift=drift, failing=(case,))
+        assert BY_NAME["code_changed"].judge(scenes.spec, facts)[0].name == "CODE.runtime_error"

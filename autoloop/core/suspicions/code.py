@@ -6,7 +6,7 @@ from autoloop.core.app import AppSpec, Component
 from autoloop.core.diagnosis import Evidence
 from autoloop.core.facts import Drift, Facts
 from autoloop.core.probe import Finding
-from autoloop.core.suspicions.seen import in_code, runs_code, same_content, suffers
+from autoloop.core.suspicions.seen import in_code, only_wrong, runs_code, same_content, suffers
 
 _RAISED = re.compile(
     r"^(?:.*[\s:])?((?:[A-Za-z_]\w*\.)*[A-Z]\w*(?:Error|Exception|Exit))\b:? ?(.*)$", re.M
@@ -33,18 +33,19 @@ def code_changed(spec: AppSpec, facts: Facts, part: Component) -> Finding | None
     """The code differs from the last good state, and the component that runs it is in trouble.
 
     The class is that of the last exception in its log; the culprit the changed file that the log
-    names last.
+    names last. Where every case gets an answer, and some a wrong one, it is the logic.
     """
     changed = changed_code(spec, facts) if runs_code(spec, part) else ()
     if not changed or not suffers(spec, facts, part):
         return None
-    log = facts.of(part).log
+    wrong = only_wrong(facts)
+    log = "" if wrong else facts.of(part).log  # what it says is of another time
     raised = _RAISED.findall(log)
     kind, words = raised[-1] if raised else ("", "")
     culprit, named = _culprit(spec, changed, log)
     return Finding(
         verdict="confirms",
-        name=NAMES.get(kind.rpartition(".")[2], "CODE.runtime_error"),
+        name="CODE.logic_error" if wrong else _name(kind),
         component=part.name,
         culprit=culprit,
         likelihood=0.95 if named and raised else 0.75,
@@ -52,8 +53,13 @@ def code_changed(spec: AppSpec, facts: Facts, part: Component) -> Finding | None
         evidence=(
             *(Evidence(source=d.path, excerpt=_how(d)) for d in changed[:5]),
             Evidence(source=f"log of {part.unit}", excerpt=f"{kind}: {words}" if kind else ""),
+            *(Evidence(source=f"case {c.name}", excerpt=c.why) for c in facts.failing[:3] if wrong),
         ),
     )
+
+
+def _name(kind: str) -> str:
+    return NAMES.get(kind.rpartition(".")[2], "CODE.runtime_error")
 
 
 def _culprit(spec: AppSpec, changed: tuple[Drift, ...], log: str) -> tuple[str, bool]:

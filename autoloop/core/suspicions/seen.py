@@ -1,8 +1,16 @@
 """What several suspicions ask of the facts."""
 
+import re
+
 from autoloop.core.app import AppSpec, Component
+from autoloop.core.case import CaseResult
 from autoloop.core.facts import Drift, Facts
 from autoloop.core.target import FileState
+
+_EXPIRED = re.compile(
+    r"(?i)(?:token|session|signature|jwt|登录|令牌|会话)[^.\n]{0,40}(?:expired|过期|失效)"
+)
+TURNED_AWAY = (401, 403, 419, 440)
 
 
 def drift_of(facts: Facts, part: Component) -> tuple[Drift, ...]:
@@ -21,6 +29,19 @@ def suffers(spec: AppSpec, facts: Facts, part: Component) -> bool:
 def healthy(spec: AppSpec, facts: Facts) -> bool:
     """Whether the first case got the status that it asks for, and no case failed."""
     return facts.health.status == spec.cases[0].status and not facts.failing
+
+
+def expired(facts: Facts) -> CaseResult | None:
+    """The first case that was turned away because its login was good no more."""
+    return next(
+        (c for c in facts.failing if c.status in TURNED_AWAY and _EXPIRED.search(c.said)), None
+    )
+
+
+def only_wrong(facts: Facts) -> bool:
+    """Whether all that fails was answered as if nothing were wrong, only not with what is right."""
+    answered = (200 <= c.status < 400 and not c.why.startswith("took ") for c in facts.failing)
+    return bool(facts.failing) and all(answered)
 
 
 def named_in(log: str, keys: tuple[str, ...]) -> str:

@@ -9,6 +9,7 @@ from autoloop.core.probe import Finding
 from autoloop.core.suspicions.seen import (
     access,
     drift_of,
+    expired,
     healthy,
     last_line,
     named_in,
@@ -19,6 +20,7 @@ from autoloop.core.suspicions.seen import (
 from autoloop.core.suspicions.servers import DENIED, refused, said
 
 _ADDRESS = re.compile(r"(?i)\w+://|localhost|:\d{2,5}\b|^\d{2,5}$")
+_SPAN = re.compile(r"[\"']?-?\d+(?:\.\d+)?\s*[a-zA-Z]{0,12}[\"']?")
 _NAMED_PORT = re.compile(r"(?:(?:127\.0\.0\.1|localhost|\[::1\]|0\.0\.0\.0):|^)(\d{2,5})\b")
 
 
@@ -48,12 +50,14 @@ def setting_wrong(spec: AppSpec, facts: Facts, part: Component) -> Finding | Non
         if drift.settings and drift.settings.changed and not healthy(spec, facts):
             changed = tuple(drift.settings.changed)
             away = [key for key in changed if refused(facts, part, key)]
-            key = named_in(facts.of(part).log, tuple(away) or changed)
+            late = expired(facts)
+            spans = [key for key in changed if late and _is_span(*drift.settings.changed[key])]
+            key = named_in(facts.of(part).log, tuple(away or spans) or changed)
             good, now = drift.settings.changed[key]
             server = refused(facts, part, key)
             return Finding(
                 verdict="confirms",
-                name=_kind(good, now, server),
+                name="LOGIN.token_expired" if key in spans else _kind(good, now, server),
                 component=part.name,
                 culprit=key,
                 likelihood=0.8,
@@ -61,6 +65,7 @@ def setting_wrong(spec: AppSpec, facts: Facts, part: Component) -> Finding | Non
                 evidence=(
                     Evidence(source=drift.path, excerpt=f"{key}: {_change(good, now)}"),
                     *([Evidence(source=server.server, excerpt=said(server))] if server else ()),
+                    *([Evidence(source=f"case {late.name}", excerpt=late.said)] if late else ()),
                 ),
             )
     return None
@@ -69,6 +74,11 @@ def setting_wrong(spec: AppSpec, facts: Facts, part: Component) -> Finding | Non
 def _change(good: str, now: str) -> str:
     """Both values are redacted: where they look the same, it is the hidden part that changed."""
     return f"{good}: its secret has changed" if good == now else f"was {good}, is {now}"
+
+
+def _is_span(good: str, now: str) -> bool:
+    """Whether both values can be a span of time: a number, perhaps with its unit."""
+    return bool(_SPAN.fullmatch(good) and (_SPAN.fullmatch(now) or not now))
 
 
 def _kind(good: str, now: str, server: Reached | None) -> str:

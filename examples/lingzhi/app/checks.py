@@ -1,4 +1,4 @@
-"""Is there something to put right? `python checks.py packages|migrations|accounts` changes nothing.
+"""Is there something to put right? `python checks.py packages|migrations|accounts|passwords` changes nothing.
 
 Exit code 0: no; 3: yes, and the last line says what; anything else: it could not be told.
 """
@@ -56,9 +56,33 @@ def accounts() -> Iterator[str]:
         yield "admin"
 
 
+def passwords() -> Iterator[str]:
+    """Accounts that the application cannot be without, and that their password does not open."""
+    from sqlalchemy import select
+
+    from db import Session
+    from models import User
+    from security import password_matches
+    from seed import ADMIN_PASSWORD
+
+    with Session() as session:
+        admin = session.scalar(select(User).where(User.username == "admin"))
+    try:
+        opens = admin is None or password_matches(ADMIN_PASSWORD, admin.password_hash)
+    except ValueError:  # no hash at all
+        opens = False
+    if not opens:
+        yield "admin"
+
+
+CHECKS = {
+    "packages": packages,
+    "migrations": migrations,
+    "accounts": accounts,
+    "passwords": passwords,
+}
+
 if __name__ == "__main__":
-    due = list(
-        {"packages": packages, "migrations": migrations, "accounts": accounts}[sys.argv[1]]()
-    )
+    due = list(CHECKS[sys.argv[1]]())
     print(*due, sep="\n")
     sys.exit(DUE if due else 0)

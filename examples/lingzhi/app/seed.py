@@ -88,9 +88,23 @@ def seed(admin_password: str = ADMIN_PASSWORD, user_password: str = USER_PASSWOR
     return added
 
 
+def reset(username: str, password: str) -> list[str]:
+    """Let the password open the account of that name again; the names of what was changed."""
+    with Session.begin() as session:
+        user = session.scalar(select(User).where(User.username == username))
+        if user is None:
+            return []
+        user.password_hash = hash_password(password, QUICK_COST)
+    return [username]
+
+
 if __name__ == "__main__":
     parser = ArgumentParser(description=__doc__)
     parser.add_argument("--admin-password", default=ADMIN_PASSWORD)
     parser.add_argument("--user-password", default=USER_PASSWORD)
+    parser.add_argument("--reset", action="store_true", help="only give admin its password again")
     asked = parser.parse_args()
+    if asked.reset:
+        print("reset:", ", ".join(reset("admin", asked.admin_password)) or "nothing")
+        raise SystemExit
     print("seeded:", ", ".join(seed(asked.admin_password, asked.user_password)) or "nothing new")
