@@ -11,7 +11,14 @@ from autoloop.core.app import AppSpec
 from autoloop.core.case import Case, CaseResult, Reply, judge, repeatable, run_cases
 from autoloop.core.diagnose import diagnose
 from autoloop.core.diagnosis import Diagnosis
-from autoloop.core.facts import Facts, closer, closer_reads_for, facts_from, reads_for
+from autoloop.core.facts import (
+    Facts,
+    closer,
+    closer_reads_for,
+    facts_from,
+    reads_for,
+    with_earlier,
+)
 from autoloop.core.impact import OWN_AGENT
 from autoloop.core.target import Observer, Read
 from autoloop.core.words import Frozen
@@ -96,8 +103,13 @@ def _text(data: bytes, charset: str) -> str:
         return data.decode("utf-8", "replace")
 
 
-def look_at(spec: AppSpec, host: Observer, closely: Closely = "if unwell") -> Look:
-    """Look once: a round trip for the facts, one for each case, one more if something is wrong."""
+def look_at(
+    spec: AppSpec, host: Observer, closely: Closely = "if unwell", before: Look | None = None
+) -> Look:
+    """Look once: a round trip for the facts, one for each case, one more if something is wrong.
+
+    What grows is told by the look *before*.
+    """
     reads = reads_for(spec)
     more = closer_reads_for(spec) if closely == "at once" else ()
     answers = host.observe((*reads, *more), deadline_s=120 if more else 60)
@@ -114,6 +126,7 @@ def look_at(spec: AppSpec, host: Observer, closely: Closely = "if unwell") -> Lo
     elif unwell and more:
         facts = closer(spec, facts, answers[len(reads) :])
     facts = facts.model_copy(update={"failing": failing})
+    facts = with_earlier(facts, before.facts) if before else facts
     at = datetime.now(UTC).isoformat(timespec="milliseconds")
     return Look(facts=facts, cases=cases, diagnosis=diagnose(spec, facts, cases, at))
 
@@ -124,12 +137,12 @@ def look_often(spec: AppSpec, host: Observer) -> Look:
     The last look decides, so it alone looks closely.
     """
     often = spec.health.confirm
-    look = look_at(spec, host, "no" if often > 1 else "if unwell")
+    look = first = look_at(spec, host, "no" if often > 1 else "if unwell")
     for number in range(2, often + 1):
         if look.well:
             break
         time.sleep(spec.health.confirm_gap_s)
-        look = look_at(spec, host, "at once" if number == often else "no")
+        look = look_at(spec, host, "at once" if number == often else "no", first)
     return look
 
 

@@ -16,7 +16,16 @@ import pytest
 from autoloop.agent import remote
 from autoloop.core.app import AppSpec
 from autoloop.core.case import CaseResult, Reply
-from autoloop.core.facts import ComponentFacts, Disk, Drift, Facts, Holder, Reached, SettingsDrift
+from autoloop.core.facts import (
+    ComponentFacts,
+    Disk,
+    Drift,
+    Facts,
+    Holder,
+    Memory,
+    Reached,
+    SettingsDrift,
+)
 from autoloop.core.service import ServiceState
 from autoloop.core.target import FileState
 
@@ -297,7 +306,13 @@ def shop(**more: Any) -> AppSpec:
                 "config_test": ["front", "-t"],
                 "needs": ["app"],
             },
-            {"name": "app", "unit": "app.service", "port": 8080, "settings": "/etc/shop.env"},
+            {
+                "name": "app",
+                "unit": "app.service",
+                "port": 8080,
+                "settings": "/etc/shop.env",
+                "memory_mb": 200,
+            },
         ],
         "procedures": [
             {
@@ -350,9 +365,14 @@ class Scenes:
             known = dict(said or {})
             log = known.pop("log", "")
             config_ok, config_says = known.pop("config_ok", None), known.pop("config_says", "")
+            memory = Memory(bytes=known.pop("memory", 50_000_000), processes=2)
             service = ServiceState(**{"activity": "running", "pid": pid, **known})
             parts[name] = ComponentFacts(
-                service=service, log=log, config_ok=config_ok, config_says=config_says
+                service=service,
+                log=log,
+                config_ok=config_ok,
+                config_says=config_says,
+                memory=memory,
             )
         own = (self.holder(80, 80), self.holder(8080, 8080))
         return Facts(

@@ -476,6 +476,24 @@ def describe_process(pid):
     }
 
 
+def read_memory(args):
+    """The memory of a systemd unit's processes that they share with nobody, in bytes."""
+    rows = []
+    for pid in (name for name in os.listdir("/proc") if name.isdigit()):
+        if cgroup_unit(pid) == args["unit"]:
+            pages = proc_text(pid, "statm").split()
+            if len(pages) > 2:
+                own = (int(pages[1]) - int(pages[2])) * os.sysconf("SC_PAGE_SIZE")
+                rows.append((own, int(pid)))
+    biggest = max(rows, default=(0, 0))
+    return {
+        "bytes": sum(own for own, _ in rows),
+        "processes": len(rows),
+        "biggest": biggest[0],
+        "command": describe_process(biggest[1])["command"] if rows else "",
+    }
+
+
 def listening_inodes():
     found = {}
     for name in ("tcp", "tcp6"):
@@ -2110,6 +2128,7 @@ class Agent:
             "reach": reach.read_reach,
             "facts": read_facts,
             "disks": read_disks,
+            "memory": read_memory,
             "sqlite_check": read_sqlite_check,
             "removable": read_removable,
             "biggest": read_biggest,

@@ -46,6 +46,7 @@ def app_document(name: str, host: Host) -> dict[str, Any]:
                 "name": "app",
                 "unit": "lingzhi.service",
                 "port": 8080,
+                "memory_mb": 300,
                 "settings": "/etc/lingzhi/lingzhi.env",
                 "config": [
                     "/srv/lingzhi/app/gunicorn.conf.py",

@@ -61,6 +61,7 @@ class Component(Frozen):
     logs: tuple[str, ...] = ()
     access_logs: tuple[str, ...] = ()
     needs: tuple[str, ...] = ()
+    memory_mb: float | None = Field(default=None, gt=0)
 
     def service(self) -> ServiceManager:
         """The manager that this component's unit belongs to."""

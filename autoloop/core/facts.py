@@ -86,6 +86,16 @@ class Disk(Frozen):
     inodes: int = 0  # 0: it does not count them
 
 
+class Memory(Frozen):
+    """What the processes of a service use, in bytes; what is shared is not counted."""
+
+    bytes: int
+    processes: int = 0
+    biggest: int = 0
+    command: str = ""  # of the biggest
+    before: int | None = None  # the bytes of an earlier look
+
+
 class ComponentFacts(Frozen):
     """One component, seen from its manager, its ports, its own configuration test and its log."""
 
@@ -93,6 +103,7 @@ class ComponentFacts(Frozen):
     config_ok: bool | None = None
     config_says: str = ""
     log: str = ""
+    memory: Memory | None = None
 
 
 class Facts(Frozen):
@@ -151,7 +162,14 @@ def reads_for(spec: AppSpec) -> tuple[Read, ...]:
         reads.append(Read(op="run", args={"argv": list(part.config_test) or ["true"]}))
         reads.append(manager.logs(part.unit, LOG_LINES) or Read(op="run", args={"argv": ["true"]}))
         reads.extend(log_read(path) for path in part.logs)
+        reads.extend(memory_read(part))
     return tuple(reads)
+
+
+def memory_read(part: Component) -> tuple[Read, ...]:
+    """Asked only where it is declared how much it may be."""
+    read = part.service().memory(part.unit) if part.memory_mb else None
+    return (read,) if read else ()
 
 
 def closer_reads_for(spec: AppSpec) -> tuple[Read, ...]:
@@ -251,7 +269,7 @@ def facts_from(spec: AppSpec, answers: tuple[Answer, ...]) -> Facts:
     host, listeners, drift, health, disks, *rest = answers
     components: dict[str, ComponentFacts] = {}
     for part in spec.components:
-        count = 3 + len(part.logs)
+        count = 3 + len(part.logs) + len(memory_read(part))
         own, rest = rest[:count], rest[count:]
         components[part.name] = _component(part, own)
     return Facts(
@@ -275,7 +293,8 @@ def _reply(answer: Answer) -> Reply:
 
 
 def _component(part: Component, own: list[Answer]) -> ComponentFacts:
-    state, test, journal, *files = own
+    state, test, journal, *rest = own
+    files, memory = rest[: len(part.logs)], rest[len(part.logs) :]
     tested = bool(part.config_test) and test.ok
     logs = [a.value["out"] for a in (journal,) if a.ok] + [
         _whole_lines(a.value) for a in files if a.ok
@@ -285,7 +304,23 @@ def _component(part: Component, own: list[Answer]) -> ComponentFacts:
         config_ok=test.value["code"] == 0 if tested else None,
         config_says=redact(test.value["err"] or test.value["out"])[-2000:] if tested else "",
         log=redact("\n".join(logs))[-12000:],
+        memory=_memory(memory[0]) if memory and memory[0].ok else None,
     )
+
+
+def _memory(answer: Answer) -> Memory:
+    return Memory.model_validate({**answer.value, "command": redact(answer.value["command"])})
+
+
+def with_earlier(facts: Facts, before: Facts) -> Facts:
+    """*facts* with what an earlier look saw of memory."""
+    parts = dict(facts.components)
+    for name, part in facts.components.items():
+        was = before.components.get(name, ComponentFacts()).memory
+        if part.memory and was:
+            memory = part.memory.model_copy(update={"before": was.bytes})
+            parts[name] = part.model_copy(update={"memory": memory})
+    return facts.model_copy(update={"components": parts})
 
 
 def _whole_lines(tail: dict[str, Any]) -> str:

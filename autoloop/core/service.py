@@ -62,6 +62,10 @@ class ServiceManager(Protocol):
         """Let processes go on that stand still: asleep they would not even end."""
         ...
 
+    def memory(self, unit: str) -> Read | None:
+        """How much its processes use; None where the manager does not know which these are."""
+        ...
+
     def logs(self, unit: str, lines: int) -> Read | None:
         """The newest *lines* of its log; None where the manager keeps none."""
         ...
@@ -137,6 +141,9 @@ class Systemd:
         argv = ("systemctl", "kill", "--signal=CONT", unit)
         return RunCommand(argv=argv, idempotent=True, ok_codes=(0, 1))
 
+    def memory(self, unit: str) -> Read | None:
+        return Read(op="memory", args={"unit": unit})
+
     def logs(self, unit: str, lines: int) -> Read | None:
         argv = ["journalctl", "-q", "--no-pager", "-o", "short-iso", "-n", str(lines), "-u", unit]
         return Read(op="run", args={"argv": argv})
@@ -200,6 +207,9 @@ class Supervisord:
     def wake(self, unit: str) -> RunCommand:
         argv = (*self.command, "signal", "CONT", unit)
         return RunCommand(argv=argv, idempotent=True, ok_codes=(0, 1, 2, 7))
+
+    def memory(self, unit: str) -> Read | None:  # noqa: ARG002 - it knows the first process only
+        return None
 
     def logs(self, unit: str, lines: int) -> Read | None:  # noqa: ARG002 - logs are files there
         return None

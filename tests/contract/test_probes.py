@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from autoloop.core.case import CaseResult, Reply
-from autoloop.core.facts import Facts, Reached, SettingsDrift
+from autoloop.core.diagnose import diagnose
+from autoloop.core.facts import Facts, Reached, SettingsDrift, with_earlier
 from autoloop.core.suspicions import PROBES
 
 BY_NAME = {probe.name: probe for probe in PROBES}
@@ -28,6 +29,9 @@ CONFIRMED: dict[str, tuple[dict[str, Any], str, str, str]] = {
     "data_damaged": (
         {"damaged": {DATA: "Tree 3 page 3: btreeInitPage() returns error code 11"}, "status": 503},
         "app", "DATABASE.data_corruption", DATA,
+    ),
+    "memory_leak": (
+        {"app": {"memory": 250_000_000}}, "app", "SERVICE.memory_leak", "app.service",
     ),
     "disk_full": ({"free": 1_000_000}, "app", "SERVICE.disk_full", "/srv"),
     "setting_missing": (
@@ -166,3 +170,33 @@ def test_wrong_answers_without_an_error_are_wrong_logic(scenes: Any) -> None:
         case = wrong.model_copy(update=other)
         facts = scenes.facts(app={"log": TRACE}, drift=drift, failing=(case,))
         assert BY_NAME["code_changed"].judge(scenes.spec, facts)[0].name == "CODE.runtime_error"
+
+
+@pytest.mark.parametrize(
+    ("state", "found"),
+    [
+        ({"activity": "failed", "pid": 0, "result": "oom-kill"}, True),
+        ({"restarts": 3, "log": "app.service: Failed with result 'oom-kill'."}, True),
+        ({"restarts": 3, "log": "app.service: Failed with result 'exit-code'."}, False),
+        ({"restarts": 1, "log": "app.service: Failed with result 'oom-kill'."}, False),
+        ({"activity": "failed", "pid": 0, "result": "exit-code"}, False),
+    ],
+)
+def test_what_the_kernel_ends_for_memory(scenes: Any, state: dict[str, Any], found: bool) -> None:
+    """Once if it is down for it; again and again if it runs; nothing else is a leak."""
+    judged = BY_NAME["memory_leak"].judge(scenes.spec, scenes.facts(app=state))
+    assert bool(judged) is found
+
+
+def test_trouble_that_no_case_notices_is_trouble(scenes: Any) -> None:
+    """A full disk and a leak are diagnosed while everything passes; what was before is told."""
+    for facts, name in (
+        (scenes.facts(free=0), "SERVICE.disk_full"),
+        (scenes.facts(app={"memory": 250_000_000}), "SERVICE.memory_leak"),
+    ):
+        found = diagnose(scenes.spec, facts, ())
+        assert (found.top.name, found.severity) == (name, "P0")
+    facts = with_earlier(facts, scenes.facts(app={"memory": 210_000_000}))
+    said = diagnose(scenes.spec, facts, ()).top.evidence[0].excerpt
+    assert "use 250.0 MB, 210.0 MB shortly before" in said
+    assert diagnose(scenes.spec, scenes.facts(status=500), ()).benign

@@ -85,6 +85,10 @@ def example(scenes: Any, name: str) -> Context:
             scenes.facts(damaged={DATA: "page 3"}, status=503),
             ("DATABASE.data_corruption", DATA, "app"),
         ),
+        "recycle_service": (
+            scenes.facts(app={"memory": 250_000_000}),
+            ("SERVICE.memory_leak", "app.service", "app"),
+        ),
         "restore_access": (
             scenes.facts(app=down, drift=(scenes.drift(ENV, mode="0000"),)),
             ("CONFIG.permission_denied", ENV, "app"),

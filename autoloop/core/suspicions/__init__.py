@@ -1,7 +1,16 @@
 """The probes there are: what can be wrong with a component, and the facts that show it."""
 
 from autoloop.core.probe import PerComponent, Probe
-from autoloop.core.suspicions import code, data, disk, procedures, servers, service, settings
+from autoloop.core.suspicions import (
+    code,
+    data,
+    disk,
+    memory,
+    procedures,
+    servers,
+    service,
+    settings,
+)
 
 PROBES: tuple[Probe, ...] = tuple(
     PerComponent(judge.__name__, judge)
@@ -16,6 +25,7 @@ PROBES: tuple[Probe, ...] = tuple(
         code.code_changed,
         procedures.procedure_due,
         servers.server_away,
+        memory.memory_leak,
         service.port_taken,
         service.not_running,
         service.hangs,

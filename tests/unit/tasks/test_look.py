@@ -38,6 +38,7 @@ class Host:
             "listeners": rows if well else [],
             "drift": {"backup": "b", "changes": []},
             "disks": [],
+            "memory": {"bytes": 5, "processes": 1, "biggest": 5, "command": "x"},
             "sqlite_check": {"sound": True, "says": "ok"},
             "http": {
                 "status": 200 if well else 0,

@@ -49,6 +49,7 @@ def test_no_secret_is_in_a_written_report(
         "facts": {"time": 1.0, "uptime": 1.0},
         "listeners": [],
         "disks": [],
+        "memory": {"bytes": 5, "processes": 1, "biggest": 5, "command": "x"},
         "drift": {"backup": "b", "changes": [row]},
         "http": {"status": 500, "body": leak, "ms": 1.0, "error": leak},
         "run": ran,
