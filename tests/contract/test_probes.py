@@ -64,6 +64,10 @@ CONFIRMED: dict[str, tuple[dict[str, Any], str, str, str]] = {
         {"app": {"log": TRACE}, "drift": [(CODE, None)], "status": 500},
         "app", "CODE.runtime_error", "pay.py:7",
     ),
+    "code_raises": (
+        {"app": {"log": TRACE}, "failing": [("pay", 500)], "status": 500},
+        "app", "CODE.runtime_error", "pay.py:7",
+    ),
     "procedure_due": (
         {"due": {"migrations": "table orders"}, "status": 500},
         "app", "DATABASE.schema_mismatch", "table orders",
@@ -87,6 +91,10 @@ def made(scenes: Any, known: dict[str, Any]) -> Facts:
     more = dict(known)
     if "drift" in more:
         more["drift"] = tuple(scenes.drift(*row) for row in more["drift"])
+    if "failing" in more:
+        more["failing"] = tuple(
+            CaseResult(name=name, passed=False, status=status) for name, status in more["failing"]
+        )
     if "holders" in more:
         more["holders"] = tuple(scenes.holder(*row) for row in more["holders"])
     facts: Facts = scenes.facts(**more)

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from autoloop.core.app import RISKS
+from autoloop.core.case import CaseResult
 from autoloop.core.diagnosis import Cause
 from autoloop.core.facts import SettingsDrift
 from autoloop.core.plan import make_plan
@@ -26,6 +27,8 @@ from tasks.remedies import for_cause, library
 GOOD, NOW = "# shop\nHOST=a\nPORT=8080\n", "# shop\nMINE=1\n"
 ENV, CONF, CODE = "/etc/shop.env", "/etc/front.conf", "/srv/shop/app/pay.py"
 DATA = "/srv/shop/shop.db"
+TRACE = f'  File "{CODE}", line 7, in pay\nNameError: name x is not defined'
+FAILED = CaseResult(name="pay", passed=False, status=500)
 TABLE = {"readable": 7, "from_backup": 2, "lost": 0, "damaged": True}
 
 
@@ -56,12 +59,21 @@ class Host:
             for n in (1, 2, 3, 4)
         ]
         values: dict[str, Any] = {
-            "drift": {"changes": [self.row]},
+            "backups": [{"id": "b-1", "at": 7.0, "reason": "d-1: before deploying x"}],
             "removable": [old],
             "salvage": self.salvage,
             "biggest": [{"path": "/srv/huge", "bytes": 80_000_000}],
         }
-        return tuple(Answer(ok=True, value=values[read.op]) for read in reads)
+        older = {"path": CODE, "good": file(GOOD).model_dump(), "now": file(NOW).model_dump()}
+        rows = {"": [self.row], "b-1": [older, self.row]}
+        return tuple(
+            Answer(
+                ok=True,
+                value=values.get(read.op)
+                or {"changes": rows[read.args.get("backup", "")], "at": 7.0},
+            )
+            for read in reads
+        )
 
 
 def example(scenes: Any, name: str) -> Context:
@@ -96,6 +108,10 @@ def example(scenes: Any, name: str) -> Context:
         "restore_code": (
             scenes.facts(app=down, drift=(scenes.drift(CODE),)),
             ("CODE.syntax_error", "pay.py:7", "app"),
+        ),
+        "rollback_release": (
+            scenes.facts(app={"log": TRACE}, failing=(FAILED,), status=500),
+            ("CODE.runtime_error", "pay.py:7", "app"),
         ),
         "run_procedure": (
             scenes.facts(status=500, due={"migrations": "orders"}),
@@ -174,6 +190,7 @@ def test_every_changed_file_is_a_declared_effect(scenes: Any, name: str) -> None
     assert (declared.keys(), access) == (offer.files.keys() - kept, kept)
     assert declared.items() <= offer.files.items()
     known = {*remedy.contents(context, Host()), *(d.good.sha256 for d in context.facts.drift)}
+    known.add(file(GOOD).sha256)  # of the backup before the last deployment
     assert {c.after.sha256 for c in changes} <= known
 
 
@@ -253,6 +270,20 @@ def test_restore_data_is_a_high_risk_when_rows_are_lost(scenes: Any) -> None:
         offer = remedy.propose(example(scenes, "restore_data"), host)
         assert isinstance(offer, Proposal) and offer.risk == "high"
         assert said in offer.why.en
+
+
+def test_rollback_release_needs_a_deployment_that_changed_the_culprit(scenes: Any) -> None:
+    """Only the code goes back; a file that no deployment changed is no reason, nor is any code
+    that somebody has changed by hand since."""
+    offer = proposed(scenes, "rollback_release")
+    assert list(offer.files) == [CODE]
+    assert "1970-01-01 00:00" in offer.why.en
+    remedy = next(r for r in library() if r.name == "rollback_release")
+    context = example(scenes, "rollback_release")
+    other = context.cause.model_copy(update={"culprit": "ship.py:3"})
+    by_hand = context.facts.model_copy(update={"drift": (scenes.drift(CODE),)})
+    for update in ({"cause": other}, {"facts": by_hand}):
+        assert isinstance(remedy.propose(context.model_copy(update=update), Host()), Refusal)
 
 
 def test_clear_space_takes_the_oldest_and_no_more_than_needed(scenes: Any) -> None:

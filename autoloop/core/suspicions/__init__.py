@@ -23,6 +23,7 @@ PROBES: tuple[Probe, ...] = tuple(
         settings.config_points_elsewhere,
         settings.permission_lost,
         code.code_changed,
+        code.code_raises,
         procedures.procedure_due,
         servers.server_away,
         memory.memory_leak,

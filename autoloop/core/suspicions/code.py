@@ -58,6 +58,32 @@ def code_changed(spec: AppSpec, facts: Facts, part: Component) -> Finding | None
     )
 
 
+def code_raises(spec: AppSpec, facts: Facts, part: Component) -> Finding | None:
+    """The code is as it was when all was well, and yet it raises: it may have been wrong before.
+
+    Goes behind whatever else is found. The culprit is the file of the code that the newest
+    traceback of its log is in.
+    """
+    failed = not facts.serves(part) or any(case.status >= 500 for case in facts.failing)
+    if not runs_code(spec, part) or changed_code(spec, facts) or not failed:
+        return None
+    log = facts.of(part).log
+    frames = [(path, line) for path, line in _FRAME.findall(log) if in_code(spec, path)]
+    raised = _RAISED.findall(log)
+    if not frames or not raised or spec.code is None:
+        return None
+    (path, line), (kind, words) = frames[-1], raised[-1]
+    return Finding(
+        verdict="confirms",
+        name=_name(kind),
+        component=part.name,
+        culprit=f"{path.removeprefix(f'{spec.code.path}/')}:{line}",
+        likelihood=0.5,
+        depth=8,
+        evidence=(Evidence(source=f"log of {part.unit}", excerpt=f"{kind}: {words}"),),
+    )
+
+
 def _name(kind: str) -> str:
     return NAMES.get(kind.rpartition(".")[2], "CODE.runtime_error")
 
