@@ -67,7 +67,9 @@ def diagnose(
 def _weighed(spec: AppSpec, facts: Facts, causes: tuple[Cause, ...], impact: Impact) -> Diagnosis:
     """The diagnosis, with its severity and the data at risk."""
     name, first = causes[0].name, spec.cases[0]
-    passes = facts.health.status == first.status and first.name not in facts.failing
+    passes = facts.health.status == first.status and all(
+        first.name != c.name for c in facts.failing
+    )
     severity, why = severity_of(name, impact, passes)
     data = data_at_risk(name, spec.data.sqlite, impact.traffic)
     return Diagnosis(

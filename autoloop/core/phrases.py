@@ -65,6 +65,24 @@ CATALOGUE = {
     "cases": "用例",
     "{} of {} pass": "{1} 项中 {0} 项通过",
     "no answer: {}": "无响应：{0}",
+    # disks, memory, databases
+    "memory of {}": "{0} 的内存",
+    "{}, result {}, {} restarts in a row": "状态 {0}，结果 {1}，连续重启 {2} 次",
+    "{} processes use {}, {} shortly before; allowed are {} MB; the biggest, with {}: {}": (
+        "{0} 个进程占用 {1}，稍早为 {2}；允许 {3} MB；最大的进程占用 {4}：{5}"
+    ),
+    "{} processes use {}; allowed are {} MB; the biggest, with {}: {}": (
+        "{0} 个进程占用 {1}；允许 {2} MB；最大的进程占用 {3}：{4}"
+    ),
+    "{} of {} free, {} of {} files": "可用 {0}，共 {1}；可用文件数 {2}，共 {3}",
+    "{} of {} free": "可用 {0}，共 {1}",
+    "{}: {} rows read, {} from the last good copy, unknown how many lost": (
+        "{0}：读出 {1} 行，取自最近正常副本 {2} 行，丢失行数未知"
+    ),
+    "{}: {} rows read, {} from the last good copy, {} lost": (
+        "{0}：读出 {1} 行，取自最近正常副本 {2} 行，丢失 {3} 行"
+    ),
+    "all rows of all {} tables can be read": "全部 {0} 个表的所有行均可读取",
     "timed out": "超时",
     "status {}, expected {}": "状态码 {0}，应为 {1}",
     "took {} ms, allowed {} ms": "耗时 {0} 毫秒，最多允许 {1} 毫秒",
