@@ -5,7 +5,7 @@ import hashlib
 from pathlib import Path
 
 from autoloop.core.errors import BadRequest
-from autoloop.core.manifest import Entry
+from autoloop.core.manifest import Entry, is_text
 
 
 def read_tree(source: str, exclude: tuple[str, ...]) -> tuple[dict[str, Entry], dict[str, bytes]]:
@@ -23,6 +23,9 @@ def read_tree(source: str, exclude: tuple[str, ...]) -> tuple[dict[str, Entry], 
         name = path.relative_to(root).as_posix()
         if _excluded(name, exclude):
             continue
+        if not is_text(name):
+            what = "has a name that is not UTF-8"
+            raise BadRequest(f"source file {name!r}", what, "rename it, or exclude it")
         if path.is_symlink():
             target = str(path.readlink())
             if not path.resolve().is_relative_to(root.resolve()):

@@ -19,12 +19,22 @@ AppName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]*$", max_length=64)]
 """The name of an application: it is also the name of its Prefect block, so no ``_``."""
 
 
-class HostSpec(Frozen):
-    """Where the application lives. ``address = "local"`` is this machine, without SSH."""
+Unit = Annotated[str, Field(pattern=r"^[A-Za-z0-9_:.@\\][A-Za-z0-9_:.@\\-]*$", max_length=255)]
+"""The name of a service: one word, which is no option and no pattern to its manager."""
 
-    address: str = "local"
+
+class HostSpec(Frozen):
+    """Where the application lives. ``address = "local"`` is this machine, without SSH.
+
+    Address and user are words without anything that a shell acts on: OpenSSH's configuration may
+    hand them to one.
+    """
+
+    address: str = Field(
+        default="local", pattern=r"^[A-Za-z0-9:\[][A-Za-z0-9._:%\[\]-]*$", max_length=255
+    )
     port: int = Field(default=22, ge=1, le=65535)
-    user: str = "root"
+    user: str = Field(default="root", pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.@-]*$", max_length=128)
     sudo: bool = False
     identity_file: str = ""
     known_hosts: str = ""
@@ -51,7 +61,7 @@ class Component(Frozen):
     name: str = Field(pattern=r"^[a-z][a-z0-9_-]*$")
     manager: Literal["systemd", "supervisord"] = "systemd"
     supervisorctl: tuple[str, ...] = ("supervisorctl",)
-    unit: str
+    unit: Unit
     port: int | None = Field(default=None, ge=1, le=65535)
     http: bool = True
     settings: str = ""
@@ -133,7 +143,7 @@ class Space(Frozen):
 class Health(Frozen):
     """When trouble is called trouble, and for how long health must hold before it counts."""
 
-    every_s: float = Field(default=30, ge=1)
+    every_s: float = Field(default=30, ge=1, le=604800)
     confirm: int = Field(default=3, ge=1, le=20)
     confirm_gap_s: float = Field(default=2, ge=0, le=60)
     ready_s: float = Field(default=30, ge=1, le=600)
@@ -238,7 +248,8 @@ class AppSpec(Frozen):
     def _absolute_paths(self) -> "AppSpec":
         more = [self.deploy.environment, *(one.file for one in self.deploy.expect)]
         logs = (path for part in self.components for path in (*part.logs, *part.access_logs))
-        for path in (*self.watched(), *filter(None, more), *logs):
+        state = [self.host.state_dir] if self.host.state_dir else []
+        for path in (*self.watched(), *filter(None, more), *logs, *state):
             if not _is_plain(path):
                 raise ValueError(f"'{path}' is not an absolute path without '.', '..' and '//'")
         if self.code and self.code.path.count("/") < 2:

@@ -7,6 +7,7 @@ from typing import Any, Literal
 from autoloop.core.app import AppSpec, Component
 from autoloop.core.errors import RuleBroken
 from autoloop.core.incident import digest
+from autoloop.core.manifest import is_text
 from autoloop.core.proof import Proof
 from autoloop.core.target import FileChange
 from autoloop.core.words import Frozen
@@ -150,7 +151,7 @@ def changes_back(
     return tuple(
         FileChange(path=row["path"], before=row["now"], after=row["good"])
         for row in drift["changes"]
-        if with_config or str(row["path"]).startswith(inside)
+        if is_text(row["path"]) and (with_config or str(row["path"]).startswith(inside))
     )
 
 

@@ -7,6 +7,7 @@ from pydantic import Field
 from autoloop.core.app import AppSpec, Component, Procedure
 from autoloop.core.case import CaseResult, Reply
 from autoloop.core.impact import Traffic, traffic_of
+from autoloop.core.manifest import is_text
 from autoloop.core.redact import redact, redact_value
 from autoloop.core.service import ServiceState
 from autoloop.core.settings_file import parse_settings
@@ -354,6 +355,7 @@ def _drift(answer: Answer) -> tuple[Drift, ...]:
             settings=_settings_drift(row) if "good_text" in row else None,
         )
         for row in answer.value["changes"]
+        if is_text(row["path"])
     )
 
 

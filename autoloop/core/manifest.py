@@ -21,6 +21,11 @@ class Entry(Frozen):
 Manifest = Mapping[str, Entry]
 
 
+def is_text(path: str) -> bool:
+    """Whether *path* is UTF-8. Linux takes any bytes as a name; such files are left alone."""
+    return path.isprintable() or not any("\ud800" <= char <= "\udfff" for char in path)
+
+
 def release_id(manifest: Manifest) -> str:
     """The name of a tree: SHA-256 over its sorted entries."""
     total = hashlib.sha256()
@@ -35,10 +40,10 @@ def changes_between(
     """The changes that make the tree at *root* hold *wanted*.
 
     Owner and mode of what exists stay; what is new gets those of *root*. A file becomes executable,
-    or stops to be, as the source says.
+    or stops to be, as the source says. What has a name that is no UTF-8 stays.
     """
     top = now.get(root, ABSENT)
-    found = {path: state for path, state in now.items() if path != root}
+    found = {path: state for path, state in now.items() if path != root and is_text(path)}
     changes = []
     for path in sorted({*(f"{root}/{name}" for name in wanted), *found}):
         before = found.get(path, ABSENT)

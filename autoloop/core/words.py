@@ -8,9 +8,10 @@ Language = Literal["en", "zh"]
 
 
 class Frozen(BaseModel):
-    """A value: compared by content, never changed, refuses fields it does not know."""
+    """A value: compared by content, never changed; refuses fields it does not know,
+    and numbers that are none."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class Words(Frozen):
