@@ -1,0 +1,418 @@
+"""Log files that grow, are renamed, truncated and packed: what was not read yet, once each.
+
+A file is known by its number on the disk and by a checksum of its beginning. What is remembered
+of a log is the place up to which each of its files was read; see docs/explanation/logs.md.
+"""
+
+import contextlib
+import gzip
+import os
+import re
+import time
+import zlib
+from typing import Any, Dict, List, NamedTuple, Optional, Set, Tuple
+
+from autoloop.logs.target.records import BACK, LONGEST, open_ended, spans
+
+BLOCK = 1 << 20
+HEAD = 256
+"""Bytes at the beginning of a file by which it is known again."""
+
+LINE = 1 << 20
+"""Bytes of a line that are looked at; the rest of a longer one is passed over."""
+
+LINGER_S = 30.0
+"""For so long a file that was rotated away is kept open: its writer may not have noticed yet."""
+
+KNOWN = 200
+"""Files of one log that are remembered, at most."""
+
+PACKED_DONE = 1 << 62
+"""The offset of a packed file that was read to its end."""
+
+SETTLE_S, OPEN_S, PARTIAL_S = 0.002, 0.25, 1.0
+"""After so much silence a record at the end of a file is whole; one that plainly lacks its end;
+and a line without its newline, in a file that was rotated away."""
+
+NEVER = FOR_EVER = float("inf")
+
+_ROTATED = r"(?:[.-]\d[\dT:_.-]*|\.old|\.bak)"
+
+Found = NamedTuple("Found", [("data", bytes), ("spans", list), ("end", int), ("place", int)])
+Found.__doc__ = "A block with its records; *place* is where *data* begins in its source."
+
+
+class Mark:
+    """How far a file was read: *offset*, and what it is known by."""
+
+    def __init__(self, number, head=0, crc=0, offset=0, skipping=False):
+        # type: (str, int, int, int, bool) -> None
+        self.number, self.head, self.crc = number, head, crc
+        self.offset, self.skipping = offset, skipping
+
+    def state(self):
+        # type: () -> List[Any]
+        return [self.number, self.head, self.crc, self.offset, int(self.skipping)]
+
+    def begins(self, beginning):
+        # type: (bytes) -> bool
+        """Whether a file with this *beginning* is this one, or a copy of it."""
+        return len(beginning) >= self.head and zlib.crc32(beginning[: self.head]) == self.crc
+
+    def under(self, number):
+        # type: (str) -> Mark
+        """The same place in the same content, in the file with another *number*."""
+        return Mark(number, self.head, self.crc, self.offset, self.skipping)
+
+    def learn(self, beginning):
+        # type: (bytes) -> None
+        if self.head < HEAD and len(beginning) > self.head:
+            self.head, self.crc = len(beginning), zlib.crc32(beginning)
+
+
+def number_of(found):
+    # type: (os.stat_result) -> str
+    return "%d:%d" % (found.st_dev, found.st_ino)
+
+
+class Reader:
+    """Reads one file from a mark on, in blocks; holds back what is not whole yet."""
+
+    def __init__(self, path, mark):
+        # type: (str, Mark) -> None
+        self.mark, self.packed = mark, path.endswith(".gz")
+        self.handle = None  # type: Any
+        self.handle = gzip.open(path) if self.packed else open(path, "rb", buffering=0)
+        self.finished, self.due = False, NEVER
+        self.grown = time.monotonic()
+        self._start()
+
+    def _start(self):
+        # type: () -> None
+        back = min(self.mark.offset, BACK)
+        self.handle.seek(self.mark.offset - back)
+        self.data = self.handle.read(back) or b""
+        self.done = len(self.data)  # what lies before it in data is consumed
+        cut = self.data.find(b"\n") + 1
+        if self.mark.offset > back:  # context begins with a whole line
+            self.data, self.done = self.data[cut:], self.done - cut
+        self.floor = self.done  # what is before it was told before
+
+    def beginning(self):
+        # type: () -> bytes
+        if self.packed:
+            return b""
+        return os.pread(self.handle.fileno(), HEAD, 0)
+
+    def size(self):
+        # type: () -> int
+        return os.fstat(self.handle.fileno()).st_size
+
+    def step(self, engine, final=False):
+        # type: (Any, bool) -> Optional[Found]
+        """The next block with what was found in it; None when there is nothing new.
+
+        *final* says that nothing will come any more. *due* is when to ask again without news.
+        """
+        while True:
+            fresh = self._fresh()
+            if not fresh and self.done == len(self.data):
+                self.due = NEVER
+                return None
+            silence = FOR_EVER if final else time.monotonic() - self.grown
+            found = self._block(engine, silence, self.data + fresh if fresh else self.data)
+            if found is not None or not fresh:
+                return found
+
+    def _fresh(self):
+        # type: () -> bytes
+        try:
+            fresh = self.handle.read(BLOCK)  # type: bytes
+        except (OSError, EOFError, zlib.error):  # a damaged archive: what could be unpacked is read
+            fresh = b""
+        if fresh:
+            self.grown = time.monotonic()
+        return fresh
+
+    def _block(self, engine, silence, data):
+        # type: (Any, float, bytes) -> Optional[Found]
+        start = self._past_long_line(data)
+        end = self._whole(data, start, silence)
+        if end <= start:
+            self._keep(data, start, self.floor)
+            self.due = self.grown + PARTIAL_S if self.finished else NEVER
+            return None
+        hits = [start + hit for hit in engine.hits(data[start:end])]
+        found = spans(data, self.floor, end, hits) if hits else []
+        consumed, self.due = end, NEVER
+        if found and found[-1][1] >= end and self._held(data, found[-1], silence):
+            consumed = found.pop()[0]
+        place = self.mark.offset - self.done
+        self._keep(data, consumed, found[-1][1] if found else self.floor)
+        return Found(data, found, end, place) if found or consumed > start else None
+
+    def _held(self, data, span, silence):
+        # type: (bytes, Tuple[int, int], float) -> bool
+        """Whether a record at the end of what was read may go on."""
+        needed = OPEN_S if silence >= SETTLE_S and open_ended(data, span) else SETTLE_S
+        self.due = self.grown + needed
+        return silence < needed and span[1] - span[0] < LONGEST
+
+    def _past_long_line(self, data):
+        # type: (bytes) -> int
+        if not self.mark.skipping:
+            return self.done
+        end = data.find(b"\n", self.done) + 1
+        self.mark.skipping = end == 0
+        return end or len(data)
+
+    def _whole(self, data, start, silence):
+        # type: (bytes, int, float) -> int
+        """The end of the last whole line; of a line too long the end of what is looked at."""
+        end = data.rfind(b"\n", start) + 1
+        if end > start:
+            return end
+        if len(data) - start > LINE:
+            self.mark.skipping = True
+            return len(data)
+        return len(data) if self.finished and silence > PARTIAL_S else start
+
+    def _keep(self, data, consumed, floor):
+        # type: (bytes, int, int) -> None
+        self.mark.offset += consumed - self.done
+        first = max(0, consumed - BACK)
+        if first:
+            first = data.find(b"\n", first, consumed) + 1 or consumed
+        self.data, self.done = data[first:], consumed - first
+        self.floor = max(0, floor - first)
+
+    def close(self):
+        # type: () -> None
+        self.handle.close()
+
+
+class Log:
+    """One log: the file at *path*, and those that it was rotated into."""
+
+    def __init__(self, path, state=None, from_start=True, reader=Reader):
+        # type: (str, Optional[Dict[str, Any]], bool, Any) -> None
+        self.path, self.name, self.reader = path, "file:" + path, reader
+        self.known = [Mark(*row) for row in (state or {}).get("files", ())]
+        self.readers = []  # type: List[Reader]
+        self.missing, self.folder_at = "", 0.0
+        if not self.known:
+            self._first_time(from_start)
+        self.refresh()
+
+    def _first_time(self, from_start):
+        # type: (bool) -> None
+        """What was rotated away before we came is not read; the file itself if *from_start*."""
+        for path, found in self._siblings():
+            self._register(path, found)
+        if not from_start:
+            with contextlib.suppress(OSError):
+                found = os.stat(self.path)
+                self._register(self.path, found)
+
+    def _register(self, path, found):
+        # type: (str, os.stat_result) -> None
+        offset = PACKED_DONE if path.endswith(".gz") else found.st_size
+        mark = Mark(number_of(found), offset=offset)
+        mark.learn(beginning_of(path))
+        self.known.append(mark)
+
+    def state(self):
+        # type: () -> Dict[str, Any]
+        """What must be remembered to go on from here."""
+        return {"files": [mark.state() for mark in self.known[-KNOWN:]]}
+
+    def refresh(self):
+        # type: () -> None
+        """Look at the folder: has the file been renamed, truncated, or made anew?"""
+        try:
+            found = os.stat(self.path)  # type: Optional[os.stat_result]
+            self.missing = ""
+        except OSError as error:
+            found, self.missing = None, error.strerror or "missing"
+        active = self._active()
+        same = active is not None and found is not None and active.mark.number == number_of(found)
+        if active is not None and same:
+            self._check_truncated(active)
+        elif active is not None:
+            active.finished = True
+        if not same or self._folder_changed():
+            self._catch_up(found)
+        if found is not None and not same:
+            self._open_active(found)
+        self._forget_finished()
+
+    def _active(self):
+        # type: () -> Optional[Reader]
+        return self.readers[-1] if self.readers and not self.readers[-1].finished else None
+
+    def _folder_changed(self):
+        # type: () -> bool
+        try:
+            moment = os.stat(os.path.dirname(self.path) or ".").st_mtime
+        except OSError:
+            return False
+        changed, self.folder_at = moment != self.folder_at, moment
+        return changed
+
+    def check(self):
+        # type: () -> None
+        """Quick, before each read: has the file been truncated under our feet?"""
+        active = self._active()
+        if active is not None:
+            self._check_truncated(active)
+
+    def _check_truncated(self, active):
+        # type: (Reader) -> None
+        mark, beginning = active.mark, active.beginning()
+        if active.size() >= mark.offset and mark.begins(beginning):
+            mark.learn(beginning)
+            return
+        old = mark.under(mark.number)
+        self._read_copy_of(old)
+        mark.head, mark.crc, mark.offset, mark.skipping = 0, 0, 0, False
+        mark.learn(beginning)
+        active._start()
+
+    def _read_copy_of(self, old):
+        # type: (Mark) -> None
+        """The rest of a truncated file is in the copy that was made of it, if there is one."""
+        for path, found in self._siblings():
+            number = number_of(found)
+            if any(mark.number == number for mark in self.known) or not old.head:
+                continue
+            if old.begins(beginning_of(path)):
+                self._add(path, old.under(number))
+                return
+
+    def _catch_up(self, active):
+        # type: (Optional[os.stat_result]) -> None
+        """Go on in the files that this log was rotated into, the oldest first."""
+        siblings = self._siblings()
+        numbers = {number_of(found) for _, found in siblings}
+        names = {path for path, _ in siblings}
+        opened = {reader.mark.number for reader in self.readers}
+        for path, found in siblings:
+            number = number_of(found)
+            if number in opened or (path.endswith(".gz") and path[:-3] in names):
+                continue
+            beginning = beginning_of(path)
+            mark = next((m for m in self.known if m.number == number), None)
+            if mark is not None and mark.begins(beginning):
+                if mark.offset < (PACKED_DONE if path.endswith(".gz") else found.st_size):
+                    self._add(path, mark)
+            elif beginning:
+                self._read_unknown(path, number, beginning, numbers, active)
+
+    def _read_unknown(self, path, number, beginning, numbers, active):
+        # type: (str, str, bytes, Set[str], Optional[os.stat_result]) -> None
+        """A file with a number never seen: new, packed since, or a copy."""
+        same = [mark for mark in self.known if mark.head >= 16 and mark.begins(beginning)]
+        gone = [mark for mark in same if mark.number not in numbers]
+        now = number_of(active) if active is not None else ""
+        copied = next((mark for mark in same if mark.number == now), None)
+        if not same:
+            self._add(path, Mark(number))
+        elif copied is not None and active is not None:
+            if self._truncated(active, copied):
+                self._add(path, copied.under(number))
+        elif gone:
+            self.known.remove(gone[-1])
+            self._add(path, gone[-1].under(number))
+
+    def _truncated(self, active, mark):
+        # type: (os.stat_result, Mark) -> bool
+        return active.st_size < mark.offset or not mark.begins(beginning_of(self.path))
+
+    def _add(self, path, mark):
+        # type: (str, Mark) -> None
+        with contextlib.suppress(OSError, EOFError):
+            mark.learn(beginning_of(path))
+            reader = self.reader(path, mark)
+            reader.finished = True
+            self.readers.insert(len([r for r in self.readers if r.finished]), reader)
+            if mark not in self.known:
+                self.known.append(mark)
+
+    def _open_active(self, found):
+        # type: (os.stat_result) -> None
+        number, beginning = number_of(found), beginning_of(self.path)
+        mark = next((m for m in self.known if m.number == number), None)
+        if mark is not None and any(r.mark is mark for r in self.readers):
+            mark = None  # it is still being read under its old name
+        if mark is not None and (found.st_size < mark.offset or not mark.begins(beginning)):
+            self.known.remove(mark)
+            mark = None
+        if mark is None:
+            mark = Mark(number)
+            self.known.append(mark)
+        mark.learn(beginning)
+        with contextlib.suppress(OSError):
+            self.readers.append(self.reader(self.path, mark))
+
+    def _forget_finished(self):
+        # type: () -> None
+        now = time.monotonic()
+        for reader in [r for r in self.readers if r.finished]:
+            if reader.packed and reader.grown + 1.5 < now and reader.done == len(reader.data):
+                reader.mark.offset = PACKED_DONE
+            if reader.mark.offset == PACKED_DONE or reader.grown + LINGER_S < now:
+                reader.close()
+                self.readers.remove(reader)
+        if len(self.known) > KNOWN:
+            there = {number_of(found) for _, found in self._siblings()}
+            open_ = {reader.mark.number for reader in self.readers}
+            self.known = [m for m in self.known if m.number in there | open_][-KNOWN:]
+
+    def _siblings(self):
+        # type: () -> List[Any]
+        """Files that this log was rotated into, the oldest first: path and what stat says."""
+        folder, base = os.path.split(self.path)
+        stem, ending = os.path.splitext(base)
+        named = re.compile(
+            r"(?:%s%s|%s%s%s)(?:\.gz)?\Z"
+            % (re.escape(base), _ROTATED, re.escape(stem), _ROTATED, re.escape(ending))
+        )
+        rows = []
+        with contextlib.suppress(OSError):
+            for name in os.listdir(folder or "."):
+                if name != base and named.match(name):
+                    with contextlib.suppress(OSError):
+                        path = os.path.join(folder, name)
+                        rows.append((path, os.stat(path)))
+        return sorted(rows, key=lambda row: (row[1].st_mtime, row[0]))
+
+    def step(self, engine, final=False):
+        # type: (Any, bool) -> Optional[Found]
+        """The next block of the oldest file that has one."""
+        self.check()
+        for reader in self.readers:
+            found = reader.step(engine, final)
+            if found is not None:
+                return found
+        return None
+
+    @property
+    def due(self):
+        # type: () -> float
+        return min([reader.due for reader in self.readers] or [NEVER])
+
+    def close(self):
+        # type: () -> None
+        for reader in self.readers:
+            reader.close()
+
+
+def beginning_of(path):
+    # type: (str) -> bytes
+    """The first bytes of a file, unpacked; empty when it cannot be read."""
+    try:
+        with gzip.open(path) if path.endswith(".gz") else open(path, "rb") as source:
+            return source.read(HEAD)
+    except (OSError, EOFError, zlib.error):
+        return b""
+

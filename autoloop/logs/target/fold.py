@@ -1,0 +1,71 @@
+"""Folding: records that differ in digits alone are counted, and the first of them is kept.
+
+A storm of a million equal lines is one record with a count before it is understood, stored or sent.
+"""
+
+from typing import Any, Dict, List
+
+from autoloop.logs.target.records import KEPT, Record, record
+
+SHAPE = 4096
+"""Bytes of a record by which it is compared."""
+
+MOST = 2000
+"""Different records that are held at once, and their bytes."""
+MOST_BYTES = 8 << 20
+
+_DIGITS = bytes(48 if 48 <= c <= 57 else c for c in range(256))
+
+
+class Folded:
+    """One record, how often it came, and where the first and last of them begin."""
+
+    __slots__ = ("count", "last", "record", "source")
+
+    def __init__(self, source, record):
+        # type: (str, Record) -> None
+        self.source, self.record = source, record
+        self.count, self.last = 1, record.place
+
+
+class Fold:
+    """What was found since it was last handed on."""
+
+    def __init__(self):
+        # type: () -> None
+        self._rows = {}  # type: Dict[Any, Folded]
+        self._bytes = 0
+        self.seen = 0
+
+    def add(self, source, found):
+        # type: (str, Any) -> None
+        """Take in the records of a block."""
+        data, rows = found.data, self._rows
+        for span in found.spans:
+            first, last = span
+            text = data[first : last if last - first <= SHAPE else first + SHAPE]
+            key = (source, text.translate(_DIGITS))
+            known = rows.get(key)
+            if known is not None:
+                known.count += 1
+                known.last = found.place + first
+                continue
+            whole = record(data, span, found.end, found.place + first)
+            rows[key] = Folded(source, whole)
+            self._bytes += len(text) + min(last - first, KEPT) + 2000
+        self.seen += len(found.spans)
+
+    @property
+    def full(self):
+        # type: () -> bool
+        return len(self._rows) >= MOST or self._bytes >= MOST_BYTES
+
+    def take(self):
+        # type: () -> List[Folded]
+        """Everything, in the order in which it was first seen; then it is empty."""
+        rows, self._rows, self._bytes = list(self._rows.values()), {}, 0
+        return rows
+
+    def __len__(self):
+        # type: () -> int
+        return len(self._rows)

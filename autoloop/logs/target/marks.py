@@ -1,0 +1,46 @@
+"""Marks: the words of which a line needs one to be looked at. Coarse on purpose.
+
+A mark is bytes in lower case; ASCII letters match in any case, other bytes as they are. All
+engines find the same lines with them. What a marked line means is decided afterwards.
+"""
+
+MARKS = tuple(
+    word.encode("utf-8")
+    for word in (
+        # what programs call it
+        "error", "errno", "exception", "fail", "fatal", "critical", "panic", "traceback",
+        "emerg]", "<emerg>", "[alert]", "severe", "stack trace", "uncaught", "unhandled",
+        "rejection", "assertion", "caused by", "sigsegv", "sigkill", "sigabrt", "signal 9",
+        # what does not work
+        "cannot ", "can't ", "can not ", "could not", "couldn't", "unable to", "not able to",
+        "refused", "denied", "rejected", "forbidden", "unauthorized", "not permitted",
+        "unreachable", "timed out", "timeout", "time-out", "no route", "no such", "not found",
+        "does not exist", "doesn't exist", "is missing", "missing ", "undefined", "unexpected",
+        "unknown", "invalid", "illegal", "malformed", "not valid", "unrecognized", "unresolved",
+        "unsupported", "violat", "mismatch", "incompatible", "conflict", "duplicate", "not a ",
+        # what broke
+        "corrupt", "crash", "abort", "killed", "core dumped", "segfault", "segmentation",
+        "broken pipe", "reset by peer", "connection reset", "connection closed", "hang up",
+        "deadlock", "lock wait", "locked", "blocked", "overload", "overflow", "leak",
+        "exited with", "exit code", "exit status", "restart counter", "back-off", "backoff",
+        "unavailable", "bad gateway", "gateway time", "dead", "offline", "lost connection",
+        # what ran out
+        "out of ", "oom", "no space", "disk full", "is full", "quota", "exhaust", "exceed",
+        "too many", "too large", "too long", "expired", "too low", "insufficient", "enospc",
+        "not enough", "excess", "max number of", "slots are reserved", "too high", "too quickly",
+        # what is not as it must be
+        "readonly", "read-only", "read only", "unbound", "not set", "not match", "enotfound",
+        "no server", "slow query", "duration: ", "not allowed", "permission", "not provided",
+        "stuck", "abnormal", "limiting re", "delaying re", "https client", "soft lockup",
+        # codes
+        '" 50', '"status":5', '"status": 5', "status=5", '" 429 ',
+        '"level":50', '"level":60', " e/", "ora-", "sqlstate", "econn", "etimedout", "enoent",
+        "eacces", "eaddrinuse", "0x8007",
+        # other languages
+        "错误", "失败", "异常", "无法", "不能", "拒绝", "超时", "崩溃", "找不到", "不存在", "未找到",
+        "不足", "已满", "死锁", "慢查询", "缺少", "违反", "未设置", "没有权", "没有访问", "过多", "过高",
+        "频繁", "锁定", "无权", "信任", "不正确", "不允许", "被拒", "极高", "无效", "非法", "丢失", "损坏", "过期", "冲突", "中断", "报错", "占用",
+        "錯誤", "失敗", "無法", "異常", "拒絕", "逾時", "損壞", "エラー", "例外", "오류", "실패",
+        "fehler", "erreur", "échec", "impossible", "ошибка", "Ошибка", "ОШИБКА",
+    )
+)  # fmt: skip

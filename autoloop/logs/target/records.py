@@ -1,0 +1,159 @@
+"""Whole records: the line with the mark, what it continues, and what continues it.
+
+A record begins with a line that stands for itself, and goes on with the lines that cannot: what is
+indented, causes, frames, the blank lines inside a trace. The forms are those of Python, Java,
+Node, Go, PHP, Ruby, Rust and .NET.
+"""
+
+import re
+from typing import List, NamedTuple, Tuple
+
+LONGEST = 256 << 10
+"""Bytes of a record; what continues it beyond is left."""
+
+KEPT = 32 << 10
+"""Bytes of a record that are kept: its beginning and its end."""
+
+BACK = 16 << 10
+"""Bytes before a block that are kept, for what a record continues and for its context."""
+
+AROUND = 1500
+"""Bytes of context, before and after."""
+
+CONTEXT_LINES = 5
+
+_EXCEPTION = rb"[A-Za-z_][\w.$\\]*(?:Error|Exception|Throwable|Exit|Interrupt|Warning|Failure)"
+
+# One line that belongs to what stands above it, without its newline.
+_CONTINUED = (
+    rb"(?:[ \t][^\n]*"
+    rb"|Caused by[: ][^\n]*|Suppressed: [^\n]*|\.\.\. \d+ (?:more|common)[^\n]*"
+    rb"|(?:at|from) [^\n]*[:(][^\n]*\d\)?"  # frames without indentation
+    rb"|#\d+ [^\n]*|Stack trace:[^\n]*|stack backtrace:[^\n]*|note: [^\n]*|\[stacktrace\][^\n]*"
+    rb"|goroutine \d+ \[[^\n]*|created by [^\n]*|\[signal [^\n]*|exit status \d+"
+    rb"|[\w./*()\[\]{}-]+\([^\n]*\)(?=\n\t/)"  # a frame of Go, above its place
+    rb"|[\w./-]+\.(?:rb|erb|rake|ru):\d+:in [^\n]*"
+    rb"|\[(?:SQL|parameters|cause)[: ][^\n]*|\(Background on this error[^\n]*"
+    rb"|[})\]]+[;,]?|Node\.js v\d[^\n]*|\^+"
+    rb"|---[>-][^\n]*|End of (?:inner )?exception[^\n]*"
+    rb"|" + _EXCEPTION + rb"(?::[^\n]*)?(?=\n[ \t]+at ))"
+)
+# A trace of Python: frames, the exception, and the trace of which it is the consequence.
+_PYTHON = (
+    rb"Traceback \(most recent call last\):[^\n]*\n(?:[ \t|+][^\n]*\n)*[^\s][^\n]*\n"
+    rb"(?=(?:\n(?:During handling of|The above exception))?)"
+)
+_CHAIN = rb"\n(?:During handling of|The above exception)[^\n]*\n\n"
+_INSIDE = rb"\n(?=goroutine \d+ \[|Node\.js v\d|[\w./-]+\.rb:\d+:in |(?:\w+[.\w]*)?Error\b[^\n]*\n +at |\(Background on)"
+_REST = re.compile(
+    rb"(?:" + _CONTINUED + rb"\n|" + _CHAIN + rb"(?=Traceback)|" + _PYTHON + rb"|" + _INSIDE + rb")*"
+)
+_PANICKED = re.compile(rb"[^\n]*\bpanicked at [^\n]*:\n[^\s][^\n]*\n")
+_TRACEBACK = re.compile(rb"(?:" + _PYTHON + rb"(?:" + _CHAIN + rb")?)+")
+_CONTINUES = re.compile(_CONTINUED + rb"\n")
+_OPENS = re.compile(rb"Traceback \(most recent call last\):")
+_OPEN_END = re.compile(
+    rb"Traceback \(most recent call last\):[^\n]*\n(?:[ \t|+][^\n]*\n)*\Z"
+    rb"|\n(?:During handling of|The above exception)[^\n]*\n\n?\Z"
+)
+
+Record = NamedTuple(
+    "Record", [("text", bytes), ("before", bytes), ("after", bytes), ("lines", int), ("place", int)]
+)
+Record.__doc__ = "What was found; *place* is where it begins in its source, in bytes."
+
+
+def spans(data, start, end, hits):
+    # type: (bytes, int, int, List[int]) -> List[Tuple[int, int]]
+    """Beginning and end of the record around each hit; what is before *start* was told before."""
+    found = []  # type: List[Tuple[int, int]]
+    floor = start
+    for hit in hits:
+        if hit < floor:
+            continue
+        line = data.rfind(b"\n", floor, hit) + 1 or floor
+        first = _head(data, floor, line)
+        last = _end(data, first, end)
+        if last <= hit:  # what seemed to be continued has ended before
+            first, last = line, _end(data, line, end)
+        if first > floor or not floor or not _CONTINUES.match(data, first, end):
+            found.append((first, last))  # else it continues a record that was told before
+        floor = last
+    return found
+
+
+def open_ended(data, span):
+    # type: (bytes, Tuple[int, int]) -> bool
+    """Whether a record plainly lacks its end: a trace without its exception."""
+    return _OPEN_END.search(data[max(span[0], span[1] - LONGEST) : span[1]]) is not None
+
+
+def _head(data, floor, line):
+    # type: (bytes, int, int) -> int
+    """The beginning of the line that *line* continues; *line* itself if it stands for itself."""
+    place, lowest = line, max(floor, line - BACK)
+    while place > lowest and (
+        _CONTINUES.match(data, place) or _OPENS.match(data, place) or _blank_inside(data, place)
+    ):
+        above = data.rfind(b"\n", lowest, place - 1) + 1 or lowest
+        if _OPENS.match(data, place) and not _stands(data, above, place):
+            break
+        place = above
+    return place
+
+
+def _blank_inside(data, place):
+    # type: (bytes, int) -> bool
+    """Whether the line above is the blank one that Node puts between source and error."""
+    return data[place - 2 : place] == b"\n\n" and data[max(0, place - 4) : place - 1].strip() in (
+        b"^",
+        b"^^",
+        b"^^^",
+    )
+
+
+def _stands(data, above, place):
+    # type: (bytes, int, int) -> bool
+    """Whether the line above a trace is a log line that announces it."""
+    line = data[above:place]
+    return line[:1] not in b" \t\n" and _LOG_LINE.match(line) is not None
+
+
+_LOG_LINE = re.compile(
+    rb"[\[<(]?\d{2,4}[-/:.]|[\[<{]|[A-Z][a-z]{2} [ \d]\d |(?:ERROR|CRITICAL|FATAL|WARN|INFO|DEBUG|SEVERE)\b"
+    rb"|[a-z]+=|[EFWI]\d{4} "
+)
+
+
+def _end(data, first, end):
+    # type: (bytes, int, int) -> int
+    limit = min(end, first + LONGEST)
+    found = _TRACEBACK.match(data, first, limit) or _PANICKED.match(data, first, limit)
+    place = found.end() if found else data.find(b"\n", first, limit) + 1 or limit
+    rest = _REST.match(data, place, limit)
+    return rest.end() if rest else place
+
+
+def record(data, span, end, place):
+    # type: (bytes, Tuple[int, int], int, int) -> Record
+    """The record of a span, with the lines around it."""
+    first, last = span
+    text = data[first:last]
+    before = data[max(0, first - AROUND) : first].split(b"\n")[-CONTEXT_LINES - 1 : -1]
+    after = data[last : min(end, last + AROUND)].split(b"\n")[:CONTEXT_LINES]
+    return Record(
+        text=clipped(text),
+        before=b"\n".join(before),
+        after=b"\n".join(after).rstrip(b"\n"),
+        lines=text.count(b"\n") or 1,
+        place=place,
+    )
+
+
+def clipped(text):
+    # type: (bytes) -> bytes
+    """Beginning and end of a long record: the one says what, the other often why."""
+    if len(text) <= KEPT:
+        return text
+    half = KEPT // 2
+    return text[:half] + b"\n... %d bytes left out ...\n" % (len(text) - 2 * half) + text[-half:]

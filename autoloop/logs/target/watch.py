@@ -1,0 +1,168 @@
+"""The loop: read what is new, fold it, hand it on together with how far was read, wait for news."""
+
+import contextlib
+import ctypes
+import os
+import select
+import time
+from typing import Any, Callable, Dict, Iterable, List
+
+from autoloop.logs.target.fold import Fold, Folded
+
+POLL_S = 1.0
+"""Folders are looked at so often even without news: some file systems tell none."""
+
+ROUND_BYTES = 64 << 20
+ROUND_S = 0.5
+REMEMBER_S = 1.0
+"""How far was read is handed on so often when nothing was found."""
+
+_MODIFY, _CREATED, _MOVED, _DELETED = 0x2, 0x100, 0x40 | 0x80, 0x200
+_CLOEXEC_NONBLOCK = 0o2000000 | 0o4000
+
+Deliver = Callable[[List[Folded], Dict[str, Any]], None]
+
+
+class News:
+    """Waits for changes of files and for bytes in pipes; where inotify is missing, for a moment."""
+
+    def __init__(self):
+        # type: () -> None
+        self._libc = ctypes.CDLL(None, use_errno=True)
+        self._handle = -1
+        with contextlib.suppress(AttributeError):
+            self._handle = self._libc.inotify_init1(_CLOEXEC_NONBLOCK)
+
+    def follow(self, folders, files):
+        # type: (Iterable[str], Iterable[str]) -> None
+        """May be called again with the same paths: the kernel knows them by their inode."""
+        if self._handle < 0:
+            return
+        for path, mask in [(p, _CREATED | _MOVED | _DELETED) for p in folders] + [
+            (p, _MODIFY) for p in files
+        ]:
+            self._libc.inotify_add_watch(self._handle, os.fsencode(path), mask)
+
+    def wait(self, seconds, pipes):
+        # type: (float, List[int]) -> bool
+        """Whether something changed within *seconds*."""
+        handles = pipes + ([self._handle] if self._handle >= 0 else [])
+        poll = select.poll()
+        for handle in handles:
+            poll.register(handle, select.POLLIN | select.POLLHUP)
+        ready = [handle for handle, _ in poll.poll(max(0.0, seconds) * 1000)]
+        if self._handle in ready:
+            with contextlib.suppress(OSError):
+                while os.read(self._handle, 1 << 16):
+                    pass
+        return bool(ready)
+
+    def close(self):
+        # type: () -> None
+        if self._handle >= 0:
+            os.close(self._handle)
+
+
+class Watch:
+    """Watches sources. *deliver* gets what was found and how far was read, and keeps both together.
+
+    It may take its time: nothing is read meanwhile, so nothing is lost and no memory grows. *share*
+    is the part of one core that reading may use.
+    """
+
+    def __init__(self, sources, engine, deliver, share=1.0):
+        # type: (List[Any], Any, Deliver, float) -> None
+        self.sources, self._engine, self._deliver = sources, engine, deliver
+        self._share = share
+        self._fold, self._news = Fold(), News()
+        self._looked = self._told = 0.0
+        self._states = {}  # type: Dict[str, Any]
+        self.bytes = 0
+
+    def run(self, going):
+        # type: (Callable[[], bool]) -> None
+        """Until *going* says no; then how far was read is handed on."""
+        while going():
+            self.round()
+            self._wait()
+        self.flush()
+
+    def once(self):
+        # type: () -> None
+        """Everything that is there now, to its end."""
+        self._refresh()
+        self._read(final=True)
+        self.flush()
+
+    def round(self):
+        # type: () -> None
+        """Read what is new, and hand it on."""
+        if time.monotonic() - self._looked >= POLL_S:
+            self._refresh()
+        self._read()
+        if len(self._fold) or time.monotonic() - self._told >= REMEMBER_S:
+            self.flush()
+
+    def flush(self):
+        # type: () -> None
+        """Hand on what was found with the places up to which was read."""
+        self._told = time.monotonic()
+        states = {}  # type: Dict[str, Any]
+        for source in self.sources:
+            states.update(source.states())
+        changed = {name: state for name, state in states.items() if self._states.get(name) != state}
+        if len(self._fold) or changed:
+            self._deliver(self._fold.take(), changed)
+            self._states.update(changed)
+
+    def _refresh(self):
+        # type: () -> None
+        self._looked = time.monotonic()
+        for source in self.sources:
+            source.refresh()
+            self._news.follow(source.watched(), source.files())
+
+    def _read(self, final=False):
+        # type: (bool) -> None
+        began, size = time.monotonic(), 0
+        for source in self.sources:
+            while True:
+                step = source.step(self._engine, final)
+                if step is None:
+                    break
+                self._fold.add(step[0], step[1])
+                size += step[1].end
+                if self._fold.full or size > ROUND_BYTES or time.monotonic() - began > ROUND_S:
+                    self._breathe(time.monotonic() - began)
+                    self.flush()
+                    self.bytes += size
+                    began, size = time.monotonic(), 0
+        self.bytes += size
+        if size > 1 << 20:
+            self._breathe(time.monotonic() - began)
+
+    def _breathe(self, worked):
+        # type: (float) -> None
+        if self._share < 1.0:
+            time.sleep(worked * (1.0 / self._share - 1.0))
+
+    def _wait(self):
+        # type: () -> None
+        now = time.monotonic()
+        due = min([source.due for source in self.sources] + [self._looked + POLL_S])
+        pipes = [handle for source in self.sources for handle in source.handles()]
+        if self._news.wait(due - now, pipes):
+            self._after_news()
+
+    def _after_news(self):
+        # type: () -> None
+        """A folder may have changed: look at once whether a file was renamed or made."""
+        for source in self.sources:
+            source.refresh()
+        self._news.follow([], [path for source in self.sources for path in source.files()])
+
+    def close(self):
+        # type: () -> None
+        self._news.close()
+        for source in self.sources:
+            source.close()
