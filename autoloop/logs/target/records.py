@@ -44,14 +44,17 @@ _PYTHON = (
     rb"(?=(?:\n(?:During handling of|The above exception))?)"
 )
 _CHAIN = rb"\n(?:During handling of|The above exception)[^\n]*\n\n"
-_INSIDE = rb"\n(?=goroutine \d+ \[|Node\.js v\d|[\w./-]+\.rb:\d+:in |(?:\w+[.\w]*)?Error\b[^\n]*\n +at |\(Background on)"
+_INSIDE = rb"\n(?=goroutine \d+ \[|Node\.js v\d|[\w./-]+\.rb:\d+:in |(?:\w+[.\w]*)?(?:Error|Exception)\b[^\n]*\n[ \t]+at |\(Background on)"
 _REST = re.compile(
     rb"(?:" + _CONTINUED + rb"\n|" + _CHAIN + rb"(?=Traceback)|" + _PYTHON + rb"|" + _INSIDE + rb")*"
 )
 _PANICKED = re.compile(rb"[^\n]*\bpanicked at [^\n]*:\n[^\s][^\n]*\n")
 _TRACEBACK = re.compile(rb"(?:" + _PYTHON + rb"(?:" + _CHAIN + rb")?)+")
 _CONTINUES = re.compile(_CONTINUED + rb"\n")
-_OPENS = re.compile(rb"Traceback \(most recent call last\):")
+_OPENS = re.compile(
+    rb"Traceback \(most recent call last\):|[\w./-]+\.rb:\d+:in [^\n]*\([\w:]+\)\n|"
+    + _EXCEPTION + rb"(?::[^\n]*)?\n[ \t]+at "
+)
 _OPEN_END = re.compile(
     rb"Traceback \(most recent call last\):[^\n]*\n(?:[ \t|+][^\n]*\n)*\Z"
     rb"|\n(?:During handling of|The above exception)[^\n]*\n\n?\Z"
@@ -92,14 +95,18 @@ def _head(data, floor, line):
     # type: (bytes, int, int) -> int
     """The beginning of the line that *line* continues; *line* itself if it stands for itself."""
     place, lowest = line, max(floor, line - BACK)
-    while place > lowest and (
-        _CONTINUES.match(data, place) or _OPENS.match(data, place) or _blank_inside(data, place)
-    ):
+    while place > lowest:
+        opens = _OPENS.match(data, place)
+        if not opens and not _CONTINUES.match(data, place) and not _blank_inside(data, place):
+            break
         above = data.rfind(b"\n", lowest, place - 1) + 1 or lowest
-        if _OPENS.match(data, place) and not _stands(data, above, place):
+        if opens and data[above:place] == b"\n" and above > lowest:
+            above = data.rfind(b"\n", lowest, above - 1) + 1 or lowest
+        if opens and not _announces(data, above, place):
             break
         place = above
-    return place
+    above = data.rfind(b"\n", lowest, max(lowest, place - 1)) + 1 or lowest
+    return above if above < place and _PLACE.match(data, above, place) else place
 
 
 def _blank_inside(data, place):
@@ -112,17 +119,21 @@ def _blank_inside(data, place):
     )
 
 
-def _stands(data, above, place):
+def _announces(data, above, place):
     # type: (bytes, int, int) -> bool
-    """Whether the line above a trace is a log line that announces it."""
+    """Whether the line above a trace is the log line that it belongs to."""
     line = data[above:place]
-    return line[:1] not in b" \t\n" and _LOG_LINE.match(line) is not None
+    return _LOG_LINE.match(line) is not None and not _CALM.search(line[:100])
 
 
 _LOG_LINE = re.compile(
     rb"[\[<(]?\d{2,4}[-/:.]|[\[<{]|[A-Z][a-z]{2} [ \d]\d |(?:ERROR|CRITICAL|FATAL|WARN|INFO|DEBUG|SEVERE)\b"
     rb"|[a-z]+=|[EFWI]\d{4} "
 )
+
+
+_CALM = re.compile(rb"\b(?:INFO|DEBUG|TRACE|NOTICE)\b")
+_PLACE = re.compile(rb"(?:file://)?/[^\s:]+:\d+\n")
 
 
 def _end(data, first, end):
