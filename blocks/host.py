@@ -3,7 +3,7 @@
 from prefect.blocks.core import Block
 from pydantic import Field, SecretStr
 
-from autoloop.agent.channel import open_channel
+from autoloop.agent.channel import Channel, open_channel
 from autoloop.agent.client import Client
 from autoloop.core.app import HostSpec
 
@@ -47,10 +47,14 @@ class Host(Block):
             state_dir=self.state_dir,
         )
 
+    def channel(self, source: bytes = b"") -> Channel:
+        """One new connection to the program *source* there; empty for the agent."""
+        key, password = self.private_key.get_secret_value(), self.password.get_secret_value()
+        return open_channel(self.spec(), key, password, source)
+
     def connect(self) -> Client:
         """One new connection to the agent there."""
-        key, password = self.private_key.get_secret_value(), self.password.get_secret_value()
-        channel = open_channel(self.spec(), key, password)
+        channel = self.channel()
         try:
             return Client(channel, self.state_dir)
         except BaseException:

@@ -11,6 +11,7 @@ import shlex
 import subprocess
 import sys
 import zlib
+from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Protocol, cast
@@ -45,15 +46,24 @@ def importable(name, source):
 
 
 def program() -> bytes:
-    """The agent's source as it travels: its length in a line, then zlib."""
-    folder = files("autoloop.agent")
-    sources = {"autoloop": "", "autoloop.agent": ""}
-    for name in MODULES:
-        sources[f"autoloop.agent.{name}"] = folder.joinpath(f"{name}.py").read_text("utf-8")
+    """The agent's source as it travels."""
+    return packed("autoloop.agent", MODULES, "remote")
+
+
+def packed(package: str, modules: Sequence[str], main: str) -> bytes:
+    """A program as it travels: its length in a line, then zlib of one source.
+
+    *main* is the module of *package* that is run, *modules* what it imports of it, in that order.
+    """
+    folder = files(package)
+    parents = package.split(".")
+    sources = {".".join(parents[:n]): "" for n in range(1, len(parents) + 1)}
+    for name in modules:
+        sources[f"{package}.{name}"] = folder.joinpath(f"{name}.py").read_text("utf-8")
     lines = [_IMPORTABLE, *(f"importable({n!r}, {s!r})\n" for n, s in sources.items())]
-    whole = "".join(lines) + folder.joinpath("remote.py").read_text("utf-8")
-    packed = zlib.compress(whole.encode(), 9)
-    return b"%d\n" % len(packed) + packed
+    whole = "".join(lines) + folder.joinpath(f"{main}.py").read_text("utf-8")
+    small = zlib.compress(whole.encode(), 9)
+    return b"%d\n" % len(small) + small
 
 
 class Channel(Protocol):
@@ -81,7 +91,7 @@ class Channel(Protocol):
 class LocalChannel:
     """The agent as a child process of this one."""
 
-    def __init__(self) -> None:
+    def __init__(self, source: bytes = b"") -> None:
         self.place = "local"
         self._process = subprocess.Popen(
             [sys.executable, "-I", "-c", BOOT, "autoloop-agent"],
@@ -92,7 +102,7 @@ class LocalChannel:
         )
         self._stdout = io.BufferedReader(cast(io.RawIOBase, self._process.stdout))
         self.pid = self._process.pid
-        self.write(program())
+        self.write(source or program())
 
     def write(self, data: bytes) -> None:
         assert self._process.stdin
@@ -122,14 +132,16 @@ class LocalChannel:
 class SshChannel:
     """The agent behind one exec channel of a Fabric connection. Host keys are verified."""
 
-    def __init__(self, host: HostSpec, key: str = "", password: str = "") -> None:
+    def __init__(
+        self, host: HostSpec, key: str = "", password: str = "", source: bytes = b""
+    ) -> None:
         self.place = f"{host.user}@{host.address}:{host.port}"
         self._connection = _connect(host, self.place, key, password)
         command = f"exec python3 -I -c {shlex.quote(BOOT)} autoloop-agent"
         if host.sudo:
             command = f"exec sudo -n -- python3 -I -c {shlex.quote(BOOT)} autoloop-agent"
         try:
-            self._start(command)
+            self._start(command, source or program())
         except AgentLost:
             self.close()
             raise
@@ -138,13 +150,13 @@ class SshChannel:
             what = f"the agent cannot be started: {error}"
             raise HostUnreachable(self.place, what, "check sshd and python3 there") from None
 
-    def _start(self, command: str) -> None:
+    def _start(self, command: str, source: bytes) -> None:
         transport = self._connection.transport
         transport.set_keepalive(15)
         self._channel = transport.open_session(timeout=CONNECT_S)
         self._channel.exec_command(command)
         self._stdout = self._channel.makefile("rb")
-        self.write(program())
+        self.write(source)
 
     def write(self, data: bytes) -> None:
         """In pieces: one large `sendall` is quadratic in Paramiko."""
@@ -238,13 +250,15 @@ def _private_key(text: str, place: str) -> paramiko.PKey:
     )
 
 
-def open_channel(host: HostSpec, key: str = "", password: str = "") -> Channel:
+def open_channel(host: HostSpec, key: str = "", password: str = "", source: bytes = b"") -> Channel:
     """The way to *host*: local without SSH, otherwise one connection.
+
+    *source* is what runs there, as `packed` makes it; the agent if it is empty.
 
     Raises:
         HostUnreachable: no connection, or no usable key.
         HostKeyChanged: another key than the known one answers.
     """
     if host.address == "local":
-        return LocalChannel()
-    return SshChannel(host, key, password)
+        return LocalChannel(source)
+    return SshChannel(host, key, password, source)

@@ -163,6 +163,15 @@ class Limits(Frozen):
     runs: int = Field(default=20, ge=1, le=1000)
 
 
+class Watch(Frozen):
+    """Which logs are watched: the files that components name, the journal of their units, and
+    those of *containers*, by name."""
+
+    logs: bool = True
+    journal: bool = True
+    containers: tuple[str, ...] = ()
+
+
 class AppSpec(Frozen):
     """One application under care."""
 
@@ -179,6 +188,7 @@ class AppSpec(Frozen):
     deploy: DeploySpec = DeploySpec()
     health: Health = Health()
     limits: Limits = Limits()
+    watch: Watch = Watch()
 
     @field_validator("components")
     @classmethod

@@ -80,7 +80,8 @@ def check_move(incident: str, now: State, to: State) -> None:
 class Request(Frozen):
     """What every door makes of what it was given; all doors get the same result for it.
 
-    Idempotency keys belong to *bearer*; where there is none, to *actor*.
+    Idempotency keys belong to *bearer*; where there is none, to *actor*. *mark* is what tells this
+    trouble from others where whoever reports knows better than the text does.
     """
 
     app: AppName
@@ -92,6 +93,7 @@ class Request(Frozen):
     tenant: str = Field(default="default", max_length=64)
     environment: str = Field(default="", max_length=64)
     idempotency_key: str = Field(default="", max_length=128)
+    mark: str = Field(default="", max_length=64)
 
 
 def request_of(
@@ -179,9 +181,11 @@ def fingerprint(request: Request) -> str:
     """The same for two reports of the same trouble: numbers, ids and times do not count.
 
     Returns:
-        16 hexadecimal digits over tenant, app, environment, the normalised text, the type, and
-        what is to blame.
+        16 hexadecimal digits over tenant, app, environment, and the mark; without a mark over the
+        normalised text, the type, and what is to blame.
     """
+    if request.mark:
+        return digest(request.tenant, request.app, request.environment, "mark", request.mark)
     text = " ".join(_VARYING.sub("#", request.text).lower().split())
     told = [request.fields[key] for key in ("type", *BLAMED.values()) if request.fields.get(key)]
     return digest(request.tenant, request.app, request.environment, text, *told)

@@ -156,6 +156,33 @@ def diagnose(
 
 
 @app.command()
+def watch(
+    files: Annotated[
+        list[str] | None, typer.Argument(help="log files, patterns in quotes, or '-'")
+    ] = None,
+    name: Annotated[str, typer.Option("--app", help="the logs of an application instead")] = "",
+    once: Annotated[
+        bool, typer.Option("--once", help="end when all that is there is read")
+    ] = False,
+    calm: Annotated[
+        bool, typer.Option("--calm", help="show what turns out to be no error")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="print one JSON object a line")] = False,
+) -> None:
+    """Watch logs and say what is found in them, until Ctrl-C. It goes on where it ended."""
+    from autoloop.doors import watching
+
+    if bool(files) == bool(name) or (once and name):
+        raise typer.BadParameter("name files, or --app; --once goes with files only")
+    if name:
+        from autoloop.doors import client
+
+        watching.watch_app(client.only_app(client.ledger(), name), as_json, calm)
+    else:
+        watching.watch_files(files or [], as_json, once, calm)
+
+
+@app.command()
 def fix(
     error: Annotated[str, typer.Option(help="what is wrong, in any words; '-' reads it")] = "",
     name: AppName = "",

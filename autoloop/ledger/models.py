@@ -96,3 +96,35 @@ class LetterRow(Base):
     tries: Mapped[int] = mapped_column(Integer, default=0)
     trouble: Mapped[str] = mapped_column(Text, default="")
     ended: Mapped[str] = mapped_column(String(32), default="", index=True)
+
+
+class OffsetRow(Base):
+    """How far a log was read: *state* is what its reader goes on from."""
+
+    __tablename__ = "log_offsets"
+
+    owner: Mapped[str] = mapped_column(String(96), primary_key=True)
+    source: Mapped[str] = mapped_column(String(512), primary_key=True)
+    state: Mapped[dict[str, Any]] = mapped_column(JSON)
+    updated: Mapped[str] = mapped_column(String(32))
+
+
+class FindingRow(Base):
+    """Records of one fingerprint in the logs of an owner: how many, and the newest kept example.
+
+    *handed* is when it last opened an incident.
+    """
+
+    __tablename__ = "log_findings"
+    __table_args__ = (UniqueConstraint("owner", "fingerprint"),)
+
+    number: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=True)
+    owner: Mapped[str] = mapped_column(String(96), index=True)
+    fingerprint: Mapped[str] = mapped_column(String(32))
+    name: Mapped[str] = mapped_column(String(64))
+    count: Mapped[int] = mapped_column(Integer)
+    first_seen: Mapped[str] = mapped_column(String(32))
+    last_seen: Mapped[str] = mapped_column(String(32), index=True)
+    body: Mapped[dict[str, Any]] = mapped_column(JSON)
+    handed: Mapped[str] = mapped_column(String(32), default="")
+    incident: Mapped[str] = mapped_column(String(32), default="")

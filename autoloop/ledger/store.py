@@ -103,25 +103,29 @@ class Ledger:
         same trouble takes the report in.
         """
         with self._transaction() as session:
-            request = self._at_home(session, request)
-            mark = fingerprint(request)
-            used = self._used(session, request)
-            if used is not None:
-                return self._read(used), False
-            known = self._known(session, request, mark)
-            if known is not None:
-                self._remember_key(session, request, known.id)
-                body = Incident.model_validate(known.body)
-                body = body.model_copy(update={"events": body.events + 1, "last_seen": now()})
-                known.body = body.model_dump(mode="json")
-                return self._read(known), False
-            incident = self._new(request, mark)
-            session.add(_row(incident))
-            session.flush()
-            first = {"at": incident.first_seen, "reason": redact(how_reported(request))}
-            session.add(TransitionRow(incident=incident.id, state=State.OPEN, **first))
-            self._remember_key(session, request, incident.id)
-            return incident, True
+            return self.opened(session, request)
+
+    def opened(
+        self, session: Connection, request: Request, events: int = 1
+    ) -> tuple[Incident, bool]:
+        """The same within a transaction of the caller's; the report counts as so many events."""
+        request = self._at_home(session, request)
+        mark = fingerprint(request)
+        used = self._used(session, request)
+        if used is not None:
+            return self._read(used), False
+        known = self._known(session, request, mark)
+        if known is not None:
+            self._remember_key(session, request, known.id)
+            count_events(known, events)
+            return self._read(known), False
+        incident = self._new(request, mark).model_copy(update={"events": events})
+        session.add(_row(incident))
+        session.flush()
+        first = {"at": incident.first_seen, "reason": redact(how_reported(request))}
+        session.add(TransitionRow(incident=incident.id, state=State.OPEN, **first))
+        self._remember_key(session, request, incident.id)
+        return incident, True
 
     @staticmethod
     def _at_home(session: Connection, request: Request) -> Request:
@@ -350,6 +354,13 @@ class Ledger:
         """Whether the database answers."""
         with self.engine.connect() as connection:
             return bool(connection.execute(text("select 1")).scalar() == 1)
+
+
+def count_events(row: IncidentRow, events: int) -> None:
+    """So many more events of a live incident were seen, the last one now."""
+    body = Incident.model_validate(row.body)
+    body = body.model_copy(update={"events": body.events + events, "last_seen": now()})
+    row.body = body.model_dump(mode="json")
 
 
 def _row(incident: Incident) -> IncidentRow:

@@ -21,7 +21,7 @@ _DIGITS = bytes(48 if 48 <= c <= 57 else c for c in range(256))
 
 _FRAME = re.compile(
     rb'^[ \t|+]*File "(?P<python>[^"\n]+)", line \d+, in (?P<python_in>[^\n]+)'
-    rb"|^[ \t]*at (?P<java>[\w.$/@<>-]+)\((?:[\w$]+\.\w+:\d+|Native Method|Unknown Source|[\w$.]+)\)"
+    rb"|^[ \t]*at (?P<java>[\w.$/@<>-]+)\((?:[\w$]+\.\w+:\d+|(?:Native|Unknown) \w+|[\w$.]+)\)"
     rb"|^[ \t]*at (?P<node_in>[^(\n]{1,200}) \((?P<node>[^()\n]+?):\d+:\d+\)"
     rb"|^[ \t]*at (?P<node_bare>[^\s()]+?):\d+:\d+[ \t]*\{?$"
     rb"|^[ \t]*at (?P<dotnet>[\w.`<>\[\],+|]+)\("
@@ -33,7 +33,7 @@ _FRAME = re.compile(
 )
 _FOREIGN = re.compile(
     rb"site-packages|dist-packages|/lib/python|<frozen|node_modules|^node:|internal/|/go/src/|"
-    rb"/pkg/mod/|/vendor/|/gems/|/ruby/|^(?:java|javax|jdk|sun|com\.sun|jakarta|kotlin|scala|org\."
+    rb"/pkg/mod/|/vendor/|/rustc/|/gems/|/ruby/|^(?:java|javax|jdk|sun|com\.sun|jakarta|kotlin|scala|org\."
     rb"springframework|org\.apache|org\.hibernate|org\.eclipse|io\.netty|reactor)[./]|"
     rb"^(?:System|Microsoft)\.|^(?:core|std|alloc|__rustc|rust_|tokio)|^runtime\.|^net/http\."
 )
@@ -61,7 +61,7 @@ _VARIES = re.compile(
     rb"|0x[0-9a-f]+"
     rb"|[\w.+-]+@[\w-]+\.[\w.-]+"  # an address of mail
     rb"|\b(?:(?:" + _DAYS + rb")[.,]? +)?(?:\d{1,2}\.? +)?(?:" + _MONTHS + rb")\b\.?(?=[ /-]+\d)"
-    rb"|\b(?:[0-9a-f]*:){2,7}[0-9a-f]*\b"  # a time, an address of version 6, of hardware
+    rb"|\b(?:[0-9a-f]{1,4}:){2,7}(?::?[0-9a-f]{1,4})+\b"  # an address of version 6, of hardware
     rb"|\b(?=[a-z-]*\d)[0-9a-f]{7,}\b"  # an id
     rb"|\b(?=[a-z_-]*\d[a-z_-]*\d)[\w-]{16,}\b"  # a token
     rb"|\?[^\s\"']*"  # what follows the path of an address

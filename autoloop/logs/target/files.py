@@ -38,57 +38,57 @@ NEVER = FOR_EVER = float("inf")
 
 _ROTATED = r"(?:[.-]\d[\dT:_.-]*|\.old|\.bak)"
 
-Found = NamedTuple("Found", [("data", bytes), ("spans", list), ("end", int), ("place", int)])
-Found.__doc__ = "A block with its records; *place* is where *data* begins in its source."
+
+class Found(NamedTuple):
+    """A block with its records; *place* is where *data* begins in its source."""
+
+    data: bytes
+    spans: List[Tuple[int, int]]
+    end: int
+    place: int
 
 
 class Mark:
     """How far a file was read: *offset*, and what it is known by."""
 
-    def __init__(self, number, head=0, crc=0, offset=0, skipping=False):
-        # type: (str, int, int, int, bool) -> None
+    def __init__(
+        self, number: str, head: int = 0, crc: int = 0, offset: int = 0, skipping: bool = False
+    ) -> None:
         self.number, self.head, self.crc = number, head, crc
         self.offset, self.skipping = offset, skipping
 
-    def state(self):
-        # type: () -> List[Any]
+    def state(self) -> List[Any]:
         return [self.number, self.head, self.crc, self.offset, int(self.skipping)]
 
-    def begins(self, beginning):
-        # type: (bytes) -> bool
+    def begins(self, beginning: bytes) -> bool:
         """Whether a file with this *beginning* is this one, or a copy of it."""
         return len(beginning) >= self.head and zlib.crc32(beginning[: self.head]) == self.crc
 
-    def under(self, number):
-        # type: (str) -> Mark
+    def under(self, number: str) -> "Mark":
         """The same place in the same content, in the file with another *number*."""
         return Mark(number, self.head, self.crc, self.offset, self.skipping)
 
-    def learn(self, beginning):
-        # type: (bytes) -> None
+    def learn(self, beginning: bytes) -> None:
         if self.head < HEAD and len(beginning) > self.head:
             self.head, self.crc = len(beginning), zlib.crc32(beginning)
 
 
-def number_of(found):
-    # type: (os.stat_result) -> str
+def number_of(found: os.stat_result) -> str:
     return "%d:%d" % (found.st_dev, found.st_ino)
 
 
 class Reader:
     """Reads one file from a mark on, in blocks; holds back what is not whole yet."""
 
-    def __init__(self, path, mark):
-        # type: (str, Mark) -> None
+    def __init__(self, path: str, mark: Mark) -> None:
         self.mark, self.packed = mark, path.endswith(".gz")
-        self.handle = None  # type: Any
+        self.handle: Any = None
         self.handle = gzip.open(path) if self.packed else open(path, "rb", buffering=0)
         self.finished, self.due = False, NEVER
         self.grown = time.monotonic()
         self._start()
 
-    def _start(self):
-        # type: () -> None
+    def _start(self) -> None:
         back = min(self.mark.offset, BACK)
         self.handle.seek(self.mark.offset - back)
         self.data = self.handle.read(back) or b""
@@ -98,18 +98,15 @@ class Reader:
             self.data, self.done = self.data[cut:], self.done - cut
         self.floor = self.done  # what is before it was told before
 
-    def beginning(self):
-        # type: () -> bytes
+    def beginning(self) -> bytes:
         if self.packed:
             return b""
         return os.pread(self.handle.fileno(), HEAD, 0)
 
-    def size(self):
-        # type: () -> int
+    def size(self) -> int:
         return os.fstat(self.handle.fileno()).st_size
 
-    def step(self, engine, final=False):
-        # type: (Any, bool) -> Optional[Found]
+    def step(self, engine: Any, final: bool = False) -> Optional[Found]:
         """The next block with what was found in it; None when there is nothing new.
 
         *final* says that nothing will come any more. *due* is when to ask again without news.
@@ -124,18 +121,16 @@ class Reader:
             if found is not None or not fresh:
                 return found
 
-    def _fresh(self):
-        # type: () -> bytes
+    def _fresh(self) -> bytes:
         try:
-            fresh = self.handle.read(BLOCK)  # type: bytes
+            fresh: bytes = self.handle.read(BLOCK)
         except (OSError, EOFError, zlib.error):  # a damaged archive: what could be unpacked is read
             fresh = b""
         if fresh:
             self.grown = time.monotonic()
         return fresh
 
-    def _block(self, engine, silence, data):
-        # type: (Any, float, bytes) -> Optional[Found]
+    def _block(self, engine: Any, silence: float, data: bytes) -> Optional[Found]:
         start = self._past_long_line(data)
         end = self._whole(data, start, silence)
         if end <= start:
@@ -151,23 +146,20 @@ class Reader:
         self._keep(data, consumed, found[-1][1] if found else self.floor)
         return Found(data, found, end, place) if found or consumed > start else None
 
-    def _held(self, data, span, silence):
-        # type: (bytes, Tuple[int, int], float) -> bool
+    def _held(self, data: bytes, span: Tuple[int, int], silence: float) -> bool:
         """Whether a record at the end of what was read may go on."""
         needed = OPEN_S if silence >= SETTLE_S and open_ended(data, span) else SETTLE_S
         self.due = self.grown + needed
         return silence < needed and span[1] - span[0] < LONGEST
 
-    def _past_long_line(self, data):
-        # type: (bytes) -> int
+    def _past_long_line(self, data: bytes) -> int:
         if not self.mark.skipping:
             return self.done
         end = data.find(b"\n", self.done) + 1
         self.mark.skipping = end == 0
         return end or len(data)
 
-    def _whole(self, data, start, silence):
-        # type: (bytes, int, float) -> int
+    def _whole(self, data: bytes, start: int, silence: float) -> int:
         """The end of the last whole line; of a line too long the end of what is looked at."""
         end = data.rfind(b"\n", start) + 1
         if end > start:
@@ -177,8 +169,7 @@ class Reader:
             return len(data)
         return len(data) if self.finished and silence > PARTIAL_S else start
 
-    def _keep(self, data, consumed, floor):
-        # type: (bytes, int, int) -> None
+    def _keep(self, data: bytes, consumed: int, floor: int) -> None:
         self.mark.offset += consumed - self.done
         first = max(0, consumed - BACK)
         if first:
@@ -186,26 +177,29 @@ class Reader:
         self.data, self.done = data[first:], consumed - first
         self.floor = max(0, floor - first)
 
-    def close(self):
-        # type: () -> None
+    def close(self) -> None:
         self.handle.close()
 
 
 class Log:
     """One log: the file at *path*, and those that it was rotated into."""
 
-    def __init__(self, path, state=None, from_start=True, reader=Reader):
-        # type: (str, Optional[Dict[str, Any]], bool, Any) -> None
+    def __init__(
+        self,
+        path: str,
+        state: Optional[Dict[str, Any]] = None,
+        from_start: bool = True,
+        reader: Any = Reader,
+    ) -> None:
         self.path, self.name, self.reader = path, "file:" + path, reader
         self.known = [Mark(*row) for row in (state or {}).get("files", ())]
-        self.readers = []  # type: List[Reader]
+        self.readers: List[Reader] = []
         self.missing, self.folder_at = "", 0.0
         if not self.known:
             self._first_time(from_start)
         self.refresh()
 
-    def _first_time(self, from_start):
-        # type: (bool) -> None
+    def _first_time(self, from_start: bool) -> None:
         """What was rotated away before we came is not read; the file itself if *from_start*."""
         for path, found in self._siblings():
             self._register(path, found)
@@ -214,23 +208,20 @@ class Log:
                 found = os.stat(self.path)
                 self._register(self.path, found)
 
-    def _register(self, path, found):
-        # type: (str, os.stat_result) -> None
+    def _register(self, path: str, found: os.stat_result) -> None:
         offset = PACKED_DONE if path.endswith(".gz") else found.st_size
         mark = Mark(number_of(found), offset=offset)
         mark.learn(beginning_of(path))
         self.known.append(mark)
 
-    def state(self):
-        # type: () -> Dict[str, Any]
+    def state(self) -> Dict[str, Any]:
         """What must be remembered to go on from here."""
         return {"files": [mark.state() for mark in self.known[-KNOWN:]]}
 
-    def refresh(self):
-        # type: () -> None
+    def refresh(self) -> None:
         """Look at the folder: has the file been renamed, truncated, or made anew?"""
         try:
-            found = os.stat(self.path)  # type: Optional[os.stat_result]
+            found: Optional[os.stat_result] = os.stat(self.path)
             self.missing = ""
         except OSError as error:
             found, self.missing = None, error.strerror or "missing"
@@ -246,12 +237,10 @@ class Log:
             self._open_active(found)
         self._forget_finished()
 
-    def _active(self):
-        # type: () -> Optional[Reader]
+    def _active(self) -> Optional[Reader]:
         return self.readers[-1] if self.readers and not self.readers[-1].finished else None
 
-    def _folder_changed(self):
-        # type: () -> bool
+    def _folder_changed(self) -> bool:
         try:
             moment = os.stat(os.path.dirname(self.path) or ".").st_mtime
         except OSError:
@@ -259,15 +248,13 @@ class Log:
         changed, self.folder_at = moment != self.folder_at, moment
         return changed
 
-    def check(self):
-        # type: () -> None
+    def check(self) -> None:
         """Quick, before each read: has the file been truncated under our feet?"""
         active = self._active()
         if active is not None:
             self._check_truncated(active)
 
-    def _check_truncated(self, active):
-        # type: (Reader) -> None
+    def _check_truncated(self, active: Reader) -> None:
         mark, beginning = active.mark, active.beginning()
         if active.size() >= mark.offset and mark.begins(beginning):
             mark.learn(beginning)
@@ -278,8 +265,7 @@ class Log:
         mark.learn(beginning)
         active._start()
 
-    def _read_copy_of(self, old):
-        # type: (Mark) -> None
+    def _read_copy_of(self, old: Mark) -> None:
         """The rest of a truncated file is in the copy that was made of it, if there is one."""
         for path, found in self._siblings():
             number = number_of(found)
@@ -289,8 +275,7 @@ class Log:
                 self._add(path, old.under(number))
                 return
 
-    def _catch_up(self, active):
-        # type: (Optional[os.stat_result]) -> None
+    def _catch_up(self, active: Optional[os.stat_result]) -> None:
         """Go on in the files that this log was rotated into, the oldest first."""
         siblings = self._siblings()
         numbers = {number_of(found) for _, found in siblings}
@@ -308,8 +293,14 @@ class Log:
             elif beginning:
                 self._read_unknown(path, number, beginning, numbers, active)
 
-    def _read_unknown(self, path, number, beginning, numbers, active):
-        # type: (str, str, bytes, Set[str], Optional[os.stat_result]) -> None
+    def _read_unknown(
+        self,
+        path: str,
+        number: str,
+        beginning: bytes,
+        numbers: Set[str],
+        active: Optional[os.stat_result],
+    ) -> None:
         """A file with a number never seen: new, packed since, or a copy."""
         same = [mark for mark in self.known if mark.head >= 16 and mark.begins(beginning)]
         gone = [mark for mark in same if mark.number not in numbers]
@@ -324,12 +315,10 @@ class Log:
             self.known.remove(gone[-1])
             self._add(path, gone[-1].under(number))
 
-    def _truncated(self, active, mark):
-        # type: (os.stat_result, Mark) -> bool
+    def _truncated(self, active: os.stat_result, mark: Mark) -> bool:
         return active.st_size < mark.offset or not mark.begins(beginning_of(self.path))
 
-    def _add(self, path, mark):
-        # type: (str, Mark) -> None
+    def _add(self, path: str, mark: Mark) -> None:
         with contextlib.suppress(OSError, EOFError):
             mark.learn(beginning_of(path))
             reader = self.reader(path, mark)
@@ -338,8 +327,7 @@ class Log:
             if mark not in self.known:
                 self.known.append(mark)
 
-    def _open_active(self, found):
-        # type: (os.stat_result) -> None
+    def _open_active(self, found: os.stat_result) -> None:
         number, beginning = number_of(found), beginning_of(self.path)
         mark = next((m for m in self.known if m.number == number), None)
         if mark is not None and any(r.mark is mark for r in self.readers):
@@ -354,8 +342,7 @@ class Log:
         with contextlib.suppress(OSError):
             self.readers.append(self.reader(self.path, mark))
 
-    def _forget_finished(self):
-        # type: () -> None
+    def _forget_finished(self) -> None:
         now = time.monotonic()
         for reader in [r for r in self.readers if r.finished]:
             if reader.packed and reader.grown + 1.5 < now and reader.done == len(reader.data):
@@ -368,8 +355,7 @@ class Log:
             open_ = {reader.mark.number for reader in self.readers}
             self.known = [m for m in self.known if m.number in there | open_][-KNOWN:]
 
-    def _siblings(self):
-        # type: () -> List[Any]
+    def _siblings(self) -> List[Any]:
         """Files that this log was rotated into, the oldest first: path and what stat says."""
         folder, base = os.path.split(self.path)
         stem, ending = os.path.splitext(base)
@@ -386,8 +372,7 @@ class Log:
                         rows.append((path, os.stat(path)))
         return sorted(rows, key=lambda row: (row[1].st_mtime, row[0]))
 
-    def step(self, engine, final=False):
-        # type: (Any, bool) -> Optional[Found]
+    def step(self, engine: Any, final: bool = False) -> Optional[Found]:
         """The next block of the oldest file that has one."""
         self.check()
         for reader in self.readers:
@@ -397,22 +382,18 @@ class Log:
         return None
 
     @property
-    def due(self):
-        # type: () -> float
+    def due(self) -> float:
         return min([reader.due for reader in self.readers] or [NEVER])
 
-    def close(self):
-        # type: () -> None
+    def close(self) -> None:
         for reader in self.readers:
             reader.close()
 
 
-def beginning_of(path):
-    # type: (str) -> bytes
+def beginning_of(path: str) -> bytes:
     """The first bytes of a file, unpacked; empty when it cannot be read."""
     try:
         with gzip.open(path) if path.endswith(".gz") else open(path, "rb") as source:
             return source.read(HEAD)
     except (OSError, EOFError, zlib.error):
         return b""
-

@@ -22,8 +22,7 @@ class Folded:
 
     __slots__ = ("count", "last", "record", "source")
 
-    def __init__(self, source, record):
-        # type: (str, Record) -> None
+    def __init__(self, source: str, record: Record) -> None:
         self.source, self.record = source, record
         self.count, self.last = 1, record.place
 
@@ -31,14 +30,12 @@ class Folded:
 class Fold:
     """What was found since it was last handed on."""
 
-    def __init__(self):
-        # type: () -> None
-        self._rows = {}  # type: Dict[Any, Folded]
+    def __init__(self) -> None:
+        self._rows: Dict[Any, Folded] = {}
         self._bytes = 0
         self.seen = 0
 
-    def add(self, source, found):
-        # type: (str, Any) -> None
+    def add(self, source: str, found: Any) -> None:
         """Take in the records of a block."""
         data, rows = found.data, self._rows
         for span in found.spans:
@@ -56,16 +53,13 @@ class Fold:
         self.seen += len(found.spans)
 
     @property
-    def full(self):
-        # type: () -> bool
+    def full(self) -> bool:
         return len(self._rows) >= MOST or self._bytes >= MOST_BYTES
 
-    def take(self):
-        # type: () -> List[Folded]
+    def take(self) -> List[Folded]:
         """Everything, in the order in which it was first seen; then it is empty."""
         rows, self._rows, self._bytes = list(self._rows.values()), {}, 0
         return rows
 
-    def __len__(self):
-        # type: () -> int
+    def __len__(self) -> int:
         return len(self._rows)

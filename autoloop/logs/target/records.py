@@ -44,32 +44,48 @@ _PYTHON = (
     rb"(?=(?:\n(?:During handling of|The above exception))?)"
 )
 _CHAIN = rb"\n(?:During handling of|The above exception)[^\n]*\n\n"
-_INSIDE = rb"\n(?=goroutine \d+ \[|Node\.js v\d|[\w./-]+\.rb:\d+:in |(?:\w+[.\w]*)?(?:Error|Exception)\b[^\n]*\n[ \t]+at |\(Background on)"
+_INSIDE = (
+    rb"\n(?=goroutine \d+ \[|Node\.js v\d|[\w./-]+\.rb:\d+:in |\(Background on"
+    rb"|(?:\w+[.\w]*)?(?:Error|Exception)\b[^\n]*\n[ \t]+at )"
+)
 _REST = re.compile(
-    rb"(?:" + _CONTINUED + rb"\n|" + _CHAIN + rb"(?=Traceback)|" + _PYTHON + rb"|" + _INSIDE + rb")*"
+    rb"(?:"
+    + _CONTINUED
+    + rb"\n|"
+    + _CHAIN
+    + rb"(?=Traceback)|"
+    + _PYTHON
+    + rb"|"
+    + _INSIDE
+    + rb")*"
 )
 _PANICKED = re.compile(rb"[^\n]*\bpanicked at [^\n]*:\n[^\s][^\n]*\n")
 _TRACEBACK = re.compile(rb"(?:" + _PYTHON + rb"(?:" + _CHAIN + rb")?)+")
 _CONTINUES = re.compile(_CONTINUED + rb"\n")
 _OPENS = re.compile(
     rb"Traceback \(most recent call last\):|[\w./-]+\.rb:\d+:in [^\n]*\([\w:]+\)\n|"
-    + _EXCEPTION + rb"(?::[^\n]*)?\n[ \t]+at "
+    + _EXCEPTION
+    + rb"(?::[^\n]*)?\n[ \t]+at "
 )
 _OPEN_END = re.compile(
     rb"Traceback \(most recent call last\):[^\n]*\n(?:[ \t|+][^\n]*\n)*\Z"
     rb"|\n(?:During handling of|The above exception)[^\n]*\n\n?\Z"
 )
 
-Record = NamedTuple(
-    "Record", [("text", bytes), ("before", bytes), ("after", bytes), ("lines", int), ("place", int)]
-)
-Record.__doc__ = "What was found; *place* is where it begins in its source, in bytes."
+
+class Record(NamedTuple):
+    """What was found, with the lines around it; *place* is where it begins in its source."""
+
+    text: bytes
+    before: bytes
+    after: bytes
+    lines: int
+    place: int
 
 
-def spans(data, start, end, hits):
-    # type: (bytes, int, int, List[int]) -> List[Tuple[int, int]]
+def spans(data: bytes, start: int, end: int, hits: List[int]) -> List[Tuple[int, int]]:
     """Beginning and end of the record around each hit; what is before *start* was told before."""
-    found = []  # type: List[Tuple[int, int]]
+    found: List[Tuple[int, int]] = []
     floor = start
     for hit in hits:
         if hit < floor:
@@ -85,14 +101,12 @@ def spans(data, start, end, hits):
     return found
 
 
-def open_ended(data, span):
-    # type: (bytes, Tuple[int, int]) -> bool
+def open_ended(data: bytes, span: Tuple[int, int]) -> bool:
     """Whether a record plainly lacks its end: a trace without its exception."""
     return _OPEN_END.search(data[max(span[0], span[1] - LONGEST) : span[1]]) is not None
 
 
-def _head(data, floor, line):
-    # type: (bytes, int, int) -> int
+def _head(data: bytes, floor: int, line: int) -> int:
     """The beginning of the line that *line* continues; *line* itself if it stands for itself."""
     place, lowest = line, max(floor, line - BACK)
     while place > lowest:
@@ -109,8 +123,7 @@ def _head(data, floor, line):
     return above if above < place and _PLACE.match(data, above, place) else place
 
 
-def _blank_inside(data, place):
-    # type: (bytes, int) -> bool
+def _blank_inside(data: bytes, place: int) -> bool:
     """Whether the line above is the blank one that Node puts between source and error."""
     return data[place - 2 : place] == b"\n\n" and data[max(0, place - 4) : place - 1].strip() in (
         b"^",
@@ -119,15 +132,15 @@ def _blank_inside(data, place):
     )
 
 
-def _announces(data, above, place):
-    # type: (bytes, int, int) -> bool
+def _announces(data: bytes, above: int, place: int) -> bool:
     """Whether the line above a trace is the log line that it belongs to."""
     line = data[above:place]
     return _LOG_LINE.match(line) is not None and not _CALM.search(line[:100])
 
 
 _LOG_LINE = re.compile(
-    rb"[\[<(]?\d{2,4}[-/:.]|[\[<{]|[A-Z][a-z]{2} [ \d]\d |(?:ERROR|CRITICAL|FATAL|WARN|INFO|DEBUG|SEVERE)\b"
+    rb"[\[<(]?\d{2,4}[-/:.]|[\[<{]|[A-Z][a-z]{2} [ \d]\d "
+    rb"|(?:ERROR|CRITICAL|FATAL|WARN|INFO|DEBUG|SEVERE)\b"
     rb"|[a-z]+=|[EFWI]\d{4} "
 )
 
@@ -136,8 +149,7 @@ _CALM = re.compile(rb"\b(?:INFO|DEBUG|TRACE|NOTICE)\b")
 _PLACE = re.compile(rb"(?:file://)?/[^\s:]+:\d+\n")
 
 
-def _end(data, first, end):
-    # type: (bytes, int, int) -> int
+def _end(data: bytes, first: int, end: int) -> int:
     limit = min(end, first + LONGEST)
     found = _TRACEBACK.match(data, first, limit) or _PANICKED.match(data, first, limit)
     place = found.end() if found else data.find(b"\n", first, limit) + 1 or limit
@@ -145,8 +157,7 @@ def _end(data, first, end):
     return rest.end() if rest else place
 
 
-def record(data, span, end, place):
-    # type: (bytes, Tuple[int, int], int, int) -> Record
+def record(data: bytes, span: Tuple[int, int], end: int, place: int) -> Record:
     """The record of a span, with the lines around it."""
     first, last = span
     text = data[first:last]
@@ -161,8 +172,7 @@ def record(data, span, end, place):
     )
 
 
-def clipped(text):
-    # type: (bytes) -> bytes
+def clipped(text: bytes) -> bytes:
     """Beginning and end of a long record: the one says what, the other often why."""
     if len(text) <= KEPT:
         return text

@@ -8,7 +8,9 @@ from autoloop.logs.target.marks import MARKS
 REMEMBERED = 100000
 """Words known to be calm, at most."""
 
-_LETTERS = bytes(c if 97 <= c <= 122 or c > 127 else c + 32 if 65 <= c <= 90 else 32 for c in range(256))  # fmt: skip
+_LETTERS = bytes(
+    c if 97 <= c <= 122 or c > 127 else c + 32 if 65 <= c <= 90 else 32 for c in range(256)
+)
 _RUN = re.compile(b"[a-z\x80-\xff]+")
 
 
@@ -22,7 +24,7 @@ class Words:
 
     def __init__(self, marks: Iterable[bytes] = MARKS) -> None:
         self._marks = [(mark, max(_RUN.findall(mark), key=len, default=b"")) for mark in marks]
-        self._calm = set()  # type: Set[bytes]
+        self._calm: Set[bytes] = set()
 
     def hits(self, block: bytes) -> List[int]:
         """Places in *block*, ascending: at least one in each line with a mark, none in others."""
@@ -33,7 +35,8 @@ class Words:
         self._remember(words, [word for _, word in needed if word])
         if not needed:
             return []
-        low, found = block.lower(), set()  # type: ignore[var-annotated]
+        low = block.lower()
+        found: Set[int] = set()
         for mark, _ in needed:
             found.update(_places(low, mark))
         return sorted(found)

@@ -22,22 +22,24 @@ ENTRY = 4 << 20
 RESTART_S = 2.0
 
 _CRI = re.compile(rb"\S+ (?:stdout|stderr) ([FP]) (.*\n?)", re.DOTALL)
-_LOOKS_ROTATED = re.compile(r"(?:[.-]\d[\dT:_.-]*|\.old|\.bak|\.gz)(?:\.gz)?\Z|[.-]\d{6,}[\dT:_.-]*\.\w+\Z")
+_LOOKS_ROTATED = re.compile(
+    r"(?:[.-]\d[\dT:_.-]*|\.old|\.bak|\.gz)(?:\.gz)?\Z|[.-]\d{6,}[\dT:_.-]*\.\w+\Z"
+)
 
 
 class Files:
     """All logs that a pattern names, also those that come later."""
 
-    def __init__(self, pattern, states, from_start=True, reader=Reader):
-        # type: (str, Dict[str, Any], bool, Any) -> None
+    def __init__(
+        self, pattern: str, states: Dict[str, Any], from_start: bool = True, reader: Any = Reader
+    ) -> None:
         self.pattern, self._states, self._reader = pattern, states, reader
-        self.logs = {}  # type: Dict[str, Log]
+        self.logs: Dict[str, Log] = {}
         self._from_start = from_start
         self.refresh()
         self._from_start = True  # what comes later is new from its first byte
 
-    def refresh(self):
-        # type: () -> None
+    def refresh(self) -> None:
         """Look for new files, and whether the known ones were rotated."""
         for log in self.logs.values():
             log.refresh()
@@ -46,15 +48,13 @@ class Files:
                 state = self._states.get("file:" + path)
                 self.logs[path] = Log(path, state, self._from_start, self._reader)
 
-    def _paths(self):
-        # type: () -> List[str]
+    def _paths(self) -> List[str]:
         if not glob.has_magic(self.pattern):
             return [self.pattern]
         found = sorted(glob.glob(self.pattern))
         return [p for p in found if os.path.isfile(p) and not _LOOKS_ROTATED.search(p)]
 
-    def step(self, engine, final=False):
-        # type: (Any, bool) -> Optional[Tuple[str, Found]]
+    def next(self, engine: Any, final: bool = False) -> Optional[Tuple[str, Found]]:
         """The next block of any of them."""
         for log in self.logs.values():
             found = log.step(engine, final)
@@ -63,30 +63,24 @@ class Files:
         return None
 
     @property
-    def due(self):
-        # type: () -> float
+    def due(self) -> float:
         return min([log.due for log in self.logs.values()] or [NEVER])
 
-    def states(self):
-        # type: () -> Dict[str, Any]
+    def states(self) -> Dict[str, Any]:
         return {log.name: log.state() for log in self.logs.values()}
 
-    def watched(self):
-        # type: () -> List[str]
+    def watched(self) -> List[str]:
         """Paths whose change is news."""
         folder = os.path.dirname(self.pattern) or "."
         return [folder] if glob.has_magic(folder) is False else []
 
-    def files(self):
-        # type: () -> List[str]
+    def files(self) -> List[str]:
         return list(self.logs)
 
-    def handles(self):
-        # type: () -> List[int]
+    def handles(self) -> List[int]:
         return []
 
-    def close(self):
-        # type: () -> None
+    def close(self) -> None:
         for log in self.logs.values():
             log.close()
 
@@ -94,13 +88,11 @@ class Files:
 class Container(Reader):
     """A container's log: each line is wrapped, by Docker in JSON, by others in time and stream."""
 
-    def _start(self):
-        # type: () -> None
+    def _start(self) -> None:
         Reader._start(self)
         self._text, self._told = b"", 0
 
-    def _block(self, engine, silence, data):
-        # type: (Any, float, bytes) -> Optional[Found]
+    def _block(self, engine: Any, silence: float, data: bytes) -> Optional[Found]:
         start = self._past_long_line(data)
         end = self._whole(data, start, silence)
         if end <= start:
@@ -114,8 +106,15 @@ class Container(Reader):
             fresh, at = fresh + len(text[-1]), at + len(line)
         return self._found(engine, silence, data, b"".join(text), places, (start, end))
 
-    def _found(self, engine, silence, data, text, places, region):
-        # type: (Any, float, bytes, bytes, List[Tuple[int, int]], Tuple[int, int]) -> Optional[Found]
+    def _found(
+        self,
+        engine: Any,
+        silence: float,
+        data: bytes,
+        text: bytes,
+        places: List[Tuple[int, int]],
+        region: Tuple[int, int],
+    ) -> Optional[Found]:
         (start, end), old = region, len(self._text)
         hits = [old + hit for hit in engine.hits(text[old:])]
         found = spans(text, self._told, len(text), hits) if hits else []
@@ -131,8 +130,7 @@ class Container(Reader):
         return Found(text, found, len(text), place) if found or consumed > start else None
 
 
-def unwrapped(line):
-    # type: (bytes) -> bytes
+def unwrapped(line: bytes) -> bytes:
     """What a program wrote, of a line in a container's log."""
     if line[:1] == b"{":
         with contextlib.suppress(ValueError):
@@ -144,10 +142,12 @@ def unwrapped(line):
     return found.group(2) if found.group(1) == b"F" else found.group(2).rstrip(b"\n")
 
 
-def log_of_container(name):
-    # type: (str) -> str
+def log_of_container(name: str) -> str:
     """The path of the log of a container, as Docker or Podman tells it; empty if neither does."""
-    for program, field in (("docker", "{{.LogPath}}"), ("podman", "{{.HostConfig.LogConfig.Path}}")):
+    for program, field in (
+        ("docker", "{{.LogPath}}"),
+        ("podman", "{{.HostConfig.LogConfig.Path}}"),
+    ):
         command = [program, "inspect", "--format", field, name]
         with contextlib.suppress(OSError, subprocess.SubprocessError):
             said = subprocess.run(
@@ -161,30 +161,30 @@ def log_of_container(name):
 class Journal:
     """The journal of systemd, of some units: entries of one process are put together again."""
 
-    def __init__(self, units, states, program=("journalctl",)):
-        # type: (List[str], Dict[str, Any], Tuple[str, ...]) -> None
+    def __init__(
+        self, units: List[str], states: Dict[str, Any], program: Tuple[str, ...] = ("journalctl",)
+    ) -> None:
         self.name = "journal:" + ",".join(units)
         self._units, self._program = list(units), list(program)
         self.cursor = str((states.get(self.name) or {}).get("cursor", ""))
         self._rest, self._skipping = b"", False
-        self._entries = []  # type: List[Dict[str, Any]]
-        self._queue = []  # type: List[Found]
-        self._process = None  # type: Any
+        self._entries: List[Dict[str, Any]] = []
+        self._queue: List[Found] = []
+        self._process: Any = None
         self._born, self.grown, self.due = 0.0, 0.0, NEVER
         self.missing = ""
         self.refresh()
 
-    def refresh(self):
-        # type: () -> None
+    def refresh(self) -> None:
         """Start ``journalctl`` if it does not run."""
         now = time.monotonic()
-        if self._process is not None and self._process.poll() is None or now < self._born:
+        if (self._process is not None and self._process.poll() is None) or now < self._born:
             return
         self.close()
         self._born = now + RESTART_S
         self.cursor = self.cursor or self._newest()
         after = ["--after-cursor=" + self.cursor] if self.cursor else []
-        command = self._program + ["--output=json", "--follow", "--no-tail", "--quiet"] + after
+        command = [*self._program, "--output=json", "--follow", "--no-tail", "--quiet", *after]
         for unit in self._units:
             command += ["--unit", unit]
         try:
@@ -195,9 +195,8 @@ class Journal:
         except OSError as error:
             self.missing = str(error)
 
-    def _newest(self):
-        # type: () -> str
-        command = self._program + ["--output=json", "--lines=1", "--quiet"]
+    def _newest(self) -> str:
+        command = [*self._program, "--output=json", "--lines=1", "--quiet"]
         with contextlib.suppress(OSError, subprocess.SubprocessError, ValueError):
             said = subprocess.run(
                 command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=20
@@ -205,8 +204,7 @@ class Journal:
             return str(json.loads(said.decode("utf-8", "replace") or "{}").get("__CURSOR", ""))
         return ""
 
-    def step(self, engine, final=False):
-        # type: (Any, bool) -> Optional[Tuple[str, Found]]
+    def next(self, engine: Any, final: bool = False) -> Optional[Tuple[str, Found]]:
         """What the next entries hold."""
         if not self._queue:
             self._read()
@@ -215,22 +213,21 @@ class Journal:
             if self._entries and (final or enough or silence >= OPEN_S or self._closed(silence)):
                 self._put_together(engine)
         if not self._queue:
-            self.due = self.grown + (OPEN_S if self._open() else SETTLE_S) if self._entries else NEVER
+            self.due = (
+                self.grown + (OPEN_S if self._open() else SETTLE_S) if self._entries else NEVER
+            )
             return None
         return self.name, self._queue.pop(0)
 
-    def _closed(self, silence):
-        # type: (float) -> bool
+    def _closed(self, silence: float) -> bool:
         return silence >= SETTLE_S and not self._open()
 
-    def _open(self):
-        # type: () -> bool
+    def _open(self) -> bool:
         """Whether the last entry may be inside a trace, which services write line by line."""
         last = self._entries[-1]["text"] if self._entries else b""
         return last[:1] in (b" ", b"\t") or last.startswith(b"Traceback ")
 
-    def _read(self):
-        # type: () -> None
+    def _read(self) -> None:
         if self._process is None:
             return
         handle = self._process.stdout.fileno()
@@ -249,8 +246,7 @@ class Journal:
             if len(self._rest) > ENTRY:
                 self._rest, self._skipping = b"", True
 
-    def _take(self, line):
-        # type: (bytes) -> None
+    def _take(self, line: bytes) -> None:
         try:
             row = json.loads(line.decode("utf-8", "replace"))
             self._entries.append(
@@ -264,9 +260,8 @@ class Journal:
         except (ValueError, KeyError, TypeError, AttributeError):
             return
 
-    def _put_together(self, engine):
-        # type: (Any) -> None
-        by_process = {}  # type: Dict[Any, List[Dict[str, Any]]]
+    def _put_together(self, engine: Any) -> None:
+        by_process: Dict[Any, List[Dict[str, Any]]] = {}
         for entry in self._entries:
             by_process.setdefault(entry["from"], []).append(entry)
         for entries in by_process.values():
@@ -280,26 +275,21 @@ class Journal:
         self.cursor = self._entries[-1]["cursor"]
         self._entries = []
 
-    def states(self):
-        # type: () -> Dict[str, Any]
+    def states(self) -> Dict[str, Any]:
         """The cursor counts only when everything before it was handed on."""
         return {self.name: {"cursor": self.cursor}} if not self._queue else {}
 
-    def watched(self):
-        # type: () -> List[str]
+    def watched(self) -> List[str]:
         return []
 
-    def files(self):
-        # type: () -> List[str]
+    def files(self) -> List[str]:
         return []
 
-    def handles(self):
-        # type: () -> List[int]
+    def handles(self) -> List[int]:
         running = self._process is not None and self._process.poll() is None
         return [self._process.stdout.fileno()] if running else []
 
-    def close(self):
-        # type: () -> None
+    def close(self) -> None:
         if self._process is not None:
             self._process.kill()
             self._process.wait()
@@ -307,8 +297,7 @@ class Journal:
             self._process = None
 
 
-def message(value):
-    # type: (Any) -> bytes
+def message(value: Any) -> bytes:
     """The text of an entry: a string, or a list of bytes when it is no UTF-8."""
     if isinstance(value, list) and all(isinstance(each, int) for each in value):
         return bytes(each & 255 for each in value)
@@ -318,15 +307,13 @@ def message(value):
 class Pipe(Reader):
     """What comes through a pipe; there is no going back in it."""
 
-    def __init__(self, handle):
-        # type: (int) -> None
+    def __init__(self, handle: int) -> None:
         self._handle, self.ended = handle, False
         self.mark, self.packed, self.name = Mark("pipe"), False, "stdin"
         self.finished, self.due, self.grown = False, NEVER, time.monotonic()
         self.data, self.done, self.floor = b"", 0, 0
 
-    def _fresh(self):
-        # type: () -> bytes
+    def _fresh(self) -> bytes:
         if self.ended or not select.select([self._handle], [], [], 0)[0]:
             return b""
         fresh = os.read(self._handle, BLOCK)
@@ -334,39 +321,33 @@ class Pipe(Reader):
         self.ended = self.finished = not fresh
         return fresh
 
-    def step(self, engine, final=False):  # type: ignore[no-untyped-def]
-        found = Reader.step(self, engine, final or self.ended)
+    def next(self, engine: Any, final: bool = False) -> Optional[Tuple[str, Found]]:
+        """The next block."""
+        found = self.step(engine, final or self.ended)
         return (self.name, found) if found is not None else None
 
-    def refresh(self):
-        # type: () -> None
+    def refresh(self) -> None:
         pass
 
-    def states(self):
-        # type: () -> Dict[str, Any]
+    def states(self) -> Dict[str, Any]:
         return {}
 
-    def watched(self):
-        # type: () -> List[str]
+    def watched(self) -> List[str]:
         return []
 
-    def files(self):
-        # type: () -> List[str]
+    def files(self) -> List[str]:
         return []
 
-    def handles(self):
-        # type: () -> List[int]
+    def handles(self) -> List[int]:
         return [] if self.ended else [self._handle]
 
-    def close(self):
-        # type: () -> None
+    def close(self) -> None:
         pass
 
 
-def sources_of(rows, states):
-    # type: (List[Dict[str, Any]], Dict[str, Any]) -> List[Any]
+def sources_of(rows: List[Dict[str, Any]], states: Dict[str, Any]) -> List[Any]:
     """Sources as they are asked for: ``{"kind": "file" | "container" | "journal", …}``."""
-    made = []  # type: List[Any]
+    made: List[Any] = []
     for row in rows:
         start = bool(row.get("from_start"))
         if row["kind"] == "journal":

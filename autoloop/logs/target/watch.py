@@ -20,21 +20,19 @@ REMEMBER_S = 1.0
 _MODIFY, _CREATED, _MOVED, _DELETED = 0x2, 0x100, 0x40 | 0x80, 0x200
 _CLOEXEC_NONBLOCK = 0o2000000 | 0o4000
 
-Deliver = Callable[[List[Folded], Dict[str, Any]], None]
+Deliver = Callable[[List[Folded], Dict[str, Any]], Any]
 
 
 class News:
     """Waits for changes of files and for bytes in pipes; where inotify is missing, for a moment."""
 
-    def __init__(self):
-        # type: () -> None
+    def __init__(self) -> None:
         self._libc = ctypes.CDLL(None, use_errno=True)
         self._handle = -1
         with contextlib.suppress(AttributeError):
             self._handle = self._libc.inotify_init1(_CLOEXEC_NONBLOCK)
 
-    def follow(self, folders, files):
-        # type: (Iterable[str], Iterable[str]) -> None
+    def follow(self, folders: Iterable[str], files: Iterable[str]) -> None:
         """May be called again with the same paths: the kernel knows them by their inode."""
         if self._handle < 0:
             return
@@ -43,8 +41,7 @@ class News:
         ]:
             self._libc.inotify_add_watch(self._handle, os.fsencode(path), mask)
 
-    def wait(self, seconds, pipes):
-        # type: (float, List[int]) -> bool
+    def wait(self, seconds: float, pipes: List[int]) -> bool:
         """Whether something changed within *seconds*."""
         handles = pipes + ([self._handle] if self._handle >= 0 else [])
         poll = select.poll()
@@ -57,8 +54,7 @@ class News:
                     pass
         return bool(ready)
 
-    def close(self):
-        # type: () -> None
+    def close(self) -> None:
         if self._handle >= 0:
             os.close(self._handle)
 
@@ -70,32 +66,30 @@ class Watch:
     is the part of one core that reading may use.
     """
 
-    def __init__(self, sources, engine, deliver, share=1.0):
-        # type: (List[Any], Any, Deliver, float) -> None
+    def __init__(
+        self, sources: List[Any], engine: Any, deliver: Deliver, share: float = 1.0
+    ) -> None:
         self.sources, self._engine, self._deliver = sources, engine, deliver
         self._share = share
         self._fold, self._news = Fold(), News()
         self._looked = self._told = 0.0
-        self._states = {}  # type: Dict[str, Any]
+        self._states: Dict[str, Any] = {}
         self.bytes = 0
 
-    def run(self, going):
-        # type: (Callable[[], bool]) -> None
+    def run(self, going: Callable[[], bool]) -> None:
         """Until *going* says no; then how far was read is handed on."""
         while going():
             self.round()
             self._wait()
         self.flush()
 
-    def once(self):
-        # type: () -> None
+    def once(self) -> None:
         """Everything that is there now, to its end."""
         self._refresh()
         self._read(final=True)
         self.flush()
 
-    def round(self):
-        # type: () -> None
+    def round(self) -> None:
         """Read what is new, and hand it on."""
         if time.monotonic() - self._looked >= POLL_S:
             self._refresh()
@@ -103,11 +97,10 @@ class Watch:
         if len(self._fold) or time.monotonic() - self._told >= REMEMBER_S:
             self.flush()
 
-    def flush(self):
-        # type: () -> None
+    def flush(self) -> None:
         """Hand on what was found with the places up to which was read."""
         self._told = time.monotonic()
-        states = {}  # type: Dict[str, Any]
+        states: Dict[str, Any] = {}
         for source in self.sources:
             states.update(source.states())
         changed = {name: state for name, state in states.items() if self._states.get(name) != state}
@@ -115,19 +108,17 @@ class Watch:
             self._deliver(self._fold.take(), changed)
             self._states.update(changed)
 
-    def _refresh(self):
-        # type: () -> None
+    def _refresh(self) -> None:
         self._looked = time.monotonic()
         for source in self.sources:
             source.refresh()
             self._news.follow(source.watched(), source.files())
 
-    def _read(self, final=False):
-        # type: (bool) -> None
+    def _read(self, final: bool = False) -> None:
         began, size = time.monotonic(), 0
         for source in self.sources:
             while True:
-                step = source.step(self._engine, final)
+                step = source.next(self._engine, final)
                 if step is None:
                     break
                 self._fold.add(step[0], step[1])
@@ -141,28 +132,24 @@ class Watch:
         if size > 1 << 20:
             self._breathe(time.monotonic() - began)
 
-    def _breathe(self, worked):
-        # type: (float) -> None
+    def _breathe(self, worked: float) -> None:
         if self._share < 1.0:
             time.sleep(worked * (1.0 / self._share - 1.0))
 
-    def _wait(self):
-        # type: () -> None
+    def _wait(self) -> None:
         now = time.monotonic()
         due = min([source.due for source in self.sources] + [self._looked + POLL_S])
         pipes = [handle for source in self.sources for handle in source.handles()]
         if self._news.wait(due - now, pipes):
             self._after_news()
 
-    def _after_news(self):
-        # type: () -> None
+    def _after_news(self) -> None:
         """A folder may have changed: look at once whether a file was renamed or made."""
         for source in self.sources:
             source.refresh()
         self._news.follow([], [path for source in self.sources for path in source.files()])
 
-    def close(self):
-        # type: () -> None
+    def close(self) -> None:
         self._news.close()
         for source in self.sources:
             source.close()

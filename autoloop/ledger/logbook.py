@@ -1,0 +1,186 @@
+"""What was found in logs, and how far they were read. Every method is one transaction."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, Literal, Protocol
+
+from pydantic import Field
+from sqlalchemy import delete, func, select
+from sqlalchemy.orm import Session as Connection
+
+from autoloop.core.incident import ENDED, Request
+from autoloop.core.storm import Rule, fate
+from autoloop.core.words import Frozen
+from autoloop.ledger.models import AppRow, FindingRow, IncidentRow, OffsetRow
+from autoloop.ledger.store import Ledger, count_events, now
+
+KEPT_DAYS = 90
+MOST = 5_000
+"""Findings of one owner that are kept; those not seen for longest go first."""
+
+TEXT = 4_000
+"""Characters of a record that go into the text of an incident."""
+
+
+class Kept(Frozen):
+    """What became of findings: how often each fingerprint came in all, and the new incidents."""
+
+    totals: dict[str, int] = Field(default_factory=dict)
+    opened: tuple[str, ...] = ()
+
+
+class Found(Protocol):
+    """A finding, as `autoloop.logs.findings.Finding` has it."""
+
+    @property
+    def fingerprint(self) -> str: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def count(self) -> int: ...
+    @property
+    def source(self) -> str: ...
+    @property
+    def text(self) -> str: ...
+
+    def model_dump(self, *, mode: Literal["json"]) -> dict[str, Any]:
+        """Its fields as JSON."""
+        ...
+
+
+class Logbook:
+    """The logs of a platform. *owner* is an application, or any other reader with its own places.
+
+    What was found and how far was read are kept together or not at all: so a record is neither lost
+    nor kept twice, wherever a reader is killed.
+    """
+
+    def __init__(self, ledger: Ledger, rule: Rule | None = None) -> None:
+        self._ledger = ledger
+        self._rule = rule or Rule()
+
+    def states(self, owner: str) -> dict[str, dict[str, Any]]:
+        """How far each log of *owner* was read, by its name."""
+        with self._begin() as session, session.begin():
+            rows = session.scalars(select(OffsetRow).where(OffsetRow.owner == owner))
+            return {row.source: row.state for row in rows}
+
+    def keep(
+        self,
+        owner: str,
+        findings: Sequence[Found],
+        states: Mapping[str, Mapping[str, Any]],
+        hand_in: bool = True,
+    ) -> Kept:
+        """Keep findings and places.
+
+        An incident is opened only for an *owner* that is an application under care, and only with
+        *hand_in*; see `autoloop.core.storm`.
+        """
+        opened, totals = [], {}
+        with self._begin() as session, session.begin():
+            for source, state in states.items():
+                row = OffsetRow(owner=owner, source=source, state=dict(state), updated=now())
+                session.merge(row)
+            hand_in = hand_in and bool(findings) and session.get(AppRow, owner) is not None
+            for finding in findings:
+                counted = self._count(session, owner, finding)
+                totals[finding.fingerprint] = counted.count
+                if hand_in and (incident := self._hand_in(session, counted, finding)):
+                    opened.append(incident)
+            if findings:
+                self._forget(session, owner)
+        return Kept(totals=totals, opened=tuple(opened))
+
+    def found(self, owner: str, limit: int = 200) -> list[dict[str, Any]]:
+        """What was found in the logs of *owner*, the newest first."""
+        query = select(FindingRow).where(FindingRow.owner == owner)
+        with self._begin() as session, session.begin():
+            rows = session.scalars(query.order_by(FindingRow.last_seen.desc()).limit(limit))
+            return [_shown(row) for row in rows]
+
+    def _begin(self) -> Connection:
+        return Connection(self._ledger.engine, expire_on_commit=False)
+
+    @staticmethod
+    def _count(session: Connection, owner: str, finding: Found) -> FindingRow:
+        known = select(FindingRow).where(
+            FindingRow.owner == owner, FindingRow.fingerprint == finding.fingerprint
+        )
+        row, at = session.scalar(known), now()
+        if row is None:
+            row = FindingRow(owner=owner, fingerprint=finding.fingerprint, count=0, first_seen=at)
+            row.handed = row.incident = ""
+            session.add(row)
+        row.count += finding.count
+        row.last_seen, row.name = at, finding.name
+        row.body = finding.model_dump(mode="json")
+        return row
+
+    def _hand_in(self, session: Connection, row: FindingRow, finding: Found) -> str:
+        """The incident that this finding opened; empty when it joined one, or only counts."""
+        live = session.scalars(
+            select(IncidentRow)
+            .where(IncidentRow.app == row.owner, IncidentRow.state.not_in([s.value for s in ENDED]))
+            .order_by(IncidentRow.opened)
+        ).first()
+        told = fate(
+            finding.name, live is not None, _ago(row.handed), self._opened(session, row.owner),
+            self._rule,
+        )  # fmt: skip
+        if told == "join" and live is not None:
+            count_events(live, finding.count)
+            row.incident = live.id
+        if told != "open":
+            return ""
+        incident, new = self._ledger.opened(session, _request(row.owner, finding), finding.count)
+        row.handed, row.incident = now(), incident.id
+        return incident.id if new else ""
+
+    def _opened(self, session: Connection, owner: str) -> int:
+        since = FindingRow.handed > _later(-self._rule.within_s)
+        query = select(func.count()).select_from(FindingRow)
+        return session.scalar(query.where(FindingRow.owner == owner, since)) or 0
+
+    @staticmethod
+    def _forget(session: Connection, owner: str) -> None:
+        mine = FindingRow.owner == owner
+        too_old = FindingRow.last_seen < _later(-KEPT_DAYS * 86400)
+        session.flush()
+        session.execute(delete(FindingRow).where(mine, too_old))
+        many = session.scalar(select(func.count()).select_from(FindingRow).where(mine)) or 0
+        if many > MOST:
+            newest = select(FindingRow.number).where(mine).order_by(FindingRow.last_seen.desc())
+            kept = newest.limit(MOST).scalar_subquery()
+            session.execute(delete(FindingRow).where(mine, FindingRow.number.not_in(kept)))
+
+
+def _request(app: str, finding: Found) -> Request:
+    return Request(
+        app=app,
+        text=finding.text[:TEXT],
+        fields={"log": finding.source, "log fingerprint": finding.fingerprint},
+        source="log",
+        actor="log",
+        mark=finding.fingerprint,
+    )
+
+
+def _shown(row: FindingRow) -> dict[str, Any]:
+    return {
+        **row.body,
+        "count": row.count,
+        "first_seen": row.first_seen,
+        "last_seen": row.last_seen,
+        "incident": row.incident,
+    }
+
+
+def _ago(moment: str) -> float | None:
+    if not moment:
+        return None
+    return (datetime.now(UTC) - datetime.fromisoformat(moment)).total_seconds()
+
+
+def _later(seconds: float) -> str:
+    return (datetime.now(UTC) + timedelta(seconds=seconds)).isoformat(timespec="milliseconds")

@@ -1,0 +1,84 @@
+"""Findings: what was found in a log, understood, counted and redacted."""
+
+from collections import OrderedDict
+from collections.abc import Iterable
+
+from autoloop.core.diagnosis import Cause
+from autoloop.core.reading import TextEngine, text_engine
+from autoloop.core.redact import redact
+from autoloop.core.words import Frozen
+from autoloop.logs.fingerprint import Fingerprints
+from autoloop.logs.target.fold import Folded
+
+KEPT = 8_000
+"""Characters of a record that are kept."""
+
+REMEMBERED = 10_000
+
+
+class Finding(Frozen):
+    """Records of one fingerprint, found together: how many, what they mean, and the first of them.
+
+    *text*, *before* and *after* are redacted; *place* is where the record begins in *source*.
+    """
+
+    fingerprint: str
+    name: str
+    culprit: str = ""
+    confidence: float = 0.0
+    count: int = 1
+    source: str = ""
+    place: int = 0
+    text: str = ""
+    before: str = ""
+    after: str = ""
+
+
+class Understanding:
+    """Makes findings of records. What a fingerprint means is read once and remembered."""
+
+    def __init__(self, engine: TextEngine | None = None) -> None:
+        self._engine = engine or text_engine()
+        self._fingerprints = Fingerprints()
+        self._causes: OrderedDict[str, Cause] = OrderedDict()
+
+    def findings(self, rows: Iterable[Folded]) -> list[Finding]:
+        """One finding for each fingerprint and source, in the order in which it came."""
+        merged: dict[tuple[str, str], tuple[Folded, int]] = {}
+        for row in rows:
+            key = (row.source, self._fingerprints.of(row.record.text))
+            first, count = merged.get(key, (row, 0))
+            merged[key] = (first, count + row.count)
+        return [self._finding(mark, row, count) for (_, mark), (row, count) in merged.items()]
+
+    def _finding(self, mark: str, row: Folded, count: int) -> Finding:
+        cause = self._cause(mark, row.record.text)
+        return Finding(
+            fingerprint=mark,
+            name=cause.name,
+            culprit=cause.culprit,
+            confidence=cause.confidence,
+            count=count,
+            source=row.source,
+            place=row.record.place,
+            text=kept(row.record.text),
+            before=kept(row.record.before),
+            after=kept(row.record.after),
+        )
+
+    def _cause(self, mark: str, text: bytes) -> Cause:
+        known = self._causes.get(mark)
+        if known is None:
+            known = self._engine.read(text.decode("utf-8", "replace"))[0]
+            self._causes[mark] = known
+            if len(self._causes) > REMEMBERED:
+                self._causes.popitem(last=False)
+        return known
+
+
+def kept(text: bytes) -> str:
+    """What may be kept of a record: bounded and without secrets."""
+    said = redact(text.decode("utf-8", "replace")).rstrip("\n")
+    if len(said) <= KEPT:
+        return said
+    return f"{said[: KEPT // 2]}\n… {len(said) - KEPT} characters cut …\n{said[-KEPT // 2 :]}"
