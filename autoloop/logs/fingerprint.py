@@ -2,22 +2,25 @@
 
 Version 1. Where a record holds a stack trace, the type of its root exception and the functions on
 the way to it count, those of the application before those of libraries; line numbers and the
-message do not. Otherwise its message counts, with everything that varies left out.
+message do not. Otherwise the words of its message count, without all that may vary.
 """
 
 import hashlib
 import re
 from collections import OrderedDict
-from collections.abc import Iterable
+
+from autoloop.logs.target.fold import shape
 
 VERSION = "v1"
 READ = 32 << 10
 """Bytes of a record that are read for its fingerprint."""
 
 FRAMES = 12
-REMEMBERED = 20_000
+MESSAGE = 1_000
+"""Bytes of a record without a trace that are read for it."""
 
-_DIGITS = bytes(48 if 48 <= c <= 57 else c for c in range(256))
+REMEMBERED = 20_000
+LONGEST_KEY = 4_096
 
 _FRAME = re.compile(
     rb'^[ \t|+]*File "(?P<python>[^"\n]+)", line \d+, in (?P<python_in>[^\n]+)'
@@ -46,30 +49,30 @@ _TYPE = re.compile(
 _INLINE = re.compile(rb"\b(?P<type>[A-Z][\w.$\\]*(?:Error|Exception))\b")
 _ROOT_LAST = re.compile(rb"^\s*(?:Caused by: |\[cause\]: |---> )", re.MULTILINE)
 
-_MONTHS = (
-    rb"jan(?:uary|uar|vier|eiro)?|feb(?:ruary|ruar|rero)?|f\xc3\xa9vr?(?:ier)?|m(?:ar(?:ch|s|zo)?|"
-    rb"\xc3\xa4rz|rz)|apr(?:il)?|avr(?:il)?|abr(?:il)?|ma[iy]o?|jun[ei]?o?|juin|jul[yi]?o?|juil(?:let)?|"
-    rb"aug(?:ust)?|ao\xc3\xbbt|ago(?:sto)?|sep(?:t(?:ember|embre|iembre)?)?|o[ck]t(?:ober|obre|ubre)?|"
-    rb"nov(?:ember|embre|iembre)?|de[cz](?:ember)?|d\xc3\xa9c(?:embre)?|dic(?:iembre)?"
+_LETTERS = bytes(
+    c if 97 <= c <= 122 or c in b"-_@?" or c > 127 else 48 if 48 <= c <= 57 else 32
+    for c in range(256)
 )
-_DAYS = (
-    rb"mon|tue|wed|thu|fri|sat|sun|mo|di|mi|do|fr|sa|so|lun|mar|mer|jeu|ven|sam|dim|"
-    rb"(?:mon|tues|wednes|thurs|fri|satur|sun)day"
+"""In lower case: what a word is made of stays, a digit becomes 0, all else parts words."""
+
+_CALENDAR = frozenset(
+    """
+    jan feb mar apr may jun jul aug sep sept oct nov dec january february march april june july
+    august september october november december mon tue wed thu fri sat sun monday tuesday wednesday
+    thursday friday saturday sunday januar februar märz mrz mai juni juli oktober okt dezember dez
+    mo di mi do fr sa so montag dienstag mittwoch donnerstag freitag samstag sonntag janv janvier
+    févr février mars avr avril juin juil juillet août septembre octobre novembre déc décembre lun
+    mer jeu ven sam dim enero ene febrero marzo abril abr mayo junio julio agosto ago septiembre
+    octubre noviembre diciembre dic lunes martes jue jueves viernes dom domingo am pm utc gmt cet
+    cest est edt pst pdt cst mst z t 年 月 日 上午 下午 周一 周二 周三 周四 周五 周六 周日
+    """.encode().split()
 )
-_VARIES = re.compile(
-    rb"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b"
-    rb"|0x[0-9a-f]+"
-    rb"|[\w.+-]+@[\w-]+\.[\w.-]+"  # an address of mail
-    rb"|\b(?:(?:" + _DAYS + rb")[.,]? +)?(?:\d{1,2}\.? +)?(?:" + _MONTHS + rb")\b\.?(?=[ /-]+\d)"
-    rb"|\b(?:[0-9a-f]{1,4}:){2,7}(?::?[0-9a-f]{1,4})+\b"  # an address of version 6, of hardware
-    rb"|\b(?=[a-z-]*\d)[0-9a-f]{7,}\b"  # an id
-    rb"|\b(?=[a-z_-]*\d[a-z_-]*\d)[\w-]{16,}\b"  # a token
-    rb"|\?[^\s\"']*"  # what follows the path of an address
-    rb"|\b[ap]\.?m\b\.?|\xe4\xb8\x8a\xe5\x8d\x88|\xe4\xb8\x8b\xe5\x8d\x88|\b(?:utc|gmt|ces?t|[ecmp][sd]t)\b"
-    rb"|\d+(?:[.,:'\xc2\xa0/ _+-]*\d+)*",
-    re.IGNORECASE,
-)
-_SPACE = re.compile(rb"[#\s]+")
+"""Words of dates in the languages of usual locales; they tell nothing of the trouble."""
+
+_QUERY = re.compile(rb"\?\S*")
+_MAIL = re.compile(rb"\S+@\S+")
+_ZEROS = re.compile(rb"0+")
+_ADDRESS = re.compile(rb"0x[0-9a-f]+|::h[0-9a-f]{8,}")
 
 
 class Fingerprints:
@@ -80,21 +83,22 @@ class Fingerprints:
 
     def of(self, text: bytes) -> str:
         """The fingerprint of a record: version and 16 hexadecimal digits."""
-        shape = text[:READ].translate(_DIGITS)
-        known = self._known.get(shape)
+        key = shape(text[:READ])
+        known = self._known.get(key)
         if known is None:
-            known = fingerprint(shape)
-            self._known[shape] = known
-            if len(self._known) > REMEMBERED or len(shape) > 4096:
+            known = fingerprint(key)
+            if len(key) <= LONGEST_KEY:
+                self._known[key] = known
+            if len(self._known) > REMEMBERED:
                 self._known.popitem(last=False)
         return known
 
 
 def fingerprint(text: bytes) -> str:
-    """See the module; for the same digits or others the answer is the same."""
-    text = text[:READ].translate(_DIGITS)
-    frames = frames_of(text)
-    parts = [root_type(text), *frames] if frames else [message(text)]
+    """See the module; for a text and its `shape` the answer is the same."""
+    text = shape(text[:READ])
+    frames = frames_of(text) if b"\n" in text[:-1] else []
+    parts = [root_type(text), *frames] if frames else message(text)
     return f"{VERSION}:{hashlib.sha256(bytes(1).join(parts)).hexdigest()[:16]}"
 
 
@@ -102,18 +106,16 @@ def frames_of(text: bytes) -> list[bytes]:
     """File and function of each frame, the application's own if there are any; no line numbers."""
     rows = []
     for found in _FRAME.finditer(text):
-        named = {name: value for name, value in found.groupdict().items() if value}
-        rows.append((next(iter(named.values())), _frame(named.values())))
+        parts = [part for part in found.groups() if part]
+        rows.append((parts[0], b" ".join(map(_frame, parts))))
     own = [row for place, row in rows if not _FOREIGN.search(place)]
-    chosen = own or [row for _, row in rows]
-    return list(dict.fromkeys(chosen))[:FRAMES]
+    return list(dict.fromkeys(own or [row for _, row in rows]))[:FRAMES]
 
 
-def _frame(parts: Iterable[bytes]) -> bytes:
-    """Of paths only the last part counts: a release has its own folder, and may have its number."""
-    return b" ".join(
-        _VARIES.sub(b"#", part.rpartition(b"/")[2] if b"/" in part else part) for part in parts
-    )
+def _frame(part: bytes) -> bytes:
+    """Of a path only its end counts: a release has its own folder, and may have its number."""
+    part = part.rpartition(b"/")[2] if b"/" in part else part
+    return _ADDRESS.sub(b"", part).replace(b"0", b"").strip()
 
 
 def root_type(text: bytes) -> bytes:
@@ -126,7 +128,22 @@ def root_type(text: bytes) -> bytes:
     return found["type"].rpartition(b"$")[2]
 
 
-def message(text: bytes) -> bytes:
-    """The first lines without what varies, in lower case."""
-    lines = [line for line in text.split(b"\n") if line.strip()][:3]
-    return _SPACE.sub(b" ", _VARIES.sub(b"#", b"\n".join(lines)[:2000])).strip().lower()
+def message(text: bytes) -> list[bytes]:
+    """The words of the first lines: none with digits, none that may be an id, none of a date."""
+    said = text[:MESSAGE].lower()
+    if b"?" in said:
+        said = _QUERY.sub(b" ", said)
+    if b"@" in said:
+        said = _MAIL.sub(b" ", said)
+    words = said.translate(_LETTERS).split()
+    return [
+        word
+        for each in words
+        for word in ((each,) if b"0" not in each else _between(each))
+        if word not in _CALENDAR and word.strip(b"abcdef-_")
+    ]
+
+
+def _between(word: bytes) -> list[bytes]:
+    """What stands around the digits, in languages that write no spaces; else nothing."""
+    return [] if word.isascii() else [part for part in _ZEROS.split(word) if not part.isascii()]

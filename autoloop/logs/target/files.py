@@ -10,13 +10,16 @@ import os
 import re
 import time
 import zlib
-from typing import Any, Dict, List, NamedTuple, Optional, Set, Tuple
+from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 
 from autoloop.logs.target.records import BACK, LONGEST, open_ended, spans
 
 BLOCK = 1 << 20
 HEAD = 256
 """Bytes at the beginning of a file by which it is known again."""
+
+LEAST = 16
+"""Bytes of a beginning by which content is known under another number."""
 
 LINE = 1 << 20
 """Bytes of a line that are looked at; the rest of a longer one is passed over."""
@@ -57,6 +60,10 @@ class Mark:
         self.number, self.head, self.crc = number, head, crc
         self.offset, self.skipping = offset, skipping
 
+    def is_of(self, each: "File") -> bool:
+        """Whether this is about that file, and not about an earlier one with its number."""
+        return self.number == each.number and self.begins(each.beginning)
+
     def state(self) -> List[Any]:
         return [self.number, self.head, self.crc, self.offset, int(self.skipping)]
 
@@ -75,6 +82,22 @@ class Mark:
 
 def number_of(found: os.stat_result) -> str:
     return "%d:%d" % (found.st_dev, found.st_ino)
+
+
+class File:
+    """A file as it is now: its path, what stat says, and how it begins."""
+
+    def __init__(self, path: str, found: os.stat_result, beginning: bytes) -> None:
+        self.path, self.found, self.beginning = path, found, beginning
+        self.number = number_of(found)
+
+    def is_beginning_of(self, other: "File") -> bool:
+        """Whether it is a copy, or will be one when it is all written."""
+        return (
+            other.number != self.number
+            and other.found.st_size >= self.found.st_size
+            and other.beginning.startswith(self.beginning)
+        )
 
 
 class Reader:
@@ -268,55 +291,49 @@ class Log:
     def _read_copy_of(self, old: Mark) -> None:
         """The rest of a truncated file is in the copy that was made of it, if there is one."""
         for path, found in self._siblings():
-            number = number_of(found)
-            if any(mark.number == number for mark in self.known) or not old.head:
-                continue
-            if old.begins(beginning_of(path)):
-                self._add(path, old.under(number))
+            each = File(path, found, beginning_of(path))
+            if old.head >= LEAST and old.begins(each.beginning) and self._mark_of(each) is None:
+                self._add(path, old.under(each.number))
                 return
 
     def _catch_up(self, active: Optional[os.stat_result]) -> None:
         """Go on in the files that this log was rotated into, the oldest first."""
-        siblings = self._siblings()
-        numbers = {number_of(found) for _, found in siblings}
-        names = {path for path, _ in siblings}
-        opened = {reader.mark.number for reader in self.readers}
-        for path, found in siblings:
-            number = number_of(found)
-            if number in opened or (path.endswith(".gz") and path[:-3] in names):
+        siblings = [File(path, found, beginning_of(path)) for path, found in self._siblings()]
+        now = None
+        if active is not None:
+            now = File(self.path, active, beginning_of(self.path))
+        names = {each.path for each in siblings}
+        opened = [reader.mark for reader in self.readers]
+        for each in siblings:
+            packed = each.path.endswith(".gz")
+            mark = self._mark_of(each)
+            if mark in opened or not each.beginning or (packed and each.path[:-3] in names):
                 continue
-            beginning = beginning_of(path)
-            mark = next((m for m in self.known if m.number == number), None)
-            if mark is not None and mark.begins(beginning):
-                if mark.offset < (PACKED_DONE if path.endswith(".gz") else found.st_size):
-                    self._add(path, mark)
-            elif beginning:
-                self._read_unknown(path, number, beginning, numbers, active)
+            if mark is None:
+                self._read_unknown(each, siblings, now)
+            elif mark.offset < (PACKED_DONE if packed else each.found.st_size):
+                self._add(each.path, mark)
 
-    def _read_unknown(
-        self,
-        path: str,
-        number: str,
-        beginning: bytes,
-        numbers: Set[str],
-        active: Optional[os.stat_result],
-    ) -> None:
-        """A file with a number never seen: new, packed since, or a copy."""
-        same = [mark for mark in self.known if mark.head >= 16 and mark.begins(beginning)]
-        gone = [mark for mark in same if mark.number not in numbers]
-        now = number_of(active) if active is not None else ""
-        copied = next((mark for mark in same if mark.number == now), None)
-        if not same:
-            self._add(path, Mark(number))
-        elif copied is not None and active is not None:
-            if self._truncated(active, copied):
-                self._add(path, copied.under(number))
-        elif gone:
-            self.known.remove(gone[-1])
-            self._add(path, gone[-1].under(number))
+    def _mark_of(self, each: "File") -> Optional[Mark]:
+        """What is known of a file; its number alone says little, numbers are used again."""
+        return next((mark for mark in self.known if mark.is_of(each)), None)
 
-    def _truncated(self, active: os.stat_result, mark: Mark) -> bool:
-        return active.st_size < mark.offset or not mark.begins(beginning_of(self.path))
+    def _read_unknown(self, each: "File", siblings: List["File"], active: Optional["File"]) -> None:
+        """A file that is not known: a copy, packed since, or one that was missed."""
+        same = [mark for mark in self.known if mark.head >= LEAST and mark.begins(each.beginning)]
+        there = [*siblings, active] if active is not None else siblings
+        gone = [mark for mark in same if not any(mark.is_of(other) for other in there)]
+        cut = [mark for mark in gone if active is not None and mark.number == active.number]
+        short = active is not None and [
+            mark for mark in same if mark.is_of(active) and active.found.st_size < mark.offset
+        ]
+        moved = cut or short or (gone if each.path.endswith(".gz") else [])
+        if moved:
+            if not self._is_open(moved[0]):
+                self.known.remove(moved[0])
+                self._add(each.path, moved[0].under(each.number))
+        elif not any(each.is_beginning_of(other) for other in there):
+            self._add(each.path, Mark(each.number))
 
     def _add(self, path: str, mark: Mark) -> None:
         with contextlib.suppress(OSError, EOFError):
@@ -328,19 +345,19 @@ class Log:
                 self.known.append(mark)
 
     def _open_active(self, found: os.stat_result) -> None:
-        number, beginning = number_of(found), beginning_of(self.path)
-        mark = next((m for m in self.known if m.number == number), None)
-        if mark is not None and any(r.mark is mark for r in self.readers):
-            mark = None  # it is still being read under its old name
-        if mark is not None and (found.st_size < mark.offset or not mark.begins(beginning)):
-            self.known.remove(mark)
-            mark = None
+        each = File(self.path, found, beginning_of(self.path))
+        mark = self._mark_of(each)
+        if mark is not None and (mark.offset > found.st_size or self._is_open(mark)):
+            mark = None  # truncated; or still being read under its old name
         if mark is None:
-            mark = Mark(number)
+            mark = Mark(each.number)
             self.known.append(mark)
-        mark.learn(beginning)
+        mark.learn(each.beginning)
         with contextlib.suppress(OSError):
             self.readers.append(self.reader(self.path, mark))
+
+    def _is_open(self, mark: Mark) -> bool:
+        return any(reader.mark is mark for reader in self.readers)
 
     def _forget_finished(self) -> None:
         now = time.monotonic()

@@ -17,6 +17,14 @@ MOST_BYTES = 8 << 20
 _DIGITS = bytes(48 if 48 <= c <= 57 else c for c in range(256))
 
 
+def shape(text: bytes) -> bytes:
+    """*text* with one 0 for each run of digits."""
+    text = text.translate(_DIGITS).replace(b"0000", b"0").replace(b"00", b"0")
+    while b"00" in text:
+        text = text.replace(b"00", b"0")
+    return text
+
+
 class Folded:
     """One record, how often it came, and where the first and last of them begin."""
 
@@ -41,7 +49,7 @@ class Fold:
         for span in found.spans:
             first, last = span
             text = data[first : last if last - first <= SHAPE else first + SHAPE]
-            key = (source, text.translate(_DIGITS))
+            key = (source, shape(text))
             known = rows.get(key)
             if known is not None:
                 known.count += 1
