@@ -18,6 +18,9 @@ KEPT_DAYS = 90
 MOST = 5_000
 """Findings of one owner that are kept; those not seen for longest go first."""
 
+ASKED = 500
+"""Fingerprints that are asked for in one query."""
+
 TEXT = 4_000
 """Characters of a record that go into the text of an incident."""
 
@@ -77,17 +80,17 @@ class Logbook:
         An incident is opened only for an *owner* that is an application under care, and only with
         *hand_in*; see `autoloop.core.storm`.
         """
-        opened, totals = [], {}
+        opened: list[str] = []
+        totals: dict[str, int] = {}
         with self._begin() as session, session.begin():
             for source, state in states.items():
                 row = OffsetRow(owner=owner, source=source, state=dict(state), updated=now())
                 session.merge(row)
-            hand_in = hand_in and bool(findings) and session.get(AppRow, owner) is not None
+            rows = self._rows(session, owner, findings)
             for finding in findings:
-                counted = self._count(session, owner, finding)
-                totals[finding.fingerprint] = counted.count
-                if hand_in and (incident := self._hand_in(session, counted, finding)):
-                    opened.append(incident)
+                totals[finding.fingerprint] = _count(rows[finding.fingerprint], finding)
+            if hand_in and findings and session.get(AppRow, owner) is not None:
+                opened = self._hand_in(session, owner, [(rows[f.fingerprint], f) for f in findings])
             if findings:
                 self._forget(session, owner)
         return Kept(totals=totals, opened=tuple(opened))
@@ -103,39 +106,42 @@ class Logbook:
         return Connection(self._ledger.engine, expire_on_commit=False)
 
     @staticmethod
-    def _count(session: Connection, owner: str, finding: Found) -> FindingRow:
-        known = select(FindingRow).where(
-            FindingRow.owner == owner, FindingRow.fingerprint == finding.fingerprint
-        )
-        row, at = session.scalar(known), now()
-        if row is None:
-            row = FindingRow(owner=owner, fingerprint=finding.fingerprint, count=0, first_seen=at)
-            row.handed = row.incident = ""
-            session.add(row)
-        row.count += finding.count
-        row.last_seen, row.name = at, finding.name
-        row.body = finding.model_dump(mode="json")
-        return row
+    def _rows(session: Connection, owner: str, findings: Sequence[Found]) -> dict[str, FindingRow]:
+        """The row of each fingerprint; a new one for those not seen before."""
+        marks, rows, at = sorted({f.fingerprint for f in findings}), {}, now()
+        for first in range(0, len(marks), ASKED):
+            some = FindingRow.fingerprint.in_(marks[first : first + ASKED])
+            for row in session.scalars(select(FindingRow).where(FindingRow.owner == owner, some)):
+                rows[row.fingerprint] = row
+        for mark in (mark for mark in marks if mark not in rows):
+            rows[mark] = FindingRow(owner=owner, fingerprint=mark, count=0, first_seen=at)
+            rows[mark].handed = rows[mark].incident = ""
+            session.add(rows[mark])
+        return rows
 
-    def _hand_in(self, session: Connection, row: FindingRow, finding: Found) -> str:
-        """The incident that this finding opened; empty when it joined one, or only counts."""
+    def _hand_in(
+        self, session: Connection, app: str, rows: Sequence[tuple[FindingRow, Found]]
+    ) -> list[str]:
+        """The incidents that these findings opened."""
         live = session.scalars(
             select(IncidentRow)
-            .where(IncidentRow.app == row.owner, IncidentRow.state.not_in([s.value for s in ENDED]))
+            .where(IncidentRow.app == app, IncidentRow.state.not_in([s.value for s in ENDED]))
             .order_by(IncidentRow.opened)
         ).first()
-        told = fate(
-            finding.name, live is not None, _ago(row.handed), self._opened(session, row.owner),
-            self._rule,
-        )  # fmt: skip
-        if told == "join" and live is not None:
-            count_events(live, finding.count)
-            row.incident = live.id
-        if told != "open":
-            return ""
-        incident, new = self._ledger.opened(session, _request(row.owner, finding), finding.count)
-        row.handed, row.incident = now(), incident.id
-        return incident.id if new else ""
+        before = self._opened(session, app)
+        opened: list[str] = []
+        for row, finding in rows:
+            lately = before + len(opened)
+            told = fate(finding.name, live is not None, _ago(row.handed), lately, self._rule)
+            if told == "join" and live is not None:
+                count_events(live, finding.count)
+                row.incident = live.id
+            elif told == "open":
+                incident, new = self._ledger.opened(session, _request(app, finding), finding.count)
+                live = session.get(IncidentRow, incident.id)
+                row.handed, row.incident = now(), incident.id
+                opened += [incident.id] if new else []
+        return opened
 
     def _opened(self, session: Connection, owner: str) -> int:
         since = FindingRow.handed > _later(-self._rule.within_s)
@@ -153,6 +159,14 @@ class Logbook:
             newest = select(FindingRow.number).where(mine).order_by(FindingRow.last_seen.desc())
             kept = newest.limit(MOST).scalar_subquery()
             session.execute(delete(FindingRow).where(mine, FindingRow.number.not_in(kept)))
+
+
+def _count(row: FindingRow, finding: Found) -> int:
+    """How often it came in all."""
+    row.count += finding.count
+    row.last_seen, row.name = now(), finding.name
+    row.body = finding.model_dump(mode="json")
+    return row.count
 
 
 def _request(app: str, finding: Found) -> Request:

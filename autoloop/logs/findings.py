@@ -9,6 +9,7 @@ from autoloop.core.redact import redact
 from autoloop.core.words import Frozen
 from autoloop.logs.fingerprint import Fingerprints
 from autoloop.logs.target.fold import Folded
+from autoloop.logs.target.records import lines_after, lines_before
 
 KEPT = 8_000
 """Characters of a record that are kept."""
@@ -62,8 +63,8 @@ class Understanding:
             source=row.source,
             place=row.record.place,
             text=kept(row.record.text),
-            before=kept(row.record.before),
-            after=kept(row.record.after),
+            before=kept(lines_before(row.record.before)),
+            after=kept(lines_after(row.record.after)),
         )
 
     def _cause(self, mark: str, text: bytes) -> Cause:

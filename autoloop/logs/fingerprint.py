@@ -86,7 +86,7 @@ class Fingerprints:
         key = shape(text[:READ])
         known = self._known.get(key)
         if known is None:
-            known = fingerprint(key)
+            known = _of_shape(key)
             if len(key) <= LONGEST_KEY:
                 self._known[key] = known
             if len(self._known) > REMEMBERED:
@@ -96,7 +96,10 @@ class Fingerprints:
 
 def fingerprint(text: bytes) -> str:
     """See the module; for a text and its `shape` the answer is the same."""
-    text = shape(text[:READ])
+    return _of_shape(shape(text[:READ]))
+
+
+def _of_shape(text: bytes) -> str:
     frames = frames_of(text) if b"\n" in text[:-1] else []
     parts = [root_type(text), *frames] if frames else message(text)
     return f"{VERSION}:{hashlib.sha256(bytes(1).join(parts)).hexdigest()[:16]}"
@@ -136,14 +139,15 @@ def message(text: bytes) -> list[bytes]:
     if b"@" in said:
         said = _MAIL.sub(b" ", said)
     words = said.translate(_LETTERS).split()
+    if not said.isascii():
+        words = [part for word in words for part in _between(word)]
     return [
         word
-        for each in words
-        for word in ((each,) if b"0" not in each else _between(each))
-        if word not in _CALENDAR and word.strip(b"abcdef-_")
+        for word in words
+        if b"0" not in word and word not in _CALENDAR and word.strip(b"abcdef-_")
     ]
 
 
 def _between(word: bytes) -> list[bytes]:
-    """What stands around the digits, in languages that write no spaces; else nothing."""
-    return [] if word.isascii() else [part for part in _ZEROS.split(word) if not part.isascii()]
+    """What stands around digits, where a language writes no spaces."""
+    return [word] if word.isascii() or b"0" not in word else _ZEROS.split(word)

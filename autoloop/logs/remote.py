@@ -91,9 +91,7 @@ def _folded(row: Mapping[str, Any]) -> Folded:
     text, before, after = (
         str(row[name]).encode("utf-8", "surrogateescape") for name in ("text", "before", "after")
     )
-    folded = Folded(
-        str(row["source"]), Record(text, before, after, int(row["lines"]), int(row["place"]))
-    )
+    folded = Folded(str(row["source"]), Record(text, before, after, int(row["place"])))
     folded.count, folded.last = int(row["count"]), int(row["last"])
     return folded
 

@@ -14,7 +14,7 @@ from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 
 from autoloop.logs.target.records import BACK, LONGEST, open_ended, spans
 
-BLOCK = 1 << 20
+BLOCK = 256 << 10
 HEAD = 256
 """Bytes at the beginning of a file by which it is known again."""
 

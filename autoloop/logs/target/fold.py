@@ -5,14 +5,14 @@ A storm of a million equal lines is one record with a count before it is underst
 
 from typing import Any, Dict, List
 
-from autoloop.logs.target.records import KEPT, Record, record
+from autoloop.logs.target.records import AROUND, KEPT, Record, record
 
 SHAPE = 4096
 """Bytes of a record by which it is compared."""
 
-MOST = 2000
+MOST = 10000
 """Different records that are held at once, and their bytes."""
-MOST_BYTES = 8 << 20
+MOST_BYTES = 24 << 20
 
 _DIGITS = bytes(48 if 48 <= c <= 57 else c for c in range(256))
 
@@ -57,7 +57,7 @@ class Fold:
                 continue
             whole = record(data, span, found.end, found.place + first)
             rows[key] = Folded(source, whole)
-            self._bytes += len(text) + min(last - first, KEPT) + 2000
+            self._bytes += len(text) + min(last - first, KEPT) + 2 * AROUND
         self.seen += len(found.spans)
 
     @property

@@ -74,12 +74,11 @@ _OPEN_END = re.compile(
 
 
 class Record(NamedTuple):
-    """What was found, with the lines around it; *place* is where it begins in its source."""
+    """What was found, with some bytes around it; *place* is where it begins in its source."""
 
     text: bytes
     before: bytes
     after: bytes
-    lines: int
     place: int
 
 
@@ -108,6 +107,8 @@ def open_ended(data: bytes, span: Tuple[int, int]) -> bool:
 
 def _head(data: bytes, floor: int, line: int) -> int:
     """The beginning of the line that *line* continues; *line* itself if it stands for itself."""
+    if _STANDS.match(data, line):
+        return line
     place, lowest = line, max(floor, line - BACK)
     while place > lowest:
         opens = _OPENS.match(data, place)
@@ -145,31 +146,42 @@ _LOG_LINE = re.compile(
 )
 
 
+_STANDS = re.compile(rb"[\d{<]|[A-Z][a-z]{2} [ \d]\d ")
+"""How most lines begin that stand for themselves; asked first, as it is quick."""
+
 _CALM = re.compile(rb"\b(?:INFO|DEBUG|TRACE|NOTICE)\b")
 _PLACE = re.compile(rb"(?:file://)?/[^\s:]+:\d+\n")
 
 
 def _end(data: bytes, first: int, end: int) -> int:
     limit = min(end, first + LONGEST)
+    place = data.find(b"\n", first, limit) + 1 or limit
+    if _STANDS.match(data, place) and not data[first:place].endswith(b":\n"):
+        return place
     found = _TRACEBACK.match(data, first, limit) or _PANICKED.match(data, first, limit)
-    place = found.end() if found else data.find(b"\n", first, limit) + 1 or limit
-    rest = _REST.match(data, place, limit)
+    rest = _REST.match(data, found.end() if found else place, limit)
     return rest.end() if rest else place
 
 
 def record(data: bytes, span: Tuple[int, int], end: int, place: int) -> Record:
-    """The record of a span, with the lines around it."""
+    """The record of a span, with what stands around it."""
     first, last = span
-    text = data[first:last]
-    before = data[max(0, first - AROUND) : first].split(b"\n")[-CONTEXT_LINES - 1 : -1]
-    after = data[last : min(end, last + AROUND)].split(b"\n")[:CONTEXT_LINES]
     return Record(
-        text=clipped(text),
-        before=b"\n".join(before),
-        after=b"\n".join(after).rstrip(b"\n"),
-        lines=text.count(b"\n") or 1,
+        text=clipped(data[first:last]),
+        before=data[max(0, first - AROUND) : first],
+        after=data[last : min(end, last + AROUND)],
         place=place,
     )
+
+
+def lines_before(text: bytes) -> bytes:
+    """The last lines of what stands before a record; the first may be cut, so it is left out."""
+    return b"\n".join(text.split(b"\n")[1:][-CONTEXT_LINES - 1 : -1])
+
+
+def lines_after(text: bytes) -> bytes:
+    """The first lines of what stands after a record."""
+    return b"\n".join(text.split(b"\n")[:CONTEXT_LINES]).rstrip(b"\n")
 
 
 def clipped(text: bytes) -> bytes:

@@ -70,7 +70,6 @@ def row_of(folded):
         "text": told(record.text),
         "before": told(record.before),
         "after": told(record.after),
-        "lines": record.lines,
         "place": record.place,
     }
 
