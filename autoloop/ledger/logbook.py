@@ -1,5 +1,6 @@
 """What was found in logs, and how far they were read. Every method is one transaction."""
 
+import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal, Protocol
@@ -17,6 +18,9 @@ from autoloop.ledger.store import Ledger, count_events, now
 KEPT_DAYS = 90
 MOST = 5_000
 """Findings of one owner that are kept; those not seen for longest go first."""
+
+FORGET_S = 60.0
+"""So often old findings are looked for."""
 
 ASKED = 500
 """Fingerprints that are asked for in one query."""
@@ -61,6 +65,7 @@ class Logbook:
     def __init__(self, ledger: Ledger, rule: Rule | None = None) -> None:
         self._ledger = ledger
         self._rule = rule or Rule()
+        self._forgets = 0.0
 
     def states(self, owner: str) -> dict[str, dict[str, Any]]:
         """How far each log of *owner* was read, by its name."""
@@ -83,15 +88,14 @@ class Logbook:
         opened: list[str] = []
         totals: dict[str, int] = {}
         with self._begin() as session, session.begin():
-            for source, state in states.items():
-                row = OffsetRow(owner=owner, source=source, state=dict(state), updated=now())
-                session.merge(row)
+            _remember(session, owner, states)
             rows = self._rows(session, owner, findings)
             for finding in findings:
                 totals[finding.fingerprint] = _count(rows[finding.fingerprint], finding)
             if hand_in and findings and session.get(AppRow, owner) is not None:
                 opened = self._hand_in(session, owner, [(rows[f.fingerprint], f) for f in findings])
-            if findings:
+            if findings and time.monotonic() > self._forgets:
+                self._forgets = time.monotonic() + FORGET_S
                 self._forget(session, owner)
         return Kept(totals=totals, opened=tuple(opened))
 
@@ -159,6 +163,18 @@ class Logbook:
             newest = select(FindingRow.number).where(mine).order_by(FindingRow.last_seen.desc())
             kept = newest.limit(MOST).scalar_subquery()
             session.execute(delete(FindingRow).where(mine, FindingRow.number.not_in(kept)))
+
+
+def _remember(session: Connection, owner: str, states: Mapping[str, Mapping[str, Any]]) -> None:
+    """How far each of these logs was read."""
+    known = {}
+    if states:
+        query = select(OffsetRow).where(OffsetRow.owner == owner, OffsetRow.source.in_(states))
+        known = {row.source: row for row in session.scalars(query)}
+    for source, state in states.items():
+        row = known.get(source) or OffsetRow(owner=owner, source=source)
+        row.state, row.updated = dict(state), now()
+        session.add(row)
 
 
 def _count(row: FindingRow, finding: Found) -> int:

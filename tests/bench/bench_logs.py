@@ -283,7 +283,8 @@ def main() -> None:
     late = round(took[int(len(took) * 0.99) - 1], 2) if took else None
     figures["latency_ms"] = {"p50": middle, "p99": late, "samples": len(took)}
     figures["load"] = round(os.getloadavg()[0], 1)
-    peaks = [row["peak_mb"] for label in SHARES for row in figures[label].values() if "peak_mb" in row]  # fmt: skip
+    rows = [row for label in SHARES for row in figures[label].values()]
+    peaks = [row["peak_mb"] for row in rows if "peak_mb" in row]
     calm, dense = (figures[label] for label in SHARES)
     targets = [
         target("hyperscan by ripgrep, 0.02 %", 1.5, ratio(calm, "hyperscan")),

@@ -155,6 +155,8 @@ _PLACE = re.compile(rb"(?:file://)?/[^\s:]+:\d+\n")
 
 def _end(data: bytes, first: int, end: int) -> int:
     limit = min(end, first + LONGEST)
+    quoted = _PLACE.match(data, first, limit)
+    first = quoted.end() if quoted else first
     place = data.find(b"\n", first, limit) + 1 or limit
     if _STANDS.match(data, place) and not data[first:place].endswith(b":\n"):
         return place

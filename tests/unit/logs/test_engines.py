@@ -1,0 +1,67 @@
+"""Every engine finds marks in the same lines."""
+
+import importlib.util
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from autoloop.core.errors import BadRequest
+from autoloop.core.reading.signatures import book
+from autoloop.logs.engines import ENGINES, engine
+from autoloop.logs.target.marks import MARKS
+
+INSTALLED = [name for name in ENGINES if name == "standard" or importlib.util.find_spec(name)]
+
+words = st.one_of(
+    st.sampled_from(MARKS),
+    st.sampled_from(MARKS).map(bytes.upper),
+    st.sampled_from(MARKS).map(lambda mark: mark[:-1]),
+    st.sampled_from([b"\n", b"\r\n", b" ", b"info", b"200", b"\xff\xfe", b"\0", "好".encode()]),
+    st.binary(max_size=6),
+)
+blocks = st.lists(words, max_size=40).map(b"".join)
+
+
+def marked_lines(block: bytes, hits: list[int]) -> set[int]:
+    """Numbers of the lines in which a place lies."""
+    return {block.count(b"\n", 0, hit) for hit in hits}
+
+
+def expected_lines(block: bytes) -> set[int]:
+    """The same, one line and one mark after the other."""
+    lines = block.lower().split(b"\n")
+    return {n for n, line in enumerate(lines) if any(mark in line for mark in MARKS)}
+
+
+@pytest.mark.parametrize("name", INSTALLED)
+@given(block=blocks)
+def test_an_engine_finds_exactly_the_lines_with_a_mark(name: str, block: bytes) -> None:
+    """In any bytes: other cases, broken UTF-8, no newline at the end."""
+    hits = engine(name).hits(block)
+    assert hits == sorted(hits)
+    assert marked_lines(block, hits) == expected_lines(block)
+
+
+def test_marks_do_not_cross_lines_and_are_in_lower_case() -> None:
+    """Else engines would differ in what a line is, or in what a case is."""
+    assert [mark for mark in MARKS if b"\n" in mark or not mark] == []
+    assert [mark for mark in MARKS if mark.isascii() and mark != mark.lower()] == []
+
+
+def test_hardly_a_message_that_the_text_engine_knows_goes_unmarked() -> None:
+    """What has no mark is never read: at most 3 % of the signatures' examples may lack one."""
+    known = [
+        text
+        for signature in book().signatures
+        for text, _ in signature.examples
+        if not signature.name.startswith("NONE")
+    ]
+    missed = [text for text in known if not engine("standard").hits(text.encode())]
+    assert len(missed) <= 0.03 * len(known), missed
+
+
+def test_an_engine_that_is_not_there_is_named() -> None:
+    """The error says which there are."""
+    with pytest.raises(BadRequest, match="hyperscan, re2, standard"):
+        engine("grep")

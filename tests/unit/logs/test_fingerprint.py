@@ -1,0 +1,90 @@
+"""Fingerprints do not change with what varies, and differ where the trouble does."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from autoloop.logs.fingerprint import Fingerprints, fingerprint
+from autoloop.logs.target.fold import shape
+
+SAME = [
+    ("10:02:07,123 ERROR order 17 failed", "23:59:00,001 ERROR order 918273 failed"),
+    ("user bob@shop.example refused", "user alice.b@other.example refused"),
+    ("error in 6f1b9d2c-8d4e-4b7a-9f10-1c2d3e4f5a6b", "error in aaa1-0000-4b7a-9f10-ffff"),
+    ("object at 0xdeadbeef is dead", "object at 0x7f00aa is dead"),
+    ("GET /cart?id=x&q=shoes failed", "GET /cart?q=hats failed"),
+    ("took 1.234,5 ms: timeout", "took 1,234.5 ms: timeout"),
+    ("3 März 2026 error: gone", "14 octobre 2026 error: gone"),
+    ("Mar  3 10:00:00 web1 shop[1]: error", "Dec 13 10:00:00 web7 shop[4123]: error"),
+    ("2026年3月4日 上午10:00 订单17失败", "2026年12月14日 下午9:00 订单8失败"),
+    ("connection to 10.0.0.5:5432 refused", "connection to 10.11.2.15:5432 refused"),
+    ("connect to fe80::1:2:3 refused", "connect to fe80::aa:b:c refused"),
+]  # fmt: skip
+OTHER = [
+    ("order 17 failed", "order 17 refused"),
+    ("cannot bind port 80", "cannot find port 80"),
+    ("/api/cart failed", "/api/orders failed"),
+    ("订单失败", "支付失败"),
+]
+
+TRACE = """2026-03-03 10:00:00 ERROR request {id} failed
+Traceback (most recent call last):
+  File "/srv/releases/{id}/shop/cart.py", line {line}, in total
+    return sum(items)
+  File "/usr/lib/python3.11/site-packages/lib/{library}.py", line {line}, in run
+    go()
+{error}: {message}
+"""
+
+
+def trace(**changed: str) -> bytes:
+    """A trace with some parts changed."""
+    usual = {"id": "17", "line": "12", "library": "http", "error": "ValueError", "message": "no 9"}
+    return TRACE.format(**{**usual, **changed}).encode()
+
+
+@pytest.mark.parametrize(("one", "other"), SAME)
+def test_numbers_ids_times_addresses_and_locales_do_not_count(one: str, other: str) -> None:
+    """The same trouble at another time, for another user."""
+    assert fingerprint(one.encode()) == fingerprint(other.encode())
+
+
+@pytest.mark.parametrize(("one", "other"), OTHER)
+def test_other_words_are_another_trouble(one: str, other: str) -> None:
+    """Also when only letters that may stand in an id differ."""
+    assert fingerprint(one.encode()) != fingerprint(other.encode())
+
+
+@pytest.mark.parametrize(
+    "changed", [{"id": "918"}, {"line": "999"}, {"message": "another text"}, {"library": "urls"}]
+)
+def test_of_a_trace_the_own_functions_and_the_exception_count(changed: dict[str, str]) -> None:
+    """Not line numbers, releases, messages, nor the library below."""
+    assert fingerprint(trace(**changed)) == fingerprint(trace())
+
+
+def test_another_exception_in_the_same_function_is_another_trouble() -> None:
+    """The type is a part of it."""
+    assert fingerprint(trace(error="KeyError")) != fingerprint(trace())
+
+
+def test_the_root_cause_counts_not_what_wraps_it() -> None:
+    """Of Java's causes the last."""
+    text = (
+        b"ERROR x\na.WrapError: m\n\tat a.B.c(B.java:1)\nCaused by: a.%s: n\n\tat a.B.d(B.java:2)\n"
+    )
+    assert fingerprint(text % b"RootError") != fingerprint(text % b"OtherError")
+
+
+@given(st.binary(max_size=300))
+def test_any_bytes_have_one_and_it_does_not_depend_on_digits(text: bytes) -> None:
+    """Remembered or made anew, for the text or its shape."""
+    known = Fingerprints()
+    assert fingerprint(text) == known.of(text) == known.of(text) == fingerprint(shape(text))
+    other = text.translate(bytes(57 if 48 <= c <= 57 else c for c in range(256)))
+    assert known.of(other) == known.of(text)
+
+
+def test_it_names_its_version() -> None:
+    """Another way of making them will be another version."""
+    assert fingerprint(b"error").startswith("v1:")
