@@ -1,4 +1,4 @@
-"""``autoloop up``: starts the server and the node, again when they die, and stops them cleanly."""
+"""``autoloop up``: starts server, node and watcher, again when they die, and stops them cleanly."""
 
 import contextlib
 import ctypes
@@ -87,16 +87,18 @@ def die_with(parent: int) -> None:
 
 
 def children(chosen: Settings) -> list[Child]:
-    """The server first, then the node."""
+    """The server first, then the node, then the watcher of logs."""
     environment = {**os.environ, **chosen.prefect_environment()}
     environment["AUTOLOOP_HOME"] = str(chosen.home)
     server = [sys.executable, "-m", "autoloop.platform.server",
               "--host", chosen.host, "--port", str(chosen.prefect_port)]  # fmt: skip
     node = [sys.executable, "-m", "autoloop.platform.node"]
+    watcher = [sys.executable, "-m", "autoloop.platform.watching"]
     logs = chosen.home / "logs"
     return [
         Child("server", server, environment, logs / "server.log"),
         Child("node", node, environment, logs / "node.log"),
+        Child("watcher", watcher, environment, logs / "watcher.log"),
     ]
 
 
@@ -109,7 +111,7 @@ class Platform:
         self._lock: int | None = None
 
     def start(self, say: Callable[[str], None] = lambda _: None, seconds: float = 180) -> None:
-        """Start both and wait until they answer.
+        """Start all and wait until they answer.
 
         Raises:
             NotSettled: another platform runs in the same state folder, or a port is taken.
@@ -117,13 +119,14 @@ class Platform:
         """
         self.take_folder()
         self._need_ports()
-        server, node = self.children
+        server, node, watcher = self.children
         server.start()
         say("Prefect server starts")
         self.wait_for(f"{self.settings.prefect_url}/health", seconds, [server])
         node.start()
         say("worker and API start")
-        self.wait_for(f"{self.settings.api_url}/healthz", seconds, self.children)
+        self.wait_for(f"{self.settings.api_url}/healthz", seconds, [server, node])
+        watcher.start()
         self._write_state()
 
     def wait_for(self, url: str, seconds: float, watched: list[Child]) -> None:
@@ -148,7 +151,7 @@ class Platform:
                 self._write_state()
 
     def stop(self) -> None:
-        """Stop the node, then the server; kill what does not go."""
+        """Stop them, the server last; kill what does not go."""
         for child in reversed(self.children):
             process = child.process
             if process is None or process.poll() is not None:

@@ -84,4 +84,4 @@ def test_a_port_that_others_have_is_refused(
     with socket.create_server(("127.0.0.1", port)), refused:
         platform.start()
     platform.stop()
-    assert [child.process for child in platform.children] == [None, None]
+    assert [child.process for child in platform.children] == [None, None, None]
