@@ -319,6 +319,8 @@ class Pipe(Reader):
         fresh = os.read(self._handle, BLOCK)
         self.grown = time.monotonic()
         self.ended = self.finished = not fresh
+        if self.ended and self.done < len(self.data) and not self.data.endswith(b"\n"):
+            return b"\n"  # its last line lacks its end
         return fresh
 
     def next(self, engine: Any, final: bool = False) -> Optional[Tuple[str, Found]]:
