@@ -9,7 +9,7 @@ from pydantic import Field
 from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session as Connection
 
-from autoloop.core.incident import ENDED, Request
+from autoloop.core.incident import ENDED, Request, State
 from autoloop.core.storm import Rule, fate
 from autoloop.core.words import Frozen
 from autoloop.ledger.models import AppRow, FindingRow, IncidentRow, OffsetRow
@@ -127,11 +127,12 @@ class Logbook:
         self, session: Connection, app: str, rows: Sequence[tuple[FindingRow, Found]]
     ) -> list[str]:
         """The incidents that these findings opened."""
-        live = session.scalars(
-            select(IncidentRow)
-            .where(IncidentRow.app == app, IncidentRow.state.not_in([s.value for s in ENDED]))
-            .order_by(IncidentRow.opened)
-        ).first()
+        mine = select(IncidentRow).where(IncidentRow.app == app)
+        newest = session.scalars(mine.order_by(IncidentRow.opened.desc())).first()
+        if newest is not None and newest.state == State.ASKED:
+            return []  # somebody was asked already, and nothing is tried until then
+        alive = mine.where(IncidentRow.state.not_in([s.value for s in ENDED]))
+        live = session.scalars(alive.order_by(IncidentRow.opened)).first()
         before = self._opened(session, app)
         opened: list[str] = []
         for row, finding in rows:

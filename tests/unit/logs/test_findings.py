@@ -119,6 +119,16 @@ def test_the_same_is_not_handed_in_again_soon_after_its_incident_ended(ledger: L
     assert rows["v1:a"]["incident"] == first
 
 
+def test_while_a_person_is_asked_nothing_more_is_handed_in(ledger: Ledger) -> None:
+    """Else the run would try again what somebody was asked about."""
+    book = Logbook(ledger)
+    (first,) = book.keep("shop", [finding("a")], {}).opened
+    ledger.move(first, State.ASKED, "no remedy may be used")
+    assert book.keep("shop", [finding("b")], {}).opened == ()
+    ledger.move(first, State.CLOSED, "well again")
+    assert len(book.keep("shop", [finding("b")], {}).opened) == 1
+
+
 def test_many_kinds_at_once_open_few_incidents(ledger: Ledger) -> None:
     """Each ended at once, as a healthy application's are."""
     book = Logbook(ledger)
