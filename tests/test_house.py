@@ -126,6 +126,14 @@ def test_files_linked_from_the_readme_exist() -> None:
     assert [link for link in local if not (ROOT / link).exists()] == []
 
 
+@pytest.mark.parametrize("page", sorted((ROOT / "docs").rglob("*.md")), ids=lambda p: p.stem)
+def test_no_link_between_documents_leads_nowhere(page: Path) -> None:
+    """Each is relative to the page that it stands on."""
+    links = [link for link in LINK.findall(page.read_text()) if "://" not in link]
+    local = [link for link in links if not link.startswith("mailto:")]
+    assert [link for link in local if not (page.parent / link).exists()] == []
+
+
 def test_documents_named_anywhere_exist() -> None:
     """A page in capitals, such as the changelog, is mentioned only when readers have it."""
     there = {path.name for path in house_files()} | {path.name for path in ROOT.glob("*.md")}

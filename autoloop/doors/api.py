@@ -4,57 +4,46 @@ import asyncio
 import hmac
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import Depends, FastAPI, Header
 from fastapi import Request as HttpRequest
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, JSONResponse
-from pydantic import BaseModel, ConfigDict, Field
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from autoloop.core.app import AppName
 from autoloop.core.errors import AutoloopError, BadRequest, HostUnreachable, NotAllowed, NotFound
-from autoloop.core.incident import OPERATOR, Door, request_of
+from autoloop.core.incident import OPERATOR, request_of
 from autoloop.doors.intake import go_on, start_run, take
+from autoloop.doors.shapes import (
+    Apps,
+    Decided,
+    Decision,
+    Health,
+    NewIncident,
+    NewRun,
+    Record,
+    Records,
+    Started,
+    Taken,
+    refusals,
+)
 from autoloop.ledger.store import Ledger
 
 BODY_LIMIT = 1 << 20
 STATUS = {NotFound: 404, NotAllowed: 401, BadRequest: 422, HostUnreachable: 503}
+Key = Annotated[
+    str,
+    Header(
+        max_length=128,
+        description="the same key does it once; it belongs to the token",
+        examples=["alert-4711"],
+    ),
+]
+ABOUT = "Repairs broken web applications. The guide is docs/reference/api.md in the source."
 ENDINGS = {"html": "text/html", "md": "text/markdown", "json": "application/json"}
-
-
-class NewIncident(BaseModel):
-    """What is reported. *app* is the name it was registered with.
-
-    *type* is a class of errors or a full name, in any case, English or Chinese. *source* and
-    *actor* say which door it came through, and who told it.
-    """
-
-    model_config = ConfigDict(extra="forbid")
-    app: AppName
-    text: str = ""
-    type: str = Field(default="", max_length=100)
-    fields: dict[str, str] = Field(default_factory=dict, max_length=64)
-    source: Door = "api"
-    actor: str = Field(default=OPERATOR, min_length=1, max_length=128)
-
-
-class Decision(BaseModel):
-    """What a person decided about the plan of an incident."""
-
-    model_config = ConfigDict(extra="forbid")
-    approved: bool
-    actor: str = Field(default="token", max_length=128)
-    reason: str = Field(default="", max_length=500)
-
-
-class NewRun(BaseModel):
-    """Parameters of a deployment's run."""
-
-    model_config = ConfigDict(extra="forbid")
-    parameters: dict[str, Any] = Field(default_factory=dict)
 
 
 class Bounded:
@@ -89,18 +78,108 @@ class Bounded:
 
 def build(ledger: Ledger, token: str, reports: Path, nudge: Callable[[], None]) -> FastAPI:
     """The API over *ledger*; every call but ``/healthz`` needs the bearer *token*."""
-    api = FastAPI(title="autoloop", version="1", docs_url="/docs", redoc_url=None)
+    api = FastAPI(
+        title="autoloop",
+        version="1",
+        description=ABOUT,
+        docs_url="/docs",
+        redoc_url=None,
+        responses=refusals(413, 422),
+    )
     api.add_middleware(Bounded, limit=BODY_LIMIT)
+    bearer = HTTPBearer(auto_error=False, description="the file 'token' in AUTOLOOP_HOME")
 
-    def actor(authorization: Annotated[str, Header()] = "") -> str:
-        given = authorization.removeprefix("Bearer ").encode()
-        if not hmac.compare_digest(given, token.encode()):
+    def actor(given: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)]) -> str:
+        said = given.credentials.encode() if given else b""
+        if not hmac.compare_digest(said, token.encode()):
             raise NotAllowed(
                 "api", "no valid bearer token", "read the file 'token' in AUTOLOOP_HOME"
             )
         return OPERATOR
 
     Actor = Annotated[str, Depends(actor)]  # noqa: N806 - it is a type
+    refuse(api)
+
+    @api.get("/healthz", tags=["platform"])
+    async def healthz() -> Health:
+        """Whether the API and its ledger answer. Needs no token."""
+        await asyncio.to_thread(ledger.ping)
+        return Health(status="ok")
+
+    @api.get("/api/apps", tags=["applications"], responses=refusals(401))
+    async def apps(_: Actor) -> Apps:
+        """The applications under care."""
+        return Apps.model_validate({"apps": await asyncio.to_thread(ledger.apps)})
+
+    @api.post(
+        "/api/incidents",
+        status_code=202,
+        tags=["incidents"],
+        responses=refusals(401, 404, 503),
+    )
+    async def report(body: NewIncident, by: Actor, idempotency_key: Key = "") -> Taken:
+        """Report trouble. Its repair is started; the same trouble, or the same key, starts one."""
+        request = request_of(**body.model_dump(), bearer=by, idempotency_key=idempotency_key)
+        incident, new = await take(ledger, request)
+        nudge()
+        return Taken(incident=incident.id, new=new, state=incident.state)
+
+    @api.get("/api/incidents", tags=["incidents"], responses=refusals(401))
+    async def incidents(_: Actor, app: str = "", limit: int = 50) -> Records:
+        """Incidents, the newest first: of one application or of all, 500 at most."""
+        rows = await asyncio.to_thread(ledger.records, app, min(max(limit, 1), 500))
+        return Records.model_validate({"incidents": rows})
+
+    @api.get("/api/incidents/{number}", tags=["incidents"], responses=refusals(401, 404))
+    async def incident(number: str, _: Actor) -> Record:
+        """One incident with its diagnosis, plan, outcome and timeline."""
+        return Record.model_validate(await asyncio.to_thread(ledger.record, number))
+
+    @api.post(
+        "/api/incidents/{number}/decision",
+        status_code=202,
+        tags=["incidents"],
+        responses=refusals(401, 404, 409),
+    )
+    async def decide(number: str, body: Decision, _: Actor) -> Decided:
+        """Approve or reject the plan that an incident waits with. The first decision counts."""
+        told = (number, body.approved, body.actor, body.reason)
+        incident = await asyncio.to_thread(ledger.decide, *told)
+        await go_on(incident)
+        nudge()
+        return Decided(incident=incident.id, approved=body.approved)
+
+    @api.get(
+        "/api/incidents/{number}/report.{ending}",
+        tags=["incidents"],
+        response_class=FileResponse,
+        responses=refusals(401, 404),
+    )
+    async def written(number: str, ending: str, _: Actor) -> FileResponse:
+        """The report of an incident that has ended: html, md, json, zh.html or zh.md."""
+        known = (await asyncio.to_thread(ledger.record, number))["id"]
+        path = reports / f"{known}.{ending}"
+        if ending.removeprefix("zh.") not in ENDINGS or not path.is_file():
+            raise NotFound(f"report {number}.{ending}", "is not written", "wait for its end")
+        return FileResponse(path, media_type=ENDINGS[ending.removeprefix("zh.")])
+
+    @api.post(
+        "/api/runs/{deployment}",
+        status_code=202,
+        tags=["runs"],
+        responses=refusals(401, 404, 503),
+    )
+    async def run(deployment: str, body: NewRun, _: Actor, idempotency_key: Key = "") -> Started:
+        """Start a run of a deployment; the same key starts it once."""
+        number = await start_run(deployment, body.parameters, idempotency_key or None)
+        nudge()
+        return Started(flow_run=str(number))
+
+    return api
+
+
+def refuse(api: FastAPI) -> None:
+    """Every refusal has a code, a place, what is wrong, and a next step."""
 
     @api.exception_handler(AutoloopError)
     async def named(_: HttpRequest, error: AutoloopError) -> JSONResponse:
@@ -118,59 +197,3 @@ def build(ledger: Ledger, token: str, reports: Path, nudge: Callable[[], None]) 
         place = ".".join(str(part) for part in first["loc"])
         wrong = BadRequest(place, first["msg"], "see /docs")
         return JSONResponse(wrong.as_json(), 422)
-
-    @api.get("/healthz")
-    async def healthz() -> dict[str, str]:
-        await asyncio.to_thread(ledger.ping)
-        return {"status": "ok"}
-
-    @api.get("/api/apps")
-    async def apps(_: Actor) -> dict[str, Any]:
-        return {"apps": await asyncio.to_thread(ledger.apps)}
-
-    @api.post("/api/incidents", status_code=202)
-    async def report(
-        body: NewIncident, by: Actor, idempotency_key: Annotated[str, Header(max_length=128)] = ""
-    ) -> dict[str, Any]:
-        request = request_of(**body.model_dump(), bearer=by, idempotency_key=idempotency_key)
-        incident, new = await take(ledger, request)
-        nudge()
-        return {"incident": incident.id, "new": new, "state": incident.state}
-
-    @api.get("/api/incidents")
-    async def incidents(_: Actor, app: str = "", limit: int = 50) -> dict[str, Any]:
-        rows = await asyncio.to_thread(ledger.records, app, min(max(limit, 1), 500))
-        return {"incidents": rows}
-
-    @api.get("/api/incidents/{number}")
-    async def incident(number: str, _: Actor) -> dict[str, Any]:
-        return await asyncio.to_thread(ledger.record, number)
-
-    @api.post("/api/incidents/{number}/decision", status_code=202)
-    async def decide(number: str, body: Decision, _: Actor) -> dict[str, Any]:
-        told = (number, body.approved, body.actor, body.reason)
-        incident = await asyncio.to_thread(ledger.decide, *told)
-        await go_on(incident)
-        nudge()
-        return {"incident": incident.id, "approved": body.approved}
-
-    @api.get("/api/incidents/{number}/report.{ending}")
-    async def written(number: str, ending: str, _: Actor) -> FileResponse:
-        known = (await asyncio.to_thread(ledger.record, number))["id"]
-        path = reports / f"{known}.{ending}"
-        if ending.removeprefix("zh.") not in ENDINGS or not path.is_file():
-            raise NotFound(f"report {number}.{ending}", "is not written", "wait for its end")
-        return FileResponse(path, media_type=ENDINGS[ending.removeprefix("zh.")])
-
-    @api.post("/api/runs/{deployment}", status_code=202)
-    async def run(
-        deployment: str,
-        body: NewRun,
-        _: Actor,
-        idempotency_key: Annotated[str, Header(max_length=128)] = "",
-    ) -> dict[str, Any]:
-        number = await start_run(deployment, body.parameters, idempotency_key or None)
-        nudge()
-        return {"flow_run": str(number)}
-
-    return api

@@ -30,7 +30,7 @@ def read_token(home: Path) -> str:
     """The API's bearer token; made at the first start, readable by its owner only."""
     path = home / "token"
     if not path.exists():
-        home.mkdir(parents=True, exist_ok=True)
+        home.mkdir(parents=True, exist_ok=True, mode=0o700)
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(handle, "w") as out:
             out.write(secrets.token_urlsafe(32))

@@ -40,3 +40,9 @@ def test_the_migrations_make_what_the_models_say(tmp_path: Path) -> None:
         context = MigrationContext.configure(connection)
         assert compare_metadata(context, Base.metadata) == []
     book.engine.dispose()
+
+
+def test_the_folder_of_a_ledger_is_its_owners(tmp_path: Path) -> None:
+    """Beside it lie blocks with secrets, reports and the token."""
+    Ledger(f"sqlite:///{tmp_path / 'home' / 'ledger.db'}").engine.dispose()
+    assert (tmp_path / "home").stat().st_mode & 0o777 == 0o700
