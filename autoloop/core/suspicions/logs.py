@@ -1,0 +1,48 @@
+"""What a component's own log says, read as any text is: a hypothesis, where the host shows none."""
+
+from autoloop.core.app import AppSpec, Component
+from autoloop.core.diagnosis import BENIGN, Cause, Evidence
+from autoloop.core.facts import Facts
+from autoloop.core.probe import Finding
+from autoloop.core.reading import text_engine
+from autoloop.core.suspicions.seen import suffers
+
+NEWEST_LINES = 40
+WORTH_NAMING = 0.6
+BELIEVED = 0.7
+"""How much of the text engine's confidence is left: the newest lines may still be old."""
+
+CONSEQUENCES = frozenset({"SERVICE.service_down", "SERVICE.crash_loop"})
+"""What a manager says of any program that ended, whatever it ended by."""
+
+
+def log_says(spec: AppSpec, facts: Facts, part: Component) -> Finding | None:
+    """The newest lines of a component in trouble name a cause.
+
+    It goes before "it does not run", which it explains, and after everything that was seen on
+    the host itself.
+    """
+    lines = facts.of(part).log.splitlines()[-NEWEST_LINES:]
+    if not lines or not suffers(spec, facts, part):
+        return None
+    read = text_engine().read("\n".join(lines))
+    named = [c for c in read if _worth_naming(c)]
+    if not named:
+        return None
+    top = named[0]
+    return Finding(
+        verdict="confirms",
+        name=top.name,
+        component=part.name,
+        culprit=top.culprit or part.unit,
+        likelihood=round(top.confidence * BELIEVED, 2),
+        depth=21,
+        evidence=tuple(
+            Evidence(source=f"log of {part.unit}", excerpt=e.excerpt) for e in top.evidence
+        ),
+    )
+
+
+def _worth_naming(cause: Cause) -> bool:
+    known = cause.name not in CONSEQUENCES and cause.name != BENIGN
+    return known and cause.confidence >= WORTH_NAMING

@@ -1,0 +1,153 @@
+"""How often the root cause is named when the symptom is elsewhere, and how soon; on a real host.
+
+Every trouble of ``causes.toml`` is brought about on a throw-away host, looked at once as the
+platform looks, and taken back. A case is right when class, subtype, component and culprit of the
+first cause are. Needs root. Words of the command line choose cases by a part of their name.
+"""
+
+import json
+import statistics
+import sys
+import time
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from autoloop.agent.session import Session
+from autoloop.arena.hosts import Host, up
+from autoloop.arena.image import build
+from autoloop.arena.product import app_document
+from autoloop.core.app import AppSpec, parse_app
+from blocks.host import Host as HostBlock
+from tasks.backup import backup_action
+from tasks.look import Look, look_at
+
+CASES = Path(__file__).with_name("causes.toml")
+GOAL_S, GOAL_SHARE = 1.5, 28 / 30
+WELL_S = 60.0
+KNOWN = """
+code=/srv/lingzhi/app
+unit=/etc/systemd/system/lingzhi.service
+site=/etc/nginx/sites-available/lingzhi
+env_file=/etc/lingzhi/lingzhi.env
+database=/srv/lingzhi/data/lingzhi_ecosystem.db
+"""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the diagnosis of one case was, and whether it is right."""
+
+    name: str
+    right: bool
+    said: str
+    seconds: float
+
+
+def main(words: list[str]) -> None:
+    """Bring every chosen trouble about, one after the other; the last line is JSON."""
+    cases = [
+        case for case in tomllib.loads(CASES.read_text("utf-8"))["case"] if chosen(case, words)
+    ]
+    with up("bench-causes", build()) as host:
+        spec = parse_app(app_document("bench", host), "bench")
+        session = Session(HostBlock.of(spec.host).connect, lambda _: int(time.time()))
+        try:
+            adopt(spec, session)
+            answers = [asked(case, host, spec, session) for case in cases]
+        finally:
+            session.close()
+    print(json.dumps(summary(answers)))
+
+
+def chosen(case: dict[str, Any], words: list[str]) -> bool:
+    """Whether the command line names no case, or this one."""
+    return not words or any(word in case["name"] for word in words)
+
+
+def adopt(spec: AppSpec, session: Session) -> None:
+    """Remember the state of the host as the good one, as taking it into care does."""
+    wait_until_well(spec, session, "before the first case")
+    session.lock(spec.name, int(time.time()), 10)
+    done = session.do("bench/backup", backup_action(spec, "bench"))
+    session.mark_good(spec.name, done.value["id"])
+    session.unlock(spec.name)
+
+
+def asked(case: dict[str, Any], host: Host, spec: AppSpec, session: Session) -> Answer:
+    """Break it, look, put it right again."""
+    inside(host, case["inject"], case["name"])
+    time.sleep(case.get("settle_s", 3))
+    try:
+        began = time.monotonic()
+        look = look_at(spec, session)
+        seconds = time.monotonic() - began
+    finally:
+        inside(host, case["undo"], case["name"])
+    wait_until_well(spec, session, case["name"])
+    answer = judged(case, look, seconds)
+    mark = "right" if answer.right else "WRONG"
+    print(f"{mark}  {seconds:5.2f} s  {answer.name}: {answer.said}", flush=True)
+    return answer
+
+
+def judged(case: dict[str, Any], look: Look, seconds: float) -> Answer:
+    """Hold the first cause against the case."""
+    top = look.diagnosis.top
+    right = (
+        top.name in (case["cause"], *case.get("also", ()))
+        and top.component == case["component"]
+        and case["culprit"] in top.culprit
+    )
+    said = f"{top.name} {top.component} {top.culprit} ({top.confidence:.2f})"
+    return Answer(case["name"], right, said, round(seconds, 2))
+
+
+def inside(host: Host, script: str, name: str) -> None:
+    """Run a script of the case on the host, as somebody who works there."""
+    done = host.inside(KNOWN + script, visitor=True)
+    if not done.ok and "restart nginx" not in script:  # that one is meant to fail
+        sys.exit(f"bench-causes: {name}: {done.stderr or done.stdout}")
+
+
+def wait_until_well(spec: AppSpec, session: Session, when: str) -> None:
+    """Until the application is well; a case that cannot be taken back ends the bench."""
+    end = time.monotonic() + WELL_S
+    while not (look := look_at(spec, session)).well:
+        if time.monotonic() > end:
+            why = [result.why for result in look.cases if not result.passed]
+            sys.exit(f"bench-causes: not well {when}: {look.diagnosis.top} {why}")
+        time.sleep(0.5)
+
+
+def summary(answers: list[Answer]) -> dict[str, Any]:
+    """Figures and goals."""
+    right = sum(answer.right for answer in answers)
+    median = round(statistics.median(answer.seconds for answer in answers), 2)
+    figures = {
+        "cases": len(answers),
+        "right": right,
+        "median_seconds": median,
+        "slowest_seconds": max(answer.seconds for answer in answers),
+        "wrong": [f"{a.name}: {a.said}" for a in answers if not a.right],
+    }
+    targets = [
+        {
+            "what": "share of cases whose root cause is right",
+            "goal": round(GOAL_SHARE, 3),
+            "measured": round(right / len(answers), 3),
+            "met": right / len(answers) >= GOAL_SHARE,
+        },
+        {
+            "what": "median seconds of a look",
+            "goal": GOAL_S,
+            "measured": median,
+            "met": median <= GOAL_S,
+        },
+    ]
+    return {"bench": "causes", "figures": figures, "targets": targets}
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
