@@ -312,6 +312,7 @@ def shop(**more: Any) -> AppSpec:
                 "port": 8080,
                 "settings": "/etc/shop.env",
                 "memory_mb": 200,
+                "config": ["/etc/systemd/system/app.service"],
             },
         ],
         "procedures": [

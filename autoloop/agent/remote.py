@@ -697,6 +697,7 @@ def read_http(args):
             if body is not None:
                 payload = (body if isinstance(body, str) else json.dumps(body)).encode("utf-8")
                 headers.setdefault("Content-Type", "application/json")
+            connect_for(connection)
             connection.request(args.get("method", "GET"), path, payload, headers)
             reply = connection.getresponse()
             data = read_until(reply, connection.sock, began + timeout)
@@ -707,6 +708,14 @@ def read_http(args):
     except (OSError, http.client.HTTPException, ValueError) as error:
         why = str(error) or type(error).__name__
         return {"status": 0, "body": "", "ms": since_ms(began), "error": why}
+
+
+def connect_for(connection):
+    """Connect. Nobody there at all is told from one who takes the connection and says nothing."""
+    try:
+        connection.connect()
+    except socket.timeout:
+        raise OSError("connection timed out: nothing comes back") from None
 
 
 def read_until(reply, sock, deadline, limit=1 << 20):
@@ -746,6 +755,7 @@ def read_facts(_args):
         "uid": os.geteuid(),
         "python": "%d.%d.%d" % sys.version_info[:3],
         "time": time.time(),
+        "offset_s": time.localtime().tm_gmtoff,
         "uptime": uptime,
         "ticks": os.sysconf("SC_CLK_TCK"),
         "boot": boot,

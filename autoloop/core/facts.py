@@ -7,6 +7,7 @@ from pydantic import Field
 from autoloop.core.app import AppSpec, Component, Procedure
 from autoloop.core.case import CaseResult, Reply
 from autoloop.core.impact import Traffic, traffic_of
+from autoloop.core.log_lines import in_order
 from autoloop.core.manifest import is_text
 from autoloop.core.redact import redact, redact_value
 from autoloop.core.service import ServiceState
@@ -15,6 +16,7 @@ from autoloop.core.target import Answer, FileState, Read
 from autoloop.core.words import Frozen
 
 LOG_LINES = 60
+LOG_CHARS = 12000
 DIRECT_S = 3
 CHECK_S = 20
 REACH_S = 3
@@ -41,6 +43,10 @@ class SettingsDrift(Frozen):
     missing: tuple[str, ...] = ()
     added: tuple[str, ...] = ()
     changed: dict[str, tuple[str, str]] = Field(default_factory=dict)
+
+    def names(self) -> frozenset[str]:
+        """All settings that differ."""
+        return frozenset((*self.missing, *self.added, *self.changed))
 
 
 class Drift(Frozen):
@@ -268,11 +274,12 @@ def log_read(path: str) -> Read:
 def facts_from(spec: AppSpec, answers: tuple[Answer, ...]) -> Facts:
     """Read the answers to `reads_for`; redacted, so that they may be stored and shown."""
     host, listeners, drift, health, disks, *rest = answers
+    clock = host.value if host.ok else {"time": 0.0}
     components: dict[str, ComponentFacts] = {}
     for part in spec.components:
         count = 3 + len(part.logs) + len(memory_read(part))
         own, rest = rest[:count], rest[count:]
-        components[part.name] = _component(part, own)
+        components[part.name] = _component(part, own, clock)
     return Facts(
         components=components,
         holders=tuple(_holder(row) for row in (listeners.value or [])) if listeners.ok else (),
@@ -293,7 +300,7 @@ def _reply(answer: Answer) -> Reply:
     return reply.model_copy(update=shown)
 
 
-def _component(part: Component, own: list[Answer]) -> ComponentFacts:
+def _component(part: Component, own: list[Answer], clock: dict[str, Any]) -> ComponentFacts:
     state, test, journal, *rest = own
     files, memory = rest[: len(part.logs)], rest[len(part.logs) :]
     tested = bool(part.config_test) and test.ok
@@ -304,7 +311,7 @@ def _component(part: Component, own: list[Answer]) -> ComponentFacts:
         service=part.service().parse(state),
         config_ok=test.value["code"] == 0 if tested else None,
         config_says=redact(test.value["err"] or test.value["out"])[-2000:] if tested else "",
-        log=redact("\n".join(logs))[-12000:],
+        log=redact(in_order(logs, clock["time"], clock.get("offset_s", 0)))[-LOG_CHARS:],
         memory=_memory(memory[0]) if memory and memory[0].ok else None,
     )
 

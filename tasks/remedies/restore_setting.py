@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from autoloop.core.effect import Effect
-from autoloop.core.facts import Drift
+from autoloop.core.facts import Drift, SettingsDrift
 from autoloop.core.putting_back import restarts, running_again
 from autoloop.core.remedy import Context, PlannedAction, Proposal, Refusal
 from autoloop.core.settings_file import put_back
@@ -57,7 +57,7 @@ class RestoreSetting:
         change = FileChange(
             path=drift.path, before=drift.now, after=after.model_copy(update={"sha256": sha})
         )
-        good, now = drift.settings.changed.get(key, ("as in the last good state", None))
+        good, now = _values(drift.settings, key)
         return Proposal(
             remedy=self.name,
             why=Words(
@@ -104,9 +104,16 @@ class RestoreSetting:
     def _drift(context: Context) -> Drift | None:
         key = context.cause.culprit
         for drift in drift_of(context.facts, context.component):
-            if drift.settings and (key in drift.settings.missing or key in drift.settings.changed):
+            if drift.settings and key in drift.settings.names():
                 return drift
         return None
+
+
+def _values(drift: SettingsDrift, key: str) -> tuple[str | None, str | None]:
+    """What the setting was and is, as it may be shown; nothing where it is not there."""
+    if key in drift.added:
+        return None, "set"
+    return drift.changed.get(key, ("as in the last good state", None))
 
 
 def _whole(row: Mapping[str, Any], side: str) -> bool:

@@ -106,7 +106,7 @@ def judged(case: dict[str, Any], look: Look, seconds: float) -> Answer:
 
 def inside(host: Host, script: str, name: str) -> None:
     """Run a script of the case on the host, as somebody who works there."""
-    done = host.inside(KNOWN + script, visitor=True)
+    done = host.inside(f"{KNOWN}systemctl reset-failed\n{script}", visitor=True)
     if not done.ok and "restart nginx" not in script:  # that one is meant to fail
         sys.exit(f"bench-causes: {name}: {done.stderr or done.stdout}")
 

@@ -11,6 +11,7 @@ from autoloop.core.suspicions import PROBES
 
 BY_NAME = {probe.name: probe for probe in PROBES}
 DOWN = {"activity": "failed", "pid": 0}
+UNIT = "/etc/systemd/system/app.service"
 ENV, CONF, CODE = "/etc/shop.env", "/etc/front.conf", "/srv/shop/app/pay.py"
 DATA = "/srv/shop/shop.db"
 TRACE = f"""Traceback (most recent call last):
@@ -75,6 +76,22 @@ CONFIRMED: dict[str, tuple[dict[str, Any], str, str, str]] = {
     "server_away": (
         {"app": {"log": "could not translate host name db"}, "status": 500, "reach": (LOST,)},
         "app", "SERVICE.dns_failure", "db",
+    ),
+    "setting_added": (
+        {"app": DOWN, "drift": [(ENV, SettingsDrift(added=("BIND",)))], "status": 502},
+        "app", "CONFIG.invalid_config_file", "BIND",
+    ),
+    "config_changed": (
+        {"app": DOWN, "drift": [(UNIT, None)], "status": 502},
+        "app", "CONFIG.invalid_config_file", UNIT,
+    ),
+    "kept_away": (
+        {"direct": {"app": Reply(error="[Errno 111] Connection refused")}, "status": 502},
+        "app", "SERVICE.upstream_unreachable", "8080",
+    ),
+    "log_says": (
+        {"app": {**DOWN, "log": "sqlite3.OperationalError: database is locked"}, "status": 502},
+        "app", "DATABASE.deadlock_or_lock_timeout", "app.service",
     ),
     "hangs": (
         {"direct": {"app": Reply(error="timed out")}, "status": 504},

@@ -5,6 +5,7 @@ from autoloop.core.suspicions import (
     code,
     data,
     disk,
+    logs,
     memory,
     procedures,
     servers,
@@ -19,7 +20,9 @@ PROBES: tuple[Probe, ...] = tuple(
         data.data_damaged,
         settings.setting_missing,
         settings.setting_wrong,
+        settings.setting_added,
         settings.config_broken,
+        settings.config_changed,
         settings.config_points_elsewhere,
         settings.permission_lost,
         code.code_changed,
@@ -29,7 +32,9 @@ PROBES: tuple[Probe, ...] = tuple(
         memory.memory_leak,
         service.port_taken,
         service.not_running,
+        service.kept_away,
         service.hangs,
+        logs.log_says,
         service.does_not_answer,
     )
 )

@@ -6,6 +6,10 @@ from autoloop.core.facts import Facts
 from autoloop.core.probe import Finding
 from autoloop.core.suspicions.seen import healthy, tail
 
+LOCAL = frozenset({"0.0.0.0", "127.0.0.1", "::", "::1"})  # noqa: S104 - read, not listened on
+NO_WAY = "connection timed out"
+"""How the agent begins what it says of a port from which nothing comes back."""
+
 
 def port_taken(spec: AppSpec, facts: Facts, part: Component) -> Finding | None:
     """Another process listens on the component's port."""
@@ -75,10 +79,37 @@ def does_not_answer(spec: AppSpec, facts: Facts, part: Component) -> Finding | N
     )
 
 
+def kept_away(spec: AppSpec, facts: Facts, part: Component) -> Finding | None:
+    """It listens on its port, and yet nobody on the host gets a connection: something between
+    them drops or rejects packets, or it listens on another address."""
+    reply = facts.direct.get(part.name)
+    if reply is None or reply.status or not facts.serves(part):
+        return None
+    own = [h.address for h in facts.on_port(part.port) if facts.belongs(h, part)]
+    here = not own or any(address in LOCAL for address in own)
+    if here and "refused" not in reply.error and not reply.error.startswith(NO_WAY):
+        return None
+    listens = f"listens on {', '.join(own)} port {part.port}" if own else "has its port"
+    return Finding(
+        verdict="confirms",
+        name="SERVICE.upstream_unreachable" if here else "CONFIG.wrong_port",
+        component=part.name,
+        culprit=str(part.port),
+        likelihood=0.8,
+        depth=19,
+        evidence=(
+            Evidence(source=part.unit, excerpt=listens),
+            Evidence(source=f"from the host to port {part.port}", excerpt=reply.error),
+        ),
+    )
+
+
 def hangs(spec: AppSpec, facts: Facts, part: Component) -> Finding | None:
     """It runs and owns its port, but whoever asks there waits for nothing."""
     reply = facts.direct.get(part.name)
     if reply is None or reply.status or not facts.serves(part) or "timed out" not in reply.error:
+        return None
+    if reply.error.startswith(NO_WAY):
         return None
     asked = f"asked on port {part.port}, it did not answer: {reply.error}"
     return Finding(

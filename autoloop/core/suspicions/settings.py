@@ -6,11 +6,13 @@ from autoloop.core.app import AppSpec, Component
 from autoloop.core.diagnosis import Evidence
 from autoloop.core.facts import Facts, Reached
 from autoloop.core.probe import Finding
+from autoloop.core.reading import text_engine
 from autoloop.core.suspicions.seen import (
     access,
     drift_of,
     expired,
     healthy,
+    in_code,
     last_line,
     named_in,
     owns,
@@ -89,21 +91,79 @@ def _kind(good: str, now: str, server: Reached | None) -> str:
     return "CONFIG.wrong_port" if address else "CONFIG.invalid_config_file"
 
 
+def setting_added(spec: AppSpec, facts: Facts, part: Component) -> Finding | None:
+    """A setting that the last good state does not have, and the component is in trouble."""
+    for drift in drift_of(facts, part):
+        if drift.settings and drift.settings.added and suffers(spec, facts, part):
+            added = drift.settings.added
+            away = tuple(key for key in added if refused(facts, part, key))
+            key = named_in(facts.of(part).log, away or added)
+            server = refused(facts, part, key)
+            elsewhere = part.port is not None and not _answers_here(facts, part)
+            return Finding(
+                verdict="confirms",
+                name="CONFIG.wrong_port" if elsewhere else _kind("", "", server),
+                component=part.name,
+                culprit=key,
+                likelihood=0.7,
+                depth=25,
+                evidence=(
+                    Evidence(source=drift.path, excerpt=f"{key} is new since the last good state"),
+                    *([Evidence(source=server.server, excerpt=said(server))] if server else ()),
+                ),
+            )
+    return None
+
+
+def _answers_here(facts: Facts, part: Component) -> bool:
+    reply = facts.direct.get(part.name)
+    return reply is None or bool(reply.status) or "refused" not in reply.error
+
+
 def config_broken(spec: AppSpec, facts: Facts, part: Component) -> Finding | None:
-    """The component's own test of its configuration fails."""
+    """The component's own test of its configuration fails.
+
+    Where no configuration file differs, what the test says is read: it may be a file that the
+    configuration names, a certificate, a right.
+    """
     own = facts.of(part)
     if own.config_ok is not False:
         return None
     changed = [d.path for d in drift_of(facts, part)]
     named = [path for path in changed if path.rsplit("/", 1)[-1] in own.config_says]
+    read = text_engine().read(own.config_says)[0]
+    blamed = not changed and read.name.startswith(("CONFIG.", "SERVICE.tls")) and read.culprit
+    test = " ".join(part.config_test)
+    return Finding(
+        verdict="confirms",
+        name=read.name if blamed else "CONFIG.invalid_config_file",
+        component=part.name,
+        culprit=read.culprit if blamed else (named or changed or [test])[0],
+        likelihood=0.97,
+        depth=32,
+        evidence=(Evidence(source=test, excerpt=own.config_says[-600:]),),
+    )
+
+
+def config_changed(spec: AppSpec, facts: Facts, part: Component) -> Finding | None:
+    """A configuration that has no test of its own differs, and the component does not run."""
+    changed = [d for d in drift_of(facts, part) if d.settings is None and not same_content(d)]
+    changed = [d for d in changed if not in_code(spec, d.path)]
+    state = facts.of(part).service
+    if not changed or part.config_test or state.activity in ("running", "unknown"):
+        return None
+    ended = f"{part.unit} is {state.activity}, result {state.result}, status {state.exit_status}"
     return Finding(
         verdict="confirms",
         name="CONFIG.invalid_config_file",
         component=part.name,
-        culprit=(named or changed or [" ".join(part.config_test)])[0],
-        likelihood=0.97,
-        depth=32,
-        evidence=(Evidence(source=" ".join(part.config_test), excerpt=own.config_says[-600:]),),
+        culprit=changed[0].path,
+        likelihood=0.75,
+        depth=26,
+        evidence=(
+            Evidence(source=changed[0].path, excerpt="differs from the last good state"),
+            Evidence(source=part.unit, excerpt=ended),
+        ),
     )
 
 

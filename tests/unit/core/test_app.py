@@ -92,8 +92,13 @@ def test_what_is_needed_comes_before_who_needs_it(rows: Any, order: list[str]) -
 
 def test_watched_paths_are_listed_once_and_configuration_outside_the_code(spec: AppSpec) -> None:
     """A settings file inside the code tree travels with the tree."""
-    paths = ("/srv/shop/app", "/etc/front.conf", "/etc/shop.env", "/srv/shop/shop.db")
-    assert spec.watched() == paths
+    assert spec.watched() == (
+        "/srv/shop/app",
+        "/etc/front.conf",
+        "/etc/systemd/system/app.service",
+        "/etc/shop.env",
+        "/srv/shop/shop.db",
+    )
     inside = parse_app(
         {
             **PLAIN,
