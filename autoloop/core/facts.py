@@ -17,6 +17,8 @@ from autoloop.core.words import Frozen
 
 LOG_LINES = 60
 LOG_CHARS = 12000
+START_S = 5.0
+RECENT_S = 900.0
 DIRECT_S = 3
 CHECK_S = 20
 REACH_S = 3
@@ -307,28 +309,25 @@ def _component(part: Component, own: list[Answer], clock: dict[str, Any]) -> Com
     logs = [a.value["out"] for a in (journal,) if a.ok] + [
         _whole_lines(a.value) for a in files if a.ok
     ]
+    service = part.service().parse(state)
+    since = _log_since(service, clock)
     return ComponentFacts(
-        service=part.service().parse(state),
+        service=service,
         config_ok=test.value["code"] == 0 if tested else None,
         config_says=redact(test.value["err"] or test.value["out"])[-2000:] if tested else "",
-        log=redact(in_order(logs, clock["time"], clock.get("offset_s", 0)))[-LOG_CHARS:],
-        memory=_memory(memory[0]) if memory and memory[0].ok else None,
+        log=redact(in_order(logs, clock["time"], clock.get("offset_s", 0), since))[-LOG_CHARS:],
     )
 
 
-def _memory(answer: Answer) -> Memory:
-    return Memory.model_validate({**answer.value, "command": redact(answer.value["command"])})
-
-
-def with_earlier(facts: Facts, before: Facts) -> Facts:
-    """*facts* with what an earlier look saw of memory."""
-    parts = dict(facts.components)
-    for name, part in facts.components.items():
-        was = before.components.get(name, ComponentFacts()).memory
-        if part.memory and was:
-            memory = part.memory.model_copy(update={"before": was.bytes})
-            parts[name] = part.model_copy(update={"memory": memory})
-    return facts.model_copy(update={"components": parts})
+def _log_since(service: ServiceState, clock: dict[str, Any]) -> float:
+    """Since when entries may speak of the trouble: what a service said before it was started, or
+    long ago, is of another one. 0 for one that does not run: its last words count."""
+    if service.activity != "running" or not service.since:
+        return 0.0
+    now = float(clock["time"])
+    started = now - float(clock.get("uptime", 0.0)) + service.since
+    return max(started - START_S, now - RECENT_S)
+        memory=_memory(memory[0]) if memory and memory[0].ok else None,
 
 
 def _whole_lines(tail: dict[str, Any]) -> str:

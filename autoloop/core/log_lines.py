@@ -16,6 +16,7 @@ _FORMS = (
     re.compile(rf"(?P<d>\d\d)/(?P<name>[A-Z][a-z]{{2}})/(?P<y>\d{{4}}):{_CLOCK} ?{_ZONE}"),
     re.compile(rf"^(?P<name>[A-Z][a-z]{{2}}) (?P<d>[ \d]\d) {_CLOCK}"),
 )
+BURST_S = 20.0
 WITHIN = 60  # characters at the start of a line, in which its time is
 
 
@@ -58,24 +59,31 @@ def _offset(zone: str, local_s: int) -> int:
     return -seconds if zone[0] == "-" else seconds
 
 
-def in_order(logs: Iterable[str], now: float, offset_s: int = 0) -> str:
+def in_order(logs: Iterable[str], now: float, offset_s: int = 0, since: float = 0.0) -> str:
     """The entries of all *logs* as one text, the newest last.
 
-    A log without times keeps its place before the others: it cannot say that it is new.
+    A log without times comes before the others: it cannot say that it is new.
 
     Args:
         now: the host's clock, in seconds since 1970.
+        since: entries that are known to be older are left out; 0 leaves out those that are
+            more than `BURST_S` older than the newest.
     """
     year = datetime.fromtimestamp(now, UTC).year
-    entries: list[tuple[float, str]] = []
-    for log in logs:
-        last = 0.0
-        for line in log.splitlines():
-            written = moment(line, year, offset_s)
-            if written is None and entries and last:
-                entries[-1] = (last, f"{entries[-1][1]}\n{line}")
-            else:
-                last = written if written is not None else 0.0
-                entries.append((last, line))
-    entries.sort(key=lambda entry: entry[0])
-    return "\n".join(text for _, text in entries)
+    entries = [entry for log in logs for entry in _entries(log, year, offset_s)]
+    newest = max((written for written, _ in entries), default=0.0)
+    first = since or newest - BURST_S
+    kept = [entry for entry in entries if not entry[0] or entry[0] >= first]
+    return "\n".join(text for _, text in sorted(kept, key=lambda entry: entry[0]))
+
+
+def _entries(log: str, year: int, offset_s: int) -> list[tuple[float, str]]:
+    """Each line with a time, and what follows it; lines before the first have the time 0."""
+    found: list[tuple[float, str]] = []
+    for line in log.splitlines():
+        written = moment(line, year, offset_s)
+        if written is None and found:
+            found[-1] = (found[-1][0], f"{found[-1][1]}\n{line}")
+        else:
+            found.append((written or 0.0, line))
+    return found

@@ -20,10 +20,12 @@ def log_says(spec: AppSpec, facts: Facts, part: Component) -> Finding | None:
     """The newest lines of a component in trouble name a cause.
 
     It goes before "it does not run", which it explains, and after everything that was seen on
-    the host itself.
+    the host itself. A service that was stopped in order did not end by what it said.
     """
     lines = facts.of(part).log.splitlines()[-NEWEST_LINES:]
-    if not lines or not suffers(spec, facts, part):
+    state = facts.of(part).service
+    stopped = state.activity == "stopped" and state.result in ("", "success")
+    if not lines or stopped or not suffers(spec, facts, part):
         return None
     read = text_engine().read("\n".join(lines))
     named = [c for c in read if _worth_naming(c)]

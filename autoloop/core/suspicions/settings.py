@@ -3,7 +3,7 @@
 import re
 
 from autoloop.core.app import AppSpec, Component
-from autoloop.core.diagnosis import Evidence
+from autoloop.core.diagnosis import Cause, Evidence
 from autoloop.core.facts import Facts, Reached
 from autoloop.core.probe import Finding
 from autoloop.core.reading import text_engine
@@ -131,18 +131,24 @@ def config_broken(spec: AppSpec, facts: Facts, part: Component) -> Finding | Non
         return None
     changed = [d.path for d in drift_of(facts, part)]
     named = [path for path in changed if path.rsplit("/", 1)[-1] in own.config_says]
-    read = text_engine().read(own.config_says)[0]
-    blamed = not changed and read.name.startswith(("CONFIG.", "SERVICE.tls")) and read.culprit
+    blamed = None if changed else _blamed(own.config_says)
     test = " ".join(part.config_test)
     return Finding(
         verdict="confirms",
-        name=read.name if blamed else "CONFIG.invalid_config_file",
+        name=blamed.name if blamed else "CONFIG.invalid_config_file",
         component=part.name,
-        culprit=read.culprit if blamed else (named or changed or [test])[0],
+        culprit=blamed.culprit if blamed else (named or changed or [test])[0],
         likelihood=0.97,
         depth=32,
         evidence=(Evidence(source=test, excerpt=own.config_says[-600:]),),
     )
+
+
+def _blamed(says: str) -> Cause | None:
+    """What a failed test names besides the configuration itself."""
+    read = text_engine().read(says)
+    named = (c for c in read if c.name.startswith(("CONFIG.", "SERVICE.tls_")) and c.culprit)
+    return next((c for c in named if c.name != "CONFIG.invalid_config_file"), None)
 
 
 def config_changed(spec: AppSpec, facts: Facts, part: Component) -> Finding | None:

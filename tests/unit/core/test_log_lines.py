@@ -58,3 +58,11 @@ def test_a_log_without_times_comes_first() -> None:
     """And keeps its own order."""
     assert in_order(["2026-02-22 10:00:00 a", "b\nc"], TEN) == "b\nc\n2026-02-22 10:00:00 a"
     assert in_order([], TEN) == ""
+
+
+def test_what_is_older_is_left_out() -> None:
+    """Since a service was started; or long before its last words."""
+    log = "2026-02-22 09:57:00 old\n  its trace\n2026-02-22 09:59:50 b\n2026-02-22 10:00:00 c"
+    assert in_order([log], TEN) == "2026-02-22 09:59:50 b\n2026-02-22 10:00:00 c"
+    assert in_order([log], TEN, since=TEN - 1) == "2026-02-22 10:00:00 c"
+    assert in_order([log], TEN, since=TEN - 3600) == log
