@@ -26,6 +26,7 @@ from tasks.look import Look, look_at
 CASES = Path(__file__).with_name("causes.toml")
 GOAL_S, GOAL_SHARE = 1.5, 28 / 30
 WELL_S = 60.0
+SETTLE_S = 5.0
 KNOWN = """
 code=/srv/lingzhi/app
 unit=/etc/systemd/system/lingzhi.service
@@ -78,7 +79,7 @@ def adopt(spec: AppSpec, session: Session) -> None:
 def asked(case: dict[str, Any], host: Host, spec: AppSpec, session: Session) -> Answer:
     """Break it, look, put it right again."""
     inside(host, case["inject"], case["name"])
-    time.sleep(case.get("settle_s", 3))
+    time.sleep(case.get("settle_s", SETTLE_S))
     try:
         began = time.monotonic()
         look = look_at(spec, session)
