@@ -18,6 +18,7 @@ from autoloop.core.app import AppSpec
 from autoloop.core.case import CaseResult, Reply
 from autoloop.core.facts import (
     ComponentFacts,
+    DataLock,
     Disk,
     Drift,
     Facts,
@@ -356,6 +357,7 @@ class Scenes:
         due: Mapping[str, str] | None = None,
         direct: Mapping[str, Reply] | None = None,
         reach: tuple[Reached, ...] = (),
+        locks: tuple[DataLock, ...] = (),
         free: int = 10_000_000,
         damaged: Mapping[str, str] | None = None,
         failing: tuple[CaseResult, ...] = (),
@@ -386,6 +388,7 @@ class Scenes:
             failing=failing,
             direct=dict(direct or {}),
             reach=reach,
+            locks=locks,
             disks=(
                 Disk(
                     place="/srv",

@@ -973,6 +973,7 @@ class Backups:
             sha, size = self.store.keep(path if check != "ok" else copy)
             state = dict(file_state(path, content=False), sha256=sha)
             saved = {"sha256": sha, "size": size, "check": check, "state": state}
+            saved["inode"] = os.stat(path).st_ino
             return saved if check == "ok" else dict(saved, raw=self.raw_companions(path))
         finally:
             os.unlink(copy)
@@ -1084,6 +1085,8 @@ class Backups:
             then, current = record["files"].get(path, ABSENT), now.get(path, ABSENT)
             if then != current:
                 changes.append(self.drifted(path, then, current, args.get("texts", [])))
+        for path, saved in sorted(record["sqlite"].items()):
+            changes.extend(self.drifted_database(path, saved))
         return {
             "backup": record["id"],
             "at": record["at"],
@@ -1100,6 +1103,23 @@ class Backups:
             if current["kind"] == "file":
                 change["now_text"] = read_file({"path": path})["text"]
         return change
+
+    def drifted_database(self, path, saved):
+        """A database whose file is gone, is another and much smaller one, or has another owner or
+        mode. Its contents change all the time, and are no difference."""
+        good, now = saved.get("state", ABSENT), file_state(path, content=False)
+        if good["kind"] != "file":
+            return []
+        if now["kind"] == "file":
+            other = os.stat(path).st_ino != saved.get("inode", os.stat(path).st_ino)
+            if other and size_of(path) * 2 < saved["size"]:
+                now = dict(now, sha256=sha256_of(path))
+            elif all(now[key] == good[key] for key in ("mode", "uid", "gid")):
+                return []
+            else:
+                now = dict(now, sha256=sha256_of(path))
+                good = dict(good, sha256=now["sha256"])
+        return [{"path": path, "good": good, "now": now}]
 
     def text(self, state):
         if state["kind"] != "file":
@@ -1173,6 +1193,20 @@ def read_sqlite_check(args):
         return checked(open_sqlite(path, option))
     except sqlite3.DatabaseError as error:
         return {"sound": False if is_damage(error) else None, "says": str(error)}
+
+
+def read_locks(args):
+    """Who holds a lock on *path*: processes as `describe_process` tells them, with the ``kind`` of
+    their lock (``READ``, ``WRITE``). From ``/proc/locks``, of this host's own processes."""
+    found = os.stat(args["path"])
+    wanted = "%02x:%02x:%d" % (os.major(found.st_dev), os.minor(found.st_dev), found.st_ino)
+    with open("/proc/locks") as source:
+        rows = [line.split() for line in source]
+    held = {}
+    for row in rows:
+        if len(row) > 6 and row[5] == wanted and row[1] != "->" and row[4].isdigit():
+            held[int(row[4])] = max(row[3], held.get(int(row[4]), ""))
+    return [dict(describe_process(pid), kind=kind) for pid, kind in sorted(held.items()) if pid > 0]
 
 
 def size_of(path):
@@ -2140,6 +2174,7 @@ class Agent:
             "disks": read_disks,
             "memory": read_memory,
             "sqlite_check": read_sqlite_check,
+            "locks": read_locks,
             "removable": read_removable,
             "biggest": read_biggest,
             "stat": read_stat,

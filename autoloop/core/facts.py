@@ -1,6 +1,6 @@
 """Facts: what one look at the host gives, in one round trip, and how the answers are read."""
 
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -58,6 +58,16 @@ class Drift(Frozen):
     good: FileState
     now: FileState
     settings: SettingsDrift | None = None
+
+
+class DataLock(Frozen):
+    """A process that holds a lock on a database file."""
+
+    path: str
+    kind: Literal["READ", "WRITE"]
+    pid: int
+    command: str = ""
+    unit: str = ""
 
 
 class Reached(Frozen):
@@ -129,6 +139,7 @@ class Facts(Frozen):
     )  # component: its port asked, past any front
     due: dict[str, str] = Field(default_factory=dict)  # procedure: what its check named
     reach: tuple[Reached, ...] = ()
+    locks: tuple[DataLock, ...] = ()
     damaged: dict[str, str] = Field(default_factory=dict)  # database: what is wrong with it
     disks: tuple[Disk, ...] = ()
     traffic: Traffic | None = None
@@ -193,11 +204,12 @@ def closer_reads_for(spec: AppSpec) -> tuple[Read, ...]:
         for part in with_settings(spec)
     ]
     databases = [Read(op="sqlite_check", args={"path": path}) for path in spec.data.sqlite]
+    locks = [Read(op="locks", args={"path": path}) for path in spec.data.sqlite]
     logs = [
         Read(op="file", args={"path": path, "limit": ACCESS_BYTES, "tail": True})
         for path in outer_access_logs(spec)
     ]
-    return (*ports, *checks, *servers, *databases, *logs)
+    return (*ports, *checks, *servers, *databases, *locks, *logs)
 
 
 def outer_access_logs(spec: AppSpec) -> tuple[str, ...]:
@@ -236,8 +248,14 @@ def closer(spec: AppSpec, facts: Facts, answers: tuple[Answer, ...]) -> Facts:
         for path, answer in zip(spec.data.sqlite, left, strict=False)
         if answer.ok and answer.value["sound"] is False
     }
+    locks = tuple(
+        DataLock(path=path, **{**row, "command": redact(row.get("command", ""))})
+        for path, answer in zip(spec.data.sqlite, left, strict=False)
+        for row in (answer.value if answer.ok else ())
+    )
     traffic = traffic_of((a.value["text"] for a in left if a.ok), facts.now)
     found = {"direct": direct, "due": due, "reach": tuple(reach), "damaged": damaged}
+    found["locks"] = locks
     return facts.model_copy(update={**found, "traffic": traffic})
 
 
@@ -316,6 +334,7 @@ def _component(part: Component, own: list[Answer], clock: dict[str, Any]) -> Com
         config_ok=test.value["code"] == 0 if tested else None,
         config_says=redact(test.value["err"] or test.value["out"])[-2000:] if tested else "",
         log=redact(in_order(logs, clock["time"], clock.get("offset_s", 0), since))[-LOG_CHARS:],
+        memory=_memory(memory[0]) if memory and memory[0].ok else None,
     )
 
 
@@ -327,7 +346,21 @@ def _log_since(service: ServiceState, clock: dict[str, Any]) -> float:
     now = float(clock["time"])
     started = now - float(clock.get("uptime", 0.0)) + service.since
     return max(started - START_S, now - RECENT_S)
-        memory=_memory(memory[0]) if memory and memory[0].ok else None,
+
+
+def _memory(answer: Answer) -> Memory:
+    return Memory.model_validate({**answer.value, "command": redact(answer.value["command"])})
+
+
+def with_earlier(facts: Facts, before: Facts) -> Facts:
+    """*facts* with what an earlier look saw of memory."""
+    parts = dict(facts.components)
+    for name, part in facts.components.items():
+        was = before.components.get(name, ComponentFacts()).memory
+        if part.memory and was:
+            memory = part.memory.model_copy(update={"before": was.bytes})
+            parts[name] = part.model_copy(update={"memory": memory})
+    return facts.model_copy(update={"components": parts})
 
 
 def _whole_lines(tail: dict[str, Any]) -> str:

@@ -116,6 +116,16 @@ CATALOGUE = {
     # evidence: what was seen
     "{} is gone since the last good state": "{0} 自正常状态后消失",
     "is gone since the last good state": "自正常状态后消失",
+    "{} is new since the last good state": "{0} 是最近一次正常之后新增的",
+    "is gone since all was well": "自最近一次正常之后已不存在",
+    "was replaced by another, much smaller file since all was well": (
+        "自最近一次正常之后被另一个小得多的文件替换"
+    ),
+    "process {} of {} holds it for writing: {}": "{1} 的进程 {0} 持有其写锁：{2}",
+    "process {} holds it for writing: {}": "进程 {0} 持有其写锁：{1}",
+    "{} is {}, result {}, status {}": "{0} 状态为 {1}，结果 {2}，退出码 {3}",
+    "listens on {} port {}": "监听 {0} 端口 {1}",
+    "has its port": "占有其端口",
     "differs from the last good state": "与正常状态不同",
     "is new": "为新增",
     "{}: was {}, is {}": "{0}：原为 {1}，现为 {2}",

@@ -6,11 +6,12 @@ import pytest
 
 from autoloop.core.case import CaseResult, Reply
 from autoloop.core.diagnose import diagnose
-from autoloop.core.facts import Facts, Reached, SettingsDrift, with_earlier
+from autoloop.core.facts import DataLock, Facts, Reached, SettingsDrift, with_earlier
 from autoloop.core.suspicions import PROBES
 
 BY_NAME = {probe.name: probe for probe in PROBES}
 DOWN = {"activity": "failed", "pid": 0}
+DB = "/srv/shop/shop.db"
 UNIT = "/etc/systemd/system/app.service"
 ENV, CONF, CODE = "/etc/shop.env", "/etc/front.conf", "/srv/shop/app/pay.py"
 DATA = "/srv/shop/shop.db"
@@ -92,6 +93,14 @@ CONFIRMED: dict[str, tuple[dict[str, Any], str, str, str]] = {
     "log_says": (
         {"app": {**DOWN, "log": "sqlite3.OperationalError: database is locked"}, "status": 502},
         "app", "DATABASE.deadlock_or_lock_timeout", "app.service",
+    ),
+    "data_gone": (
+        {"drift": [(DB, None)], "status": 500}, "app", "DATABASE.data_corruption", DB,
+    ),
+    "data_locked": (
+        {"app": {"log": "database is locked"}, "status": 500,
+         "locks": (DataLock(path=DB, kind="WRITE", pid=9, unit="other.service"),)},
+        "app", "DATABASE.deadlock_or_lock_timeout", DB,
     ),
     "hangs": (
         {"direct": {"app": Reply(error="timed out")}, "status": 504},

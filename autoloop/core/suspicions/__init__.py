@@ -18,6 +18,8 @@ PROBES: tuple[Probe, ...] = tuple(
     for judge in (
         disk.disk_full,
         data.data_damaged,
+        data.data_gone,
+        data.data_locked,
         settings.setting_missing,
         settings.setting_wrong,
         settings.setting_added,

@@ -4,7 +4,7 @@ from autoloop.core.app import AppSpec, Component
 from autoloop.core.diagnosis import Evidence
 from autoloop.core.facts import Facts
 from autoloop.core.probe import Finding
-from autoloop.core.suspicions.seen import last_line
+from autoloop.core.suspicions.seen import healthy, last_line, same_content, suffers
 
 _WORDS = ("malformed", "not a database")
 
@@ -28,3 +28,57 @@ def data_damaged(spec: AppSpec, facts: Facts, part: Component) -> Finding | None
             Evidence(source=f"log of {part.unit}", excerpt=said),
         ),
     )
+
+
+def data_gone(spec: AppSpec, facts: Facts, part: Component) -> Finding | None:
+    """The file of a database is gone, or another, much smaller one stands in its place: what the
+    application finds there is not its data, whatever can be made to work with it."""
+    for drift in facts.drift:
+        own = drift.path in spec.data.sqlite and part in spec.affected((drift.path,))
+        if own and not same_content(drift) and suffers(spec, facts, part):
+            gone = drift.now.kind == "absent"
+            replaced = "was replaced by another, much smaller file since all was well"
+            what = "is gone since all was well" if gone else replaced
+            return Finding(
+                verdict="confirms",
+                name="CONFIG.missing_file" if gone else "DATABASE.data_corruption",
+                component=part.name,
+                culprit=drift.path,
+                likelihood=0.95,
+                depth=34,
+                evidence=(Evidence(source=drift.path, excerpt=what),),
+            )
+    return None
+
+
+def data_locked(spec: AppSpec, facts: Facts, part: Component) -> Finding | None:
+    """A process that is none of the component's holds a database for itself, and the component
+    gets nowhere, or says that it is locked."""
+    if healthy(spec, facts) or not suffers(spec, facts, part):
+        return None
+    said = last_line(facts.of(part).log, "locked")
+    waits = facts.health.status == 0 or (part.name in facts.direct and not _answers(facts, part))
+    for lock in facts.locks:
+        stranger = lock.kind == "WRITE" and lock.unit != part.unit
+        if stranger and part in spec.affected((lock.path,)) and (said or waits):
+            command = lock.command[:200]
+            holder = f"process {lock.pid} holds it for writing: {command}"
+            if lock.unit:
+                holder = f"process {lock.pid} of {lock.unit} holds it for writing: {command}"
+            return Finding(
+                verdict="confirms",
+                name="DATABASE.deadlock_or_lock_timeout",
+                component=part.name,
+                culprit=lock.path,
+                likelihood=0.9,
+                depth=25,
+                evidence=(
+                    Evidence(source=lock.path, excerpt=holder),
+                    Evidence(source=f"log of {part.unit}", excerpt=said),
+                ),
+            )
+    return None
+
+
+def _answers(facts: Facts, part: Component) -> bool:
+    return 0 < facts.direct[part.name].status < 500

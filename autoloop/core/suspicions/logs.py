@@ -7,7 +7,7 @@ from autoloop.core.probe import Finding
 from autoloop.core.reading import text_engine
 from autoloop.core.suspicions.seen import suffers
 
-NEWEST_LINES = 40
+NEWEST_LINES = 150
 WORTH_NAMING = 0.6
 BELIEVED = 0.7
 """How much of the text engine's confidence is left: the newest lines may still be old."""
@@ -19,16 +19,16 @@ CONSEQUENCES = frozenset({"SERVICE.service_down", "SERVICE.crash_loop"})
 def log_says(spec: AppSpec, facts: Facts, part: Component) -> Finding | None:
     """The newest lines of a component in trouble name a cause.
 
-    It goes before "it does not run", which it explains, and after everything that was seen on
-    the host itself. A service that was stopped in order did not end by what it said.
+    It goes before "it does not run", which it explains, and after everything else that was seen
+    on the host itself. A service that was stopped in order did not end by what it said.
     """
     lines = facts.of(part).log.splitlines()[-NEWEST_LINES:]
     state = facts.of(part).service
     stopped = state.activity == "stopped" and state.result in ("", "success")
-    if not lines or stopped or not suffers(spec, facts, part):
+    if not lines or stopped or not suffers(spec, facts, part) or _blameless(facts, part):
         return None
     read = text_engine().read("\n".join(lines))
-    named = [c for c in read if _worth_naming(c)]
+    named = [c for c in read if _worth_naming(c) and not _of_another(c, part)]
     if not named:
         return None
     top = named[0]
@@ -38,7 +38,7 @@ def log_says(spec: AppSpec, facts: Facts, part: Component) -> Finding | None:
         component=part.name,
         culprit=top.culprit or part.unit,
         likelihood=round(top.confidence * BELIEVED, 2),
-        depth=21,
+        depth=17 if state.activity == "running" else 21,
         evidence=tuple(
             Evidence(source=f"log of {part.unit}", excerpt=e.excerpt) for e in top.evidence
         ),
@@ -48,3 +48,15 @@ def log_says(spec: AppSpec, facts: Facts, part: Component) -> Finding | None:
 def _worth_naming(cause: Cause) -> bool:
     known = cause.name not in CONSEQUENCES and cause.name != BENIGN
     return known and cause.confidence >= WORTH_NAMING
+
+
+def _blameless(facts: Facts, part: Component) -> bool:
+    """Whether it answers well when it is asked itself, and only its front reports errors."""
+    reply = facts.direct.get(part.name)
+    answers = reply is not None and 0 < reply.status < 500
+    return answers and facts.health.status in (502, 504)
+
+
+def _of_another(cause: Cause, part: Component) -> bool:
+    """What a proxy says of those behind it is their trouble, and found there."""
+    return cause.name == "SERVICE.upstream_unreachable" and bool(part.needs)

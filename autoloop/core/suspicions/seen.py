@@ -70,8 +70,9 @@ def in_code(spec: AppSpec, path: str) -> bool:
 
 
 def owns(spec: AppSpec, part: Component, path: str) -> bool:
-    """Whether *path* is one of *part*'s files, or of the code that it runs."""
-    return path in part.files() or (runs_code(spec, part) and in_code(spec, path))
+    """Whether *path* is one of *part*'s files, or of the code that it runs, or of its data."""
+    own = in_code(spec, path) or path in spec.data.sqlite
+    return path in part.files() or (runs_code(spec, part) and own)
 
 
 def same_content(drift: Drift) -> bool:

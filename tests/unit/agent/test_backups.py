@@ -1,7 +1,10 @@
 """Backups: consistent, verified, kept as long as they are needed."""
 
+import contextlib
 import os
 import sqlite3
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -220,3 +223,52 @@ def test_unknown_backup_is_not_found(world: Any) -> None:
         with pytest.raises(remote.Refusal) as caught:
             backups(world).load("demo", name)
         assert caught.value.body["error"] == "NotFound"
+
+
+def test_a_database_that_is_another_now(world: Any, tmp_path: Path) -> None:
+    """Gone, replaced by an empty one, or not to be read by its owner: seen. New rows are not."""
+    path = tmp_path / "shop.db"
+    with contextlib.closing(sqlite3.connect(path)) as made:
+        made.executescript("create table t (x); insert into t values (zeroblob(50000));")
+    args = {"app": "shop", "trees": [], "files": [], "sqlite": [str(path)], "good": True}
+    kept = backups(world)
+    kept.save(args)
+
+    def seen() -> list[tuple[str, bool, int]]:
+        rows = kept.drift({"app": "shop"})["changes"]
+        return [
+            (r["now"]["kind"], r["now"]["sha256"] == r["good"]["sha256"], r["now"]["mode"])
+            for r in rows
+        ]
+
+    assert seen() == []
+    with contextlib.closing(sqlite3.connect(path)) as grown:
+        grown.execute("insert into t values (1)")
+        grown.commit()
+    assert seen() == []
+    path.chmod(0o600)
+    assert seen() == [("file", True, 0o600)]
+    path.rename(tmp_path / "elsewhere.db")
+    assert [kind for kind, _, _ in seen()] == ["absent"]
+    with contextlib.closing(sqlite3.connect(path)) as empty:
+        empty.execute("create table t (x)")
+    assert [(kind, same) for kind, same, _ in seen()] == [("file", False)]
+
+
+def test_who_holds_a_database(tmp_path: Path) -> None:
+    """Another process that writes to it, and nobody when it has ended."""
+    path = tmp_path / "shop.db"
+    code = (
+        "import sqlite3, sys; c = sqlite3.connect(sys.argv[1], isolation_level=None)\n"
+        "c.execute('begin exclusive'); print(1, flush=True); sys.stdin.read()"
+    )
+    with contextlib.closing(sqlite3.connect(path)) as made:
+        made.execute("create table t (x)")
+    pipe = subprocess.PIPE
+    argv = [sys.executable, "-c", code, str(path)]
+    with subprocess.Popen(argv, stdin=pipe, stdout=pipe) as holder:
+        assert holder.stdout is not None
+        holder.stdout.readline()
+        (row,) = remote.read_locks({"path": str(path)})
+        assert (row["pid"], row["kind"]) == (holder.pid, "WRITE")
+    assert remote.read_locks({"path": str(path)}) == []

@@ -41,7 +41,7 @@ def answers(
 def test_it_asks_each_port_and_each_check(spec: AppSpec) -> None:
     """In this order."""
     reads = closer_reads_for(spec)
-    assert [read.op for read in reads] == ["http", "http", "run", "reach", "sqlite_check"]
+    assert [read.op for read in reads] == ["http", "http", "run", "reach", "sqlite_check", "locks"]
     assert [read.args.get("url") for read in reads[:2]] == [
         "http://127.0.0.1:80/",
         "http://127.0.0.1:8080/",
@@ -53,7 +53,13 @@ def test_a_port_without_http_is_not_asked(spec: AppSpec) -> None:
     front, app = spec.components
     quiet = front.model_copy(update={"http": False})
     some = spec.model_copy(update={"components": (quiet, app)})
-    assert [read.op for read in closer_reads_for(some)] == ["http", "run", "reach", "sqlite_check"]
+    assert [read.op for read in closer_reads_for(some)] == [
+        "http",
+        "run",
+        "reach",
+        "sqlite_check",
+        "locks",
+    ]
     facts = closer(some, Facts(components={}), answers(3, "0003_orders")[1:])
     assert facts.due == {"migrations": "0003_orders"}
     assert {name: reply.error for name, reply in facts.direct.items()} == {"app": "timed out"}

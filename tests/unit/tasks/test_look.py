@@ -40,6 +40,7 @@ class Host:
             "disks": [],
             "memory": {"bytes": 5, "processes": 1, "biggest": 5, "command": "x"},
             "sqlite_check": {"sound": True, "says": "ok"},
+            "locks": [],
             "http": {
                 "status": 200 if well else 0,
                 "body": "",
