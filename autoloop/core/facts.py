@@ -249,7 +249,7 @@ def closer(spec: AppSpec, facts: Facts, answers: tuple[Answer, ...]) -> Facts:
         if answer.ok and answer.value["sound"] is False
     }
     locks = tuple(
-        DataLock(path=path, **{**row, "command": redact(row.get("command", ""))})
+        _lock(path, row)
         for path, answer in zip(spec.data.sqlite, left, strict=False)
         for row in (answer.value if answer.ok else ())
     )
@@ -272,6 +272,11 @@ def said_by(procedure: Procedure, answer: Answer) -> str | None:
 def check_read(procedure: Procedure) -> Read:
     """The question that `said_by` reads the answer to."""
     return Read(op="run", args={"argv": list(procedure.check), "timeout_s": CHECK_S})
+
+
+def _lock(path: str, row: dict[str, Any]) -> DataLock:
+    kept = {name: row[name] for name in DataLock.model_fields if name in row}
+    return DataLock(path=path, **{**kept, "command": redact(row.get("command", ""))})
 
 
 def _reached(part: Component, row: dict[str, Any]) -> Reached:

@@ -99,3 +99,13 @@ def test_a_database_is_damaged_only_if_that_was_seen(spec: AppSpec) -> None:
     found = closer(spec, Facts(components={}), answers(0, sound=False)).damaged
     assert list(found) == ["/srv/shop/shop.db"]
     assert "hunter2" not in str(found)
+
+
+def test_who_holds_a_database(spec: AppSpec) -> None:
+    """Of what the agent tells of a process, what a diagnosis needs; secrets are not kept."""
+    row = {"pid": 7, "started": 1, "name": "x", "parent": 1, "uid": 0, "unit": "x.service"}
+    said = [{**row, "command": "x --password hunter2", "kind": "WRITE"}]
+    (lock,) = closer(spec, Facts(components={}), (*answers(0), Answer(ok=True, value=said))).locks
+    assert (lock.path, lock.pid, lock.kind, lock.unit) == (spec.data.sqlite[0], 7, "WRITE",
+                                                          "x.service")  # fmt: skip
+    assert "hunter2" not in lock.command
