@@ -15,6 +15,11 @@ BELIEVED = 0.7
 CONSEQUENCES = frozenset({"SERVICE.service_down", "SERVICE.crash_loop"})
 """What a manager says of any program that ended, whatever it ended by."""
 
+SHOWN_BY_THE_HOST = frozenset(
+    {"SERVICE.disk_full", "SERVICE.port_blocked", "SERVICE.memory_leak", "DATABASE.disk_full_db"}
+)
+"""What the host itself shows when it is so: a line that only says it is old, or made up."""
+
 
 def log_says(spec: AppSpec, facts: Facts, part: Component) -> Finding | None:
     """The newest lines of a component in trouble name a cause.
@@ -46,7 +51,7 @@ def log_says(spec: AppSpec, facts: Facts, part: Component) -> Finding | None:
 
 
 def _worth_naming(cause: Cause) -> bool:
-    known = cause.name not in CONSEQUENCES and cause.name != BENIGN
+    known = cause.name not in CONSEQUENCES | SHOWN_BY_THE_HOST and cause.name != BENIGN
     return known and cause.confidence >= WORTH_NAMING
 
 
