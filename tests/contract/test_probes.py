@@ -12,6 +12,10 @@ from autoloop.core.suspicions import PROBES
 BY_NAME = {probe.name: probe for probe in PROBES}
 DOWN = {"activity": "failed", "pid": 0}
 DB = "/srv/shop/shop.db"
+SPAWN = (
+    "systemd[7]: app.service: Failed at step EXEC spawning /srv/shop/venv/bin/gunicorn: "
+    "No such file or directory"
+)
 UNIT = "/etc/systemd/system/app.service"
 ENV, CONF, CODE = "/etc/shop.env", "/etc/front.conf", "/srv/shop/app/pay.py"
 DATA = "/srv/shop/shop.db"
@@ -101,6 +105,10 @@ CONFIRMED: dict[str, tuple[dict[str, Any], str, str, str]] = {
         {"app": {"log": "database is locked"}, "status": 500,
          "locks": (DataLock(path=DB, kind="WRITE", pid=9, unit="other.service"),)},
         "app", "DATABASE.deadlock_or_lock_timeout", DB,
+    ),
+    "cannot_be_started": (
+        {"app": {**DOWN, "exit_status": 203, "log": SPAWN}, "status": 502},
+        "app", "CONFIG.missing_file", "/srv/shop/venv/bin/gunicorn",
     ),
     "hangs": (
         {"direct": {"app": Reply(error="timed out")}, "status": 504},

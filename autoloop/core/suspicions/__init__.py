@@ -33,6 +33,7 @@ PROBES: tuple[Probe, ...] = tuple(
         servers.server_away,
         memory.memory_leak,
         service.port_taken,
+        service.cannot_be_started,
         service.not_running,
         service.kept_away,
         service.hangs,

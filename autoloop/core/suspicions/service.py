@@ -4,11 +4,21 @@ from autoloop.core.app import AppSpec, Component
 from autoloop.core.diagnosis import Evidence
 from autoloop.core.facts import Facts
 from autoloop.core.probe import Finding
-from autoloop.core.suspicions.seen import healthy, tail
+from autoloop.core.suspicions.seen import healthy, last_line, tail
 
 LOCAL = frozenset({"0.0.0.0", "127.0.0.1", "::", "::1"})  # noqa: S104 - read, not listened on
 NO_WAY = "connection timed out"
 """How the agent begins what it says of a port from which nothing comes back."""
+
+USER = 217
+STEPS = {
+    200: "CONFIG.missing_file",  # CHDIR
+    203: "CONFIG.missing_file",  # EXEC
+    209: "CONFIG.permission_denied",  # STDOUT
+    USER: "CONFIG.invalid_config_file",
+    226: "CONFIG.invalid_config_file",  # NAMESPACE
+}
+"""What systemd could not do before the program began, by its exit code."""
 
 
 def port_taken(spec: AppSpec, facts: Facts, part: Component) -> Finding | None:
@@ -29,6 +39,31 @@ def port_taken(spec: AppSpec, facts: Facts, part: Component) -> Finding | None:
         likelihood=0.98,
         depth=31,
         evidence=(Evidence(source="listening sockets", excerpt=excerpt),),
+    )
+
+
+def cannot_be_started(spec: AppSpec, facts: Facts, part: Component) -> Finding | None:
+    """systemd could not even begin: a program, a folder or a user that the unit names is not there.
+
+    Its exit codes from 200 are its own: https://www.freedesktop.org/software/systemd/man/latest/
+    systemd.exec.html#Process%20Exit%20Codes
+    """
+    state = facts.of(part).service
+    if part.manager != "systemd" or state.activity == "running" or not state.exit_status:
+        return None
+    name = STEPS.get(state.exit_status)
+    said = last_line(facts.of(part).log, "Failed at step")
+    if name is None or not said:
+        return None
+    spawned = said.partition(" spawning ")[2].rpartition(": ")[0]
+    return Finding(
+        verdict="confirms",
+        name=name,
+        component=part.name,
+        culprit=part.unit if state.exit_status == USER else spawned or part.unit,
+        likelihood=0.9,
+        depth=24,
+        evidence=(Evidence(source=f"log of {part.unit}", excerpt=said),),
     )
 
 
