@@ -14,10 +14,10 @@ from autoloop.core.difference import Change, difference
 from autoloop.core.errors import AutoloopError
 from autoloop.core.plan import Plan
 from autoloop.core.report import Report, Settled
-from autoloop.core.runbook import Command, to_decide, to_look, to_undo
+from autoloop.core.runbook import Command, to_decide, to_look, to_undo, unseen
 from autoloop.core.target import Answer, ChangeFiles, FileState, Read
 from autoloop.core.telling import markdown
-from autoloop.core.words import Language
+from autoloop.core.words import Language, Words
 from autoloop.core.work import Work
 from autoloop.settings import settings
 from tasks.step import step
@@ -67,7 +67,9 @@ def with_commands(report: Report, spec: AppSpec) -> Report:
     undo: list[Command] = []
     for proposal, attempt in zip(report.plan.proposals, report.attempts, strict=False):
         undo += to_undo(spec, proposal, attempt.backup) if attempt.kept else ()
-    update: dict[str, tuple[Command, ...]] = {"undo": tuple(undo)}
+    update: dict[str, tuple[Command, ...] | Words] = {"undo": tuple(undo)}
+    if report.diagnosis.benign and report.incident.source != "health":
+        update["unseen"] = unseen(spec, report.incident)
     if report.for_people:
         update["look"] = to_look(spec, report.diagnosis)
         update["decide"] = to_decide(spec, report.incident)

@@ -8,7 +8,7 @@ from autoloop.core.incident import Incident, State, Transition
 from autoloop.core.plan import Plan
 from autoloop.core.proof import Proof
 from autoloop.core.runbook import Command
-from autoloop.core.words import Frozen
+from autoloop.core.words import Frozen, Words
 
 
 class Settled(Frozen):
@@ -24,7 +24,8 @@ class Settled(Frozen):
 class Report(Frozen):
     """Everything that is told of one incident.
 
-    *look*, *decide* and *undo* are commands for people, *changes* what became of files.
+    *look*, *decide* and *undo* are commands for people, *changes* what became of files, *unseen*
+    what was not looked at when nothing was found.
     """
 
     incident: Incident
@@ -36,6 +37,7 @@ class Report(Frozen):
     look: tuple[Command, ...] = ()
     decide: tuple[Command, ...] = ()
     undo: tuple[Command, ...] = ()
+    unseen: Words | None = None
 
     @property
     def repaired(self) -> bool:

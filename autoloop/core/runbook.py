@@ -2,6 +2,7 @@
 
 import shlex
 from collections.abc import Iterator
+from typing import Any
 
 from autoloop.core.app import AppSpec, Component
 from autoloop.core.case import Case
@@ -111,6 +112,42 @@ def to_decide(spec: AppSpec, incident: Incident) -> tuple[Command, ...]:
         zh="恢复正常后，下一次健康检查会关闭此事件；立即查看",
     )
     return (*lines, Command(words=say, line=f"autoloop test --app {name}"))
+
+
+def unseen(spec: AppSpec, incident: Incident) -> Words:
+    """What was not looked at when all cases pass although somebody reported trouble: the user it
+    is about may have no case, and what no case asks nobody has seen."""
+    whom = incident.fields.get("username", "")
+    if not whom:
+        asked = ", ".join(case.name for case in spec.cases)
+        return Words(
+            en=f"only what the cases ask was looked at: {asked}. If it is still so, declare a case "
+            "that shows it in autoloop.toml, and register it again",
+            zh=f"仅检查了已声明的用例：{asked}。如果问题仍然存在，请在 autoloop.toml 中声明"
+            "能够重现问题的用例，然后重新注册",
+        )
+    tried = [case.name for case in spec.cases if case.body and whom in _strings(case.body)]
+    if tried:
+        return Words(
+            en=f"case '{tried[0]}' logs in as {whom}, and passes: the account is there and works "
+            "with the password that the case knows",
+            zh=f"用例“{tried[0]}”以 {whom} 登录并通过：该账户存在，用例中的密码可以登录",
+        )
+    return Words(
+        en=f"no case logs in as {whom}, so whether that login works was not seen. Declare such a "
+        "case in autoloop.toml, or a procedure that checks the account",
+        zh=f"没有用例以 {whom} 登录，因此未能确认该登录是否正常。请在 autoloop.toml 中声明"
+        "这样的用例，或声明检查该账户的处理程序",
+    )
+
+
+def _strings(body: Any) -> list[str]:
+    """Every string in the body of a case."""
+    if isinstance(body, dict):
+        return [each for value in body.values() for each in _strings(value)]
+    if isinstance(body, list):
+        return [each for value in body for each in _strings(value)]
+    return [body] if isinstance(body, str) else []
 
 
 def to_undo(spec: AppSpec, proposal: Proposal, backup: str) -> tuple[Command, ...]:

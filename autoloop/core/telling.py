@@ -308,13 +308,12 @@ class Teller:
 
     def not_done(self) -> list[str]:
         """What was refused, and what only a person can do."""
-        if not self.report.plan.rejected:
-            return []
-        rows = [
+        unseen = [f"- {self.words(self.report.unseen)}"] if self.report.unseen else []
+        rows = unseen + [
             f"- {r.remedy}: {self.words(r.why)}" + (f" ({self.say['person']})" if r.person else "")
             for r in self.report.plan.rejected
         ]
-        return ["", f"## {self.say['not']}", "", *rows]
+        return ["", f"## {self.say['not']}", "", *rows] if rows else []
 
     def undo(self) -> list[str]:
         """How what was kept is taken back."""

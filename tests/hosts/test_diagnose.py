@@ -69,7 +69,8 @@ def test_a_stopped_service_is_found_and_who_suffers_from_it(care: Product, host:
 
 def test_words_name_what_a_broken_host_does_not_show(care: Product, host: Host) -> None:
     """A person is asked: no remedy is chosen by words alone, and nothing is changed."""
-    lock = "update users set password_hash = 'x' || password_hash where username = 'lan'"
+    other = "(select password_hash from users where username = 'admin')"
+    lock = f"update users set password_hash = {other} where username = 'lan'"
     change = "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); c.execute(sys.argv[2]); "
     argv = f'python3 -c "{change}c.commit()" {DATABASE} "{lock}"'
     assert host.inside(argv).ok
@@ -79,6 +80,6 @@ def test_words_name_what_a_broken_host_does_not_show(care: Product, host: Host) 
     assert (code, record["state"]) == (3, "asked a person")
     assert (top["name"], top["culprit"], top["component"]) == ("LOGIN.wrong_password", "lan", "")
     assert top["confidence"] < 0.5
-    assert record["diagnosis"]["impact"]["cases_failing"] == ["login of a member"]
+    assert record["diagnosis"]["impact"]["cases_failing"][0] == "login of a member"
     assert record["diagnosis"]["severity"] == "P1"
     assert record["outcome"] is None

@@ -87,6 +87,7 @@ def everything(user: User) -> None:
     assert "3 cases: 3 pass" in said(user.type("test", "--all"))
     told = said(user.python("-c", IN_PYTHON))
     assert told.startswith("# lingzhi: NONE.benign — nothing to repair")
+    assert "case 'login' logs in as admin, and passes" in told
     told = said(user.type(*second.split()[1:], "--lang", "zh"))
     assert told.startswith("# lingzhi: NONE.benign — 无需修复")
 

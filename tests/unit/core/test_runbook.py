@@ -6,7 +6,8 @@ from typing import Any
 from autoloop.core.app import AppSpec, HostSpec
 from autoloop.core.diagnose import diagnose
 from autoloop.core.diagnosis import Diagnosis
-from autoloop.core.runbook import on_host, to_look
+from autoloop.core.incident import Incident
+from autoloop.core.runbook import on_host, to_look, unseen
 
 DOWN = {"activity": "failed", "pid": 0}
 
@@ -41,3 +42,17 @@ def test_a_case_with_a_secret_is_not_shown(scenes: Any) -> None:
     diagnosis = found(scenes).model_copy(update={"impact": impact})
     assert to_look(spec, diagnosis)[-1].line == "autoloop test --app shop"
     assert "curl" in to_look(scenes.spec, diagnosis)[-1].line
+
+
+def test_what_no_case_asks_is_named_when_nothing_is_found(spec: AppSpec) -> None:
+    """The case that logs in as that user; that there is none; or what the cases ask at all."""
+    body = {"login": {"username": "admin", "password": "x"}}
+    case = spec.cases[0].model_copy(update={"name": "login", "body": body})
+    asked = spec.model_copy(update={"cases": (*spec.cases, case)})
+    said = [
+        unseen(asked, Incident(id="i", app="shop", fields=fields)).en
+        for fields in ({"username": "admin"}, {"username": "lan"}, {})
+    ]
+    assert said[0].startswith("case 'login' logs in as admin, and passes")
+    assert said[1].startswith("no case logs in as lan")
+    assert "health, login" in said[2]
