@@ -15,13 +15,15 @@ import httpx
 
 from autoloop.core import errors
 from autoloop.core.app import AppSpec, parse_app
-from autoloop.core.errors import AutoloopError, BadSpec, NotFound, NotSettled
+from autoloop.core.errors import AutoloopError, BadSpec, HostUnreachable, NotFound, NotSettled
 from autoloop.core.incident import ENDED, OPERATOR, Incident, Request
 from autoloop.core.words import Language
 from autoloop.ledger.store import Ledger
 from autoloop.settings import settings
 
 WAIT_S = 600.0
+START_S = 120
+"""Seconds that a server of this process's own may take to start: a machine may be busy."""
 CONSOLE = "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL"
 """From which level on Prefect writes to the terminal."""
 
@@ -78,6 +80,7 @@ def use_prefect() -> None:
     if not running():
         environment.pop("PREFECT_API_URL")
         environment["PREFECT_SERVER_ALLOW_EPHEMERAL_MODE"] = "true"
+        environment["PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS"] = str(START_S)
         environment["PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW"] = "ignore"
         environment[CONSOLE] = os.environ.get(CONSOLE, "CRITICAL")
     (settings().home / "prefect").mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -177,7 +180,13 @@ def _run_here(deployment: str, parameters: dict[str, Any]) -> Any:
     from prefect.flows import load_flow_from_entrypoint
 
     flow: Any = load_flow_from_entrypoint(f"flows.{deployment}.{deployment}")
-    return flow(**parameters).model_dump(mode="json")
+    try:
+        return flow(**parameters).model_dump(mode="json")
+    except RuntimeError as error:
+        if "ephemeral" not in str(error):
+            raise
+        what = f"did not start within {START_S} s: this machine is very busy"
+        raise HostUnreachable("Prefect server", what, "try again, or: autoloop up") from None
 
 
 async def _result(number: str, wait_s: float) -> Any:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from autoloop.core.errors import AutoloopError, NotFound
+from autoloop.core.errors import AutoloopError, HostUnreachable, NotFound
 from autoloop.core.incident import State, request_of
 from autoloop.doors import client
 from autoloop.ledger.store import Ledger
@@ -95,3 +95,17 @@ def test_prefect_is_quiet_in_a_process_of_its_own(
     environment.update({client.CONSOLE: given} if given else {})
     client.use_prefect()
     assert environment.get(client.CONSOLE) == level
+
+
+def test_a_server_that_does_not_start_in_time_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A busy machine is no bug; any other trouble of a run is told as it is."""
+    said = ["Timed out while attempting to connect to ephemeral Prefect API server.", "other"]
+
+    def flow(**_: Any) -> None:
+        raise RuntimeError(said.pop(0))
+
+    monkeypatch.setattr("prefect.flows.load_flow_from_entrypoint", lambda _: flow)
+    with pytest.raises(HostUnreachable, match="autoloop up"):
+        client._run_here("health", {})
+    with pytest.raises(RuntimeError, match="other"):
+        client._run_here("health", {})
