@@ -167,7 +167,7 @@ class Watch(Frozen):
     """Which logs are watched: the files that components name, the journal of their units, and
     those of *containers*, by name."""
 
-    logs: bool = False
+    logs: bool = True
     journal: bool = True
     containers: tuple[str, ...] = ()
 

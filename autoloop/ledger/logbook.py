@@ -137,7 +137,9 @@ class Logbook:
         opened: list[str] = []
         for row, finding in rows:
             lately = before + len(opened)
-            told = fate(finding.name, live is not None, _ago(row.handed), lately, self._rule)
+            told = fate(
+                finding.name, row.count, live is not None, _ago(row.handed), lately, self._rule
+            )
             if told == "join" and live is not None:
                 count_events(live, finding.count)
                 row.incident = live.id

@@ -13,7 +13,7 @@ from autoloop.core.errors import NotSettled
 from autoloop.ledger.logbook import Kept, Logbook
 from autoloop.logs.engines import engine
 from autoloop.logs.findings import Finding, Understanding
-from autoloop.logs.remote import Far, program
+from autoloop.logs.remote import Far, program, tell_missing
 from autoloop.logs.target.fold import Folded
 from autoloop.logs.target.sources import sources_of
 from autoloop.logs.target.watch import Watch
@@ -73,6 +73,7 @@ class Here:
 
     def run(self) -> None:
         """Until `close`."""
+        tell_missing("here", self.watch.missing())
         try:
             self.watch.run(lambda: self.going)
         finally:

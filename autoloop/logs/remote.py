@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import logging
 import struct
 import threading
 import time
@@ -14,9 +15,21 @@ from autoloop.logs.target.fold import Folded
 from autoloop.logs.target.records import Record
 from autoloop.logs.target.watch import Deliver
 
-MODULES = ("marks", "scan", "records", "files", "fold", "sources", "watch")
+MODULES = (
+    "marks",
+    "scan",
+    "records",
+    "files",
+    "fold",
+    "globs",
+    "containers",
+    "journal",
+    "sources",
+    "watch",
+)
 """What `target/serve.py` imports, in the order of their own imports."""
 
+log = logging.getLogger("autoloop.logs")
 SILENCE_S = 60.0
 HEAD_LIMIT = 64 << 20
 
@@ -45,7 +58,9 @@ class Far:
         try:
             self._send({"kind": "watch", "sources": list(sources), "states": dict(states)})
             while (head := self._receive()) is not None:
-                if head["kind"] == "found":
+                if head["kind"] == "hello":
+                    tell_missing(self._channel.place, head["missing"])
+                elif head["kind"] == "found":
                     self._deliver([_folded(row) for row in head["rows"]], head["states"])
                     self._send({"kind": "kept"})
         except (ValueError, KeyError, TypeError) as error:
@@ -85,6 +100,12 @@ class Far:
                 with contextlib.suppress(Exception):
                     self._channel.close()
                 return
+
+
+def tell_missing(place: str, missing: Mapping[str, str]) -> None:
+    """A log that cannot be read is warned of; the others are read."""
+    for name, why in missing.items():
+        log.warning("%s: %s cannot be read: %s", place, name, why)
 
 
 def _folded(row: Mapping[str, Any]) -> Folded:

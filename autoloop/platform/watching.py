@@ -109,6 +109,8 @@ class Watcher:
 def main() -> None:
     """The process that the platform starts as its watcher."""
     logging.basicConfig(level="INFO", format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    for name in ("httpx", "paramiko", "alembic"):
+        logging.getLogger(name).setLevel(logging.WARNING)
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())

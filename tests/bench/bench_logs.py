@@ -128,7 +128,7 @@ def read_one(path: str, engine: str, folder: str) -> None:
     from autoloop.logs import engines
     from autoloop.logs.findings import Understanding
     from autoloop.logs.reader import Keeper
-    from autoloop.logs.target.sources import Files
+    from autoloop.logs.target.globs import Files
     from autoloop.logs.target.watch import Watch
 
     book = Logbook(Ledger(f"sqlite:///{folder}/ledger.db"))

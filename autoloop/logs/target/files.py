@@ -353,8 +353,10 @@ class Log:
             mark = Mark(each.number)
             self.known.append(mark)
         mark.learn(each.beginning)
-        with contextlib.suppress(OSError):
+        try:
             self.readers.append(self.reader(self.path, mark))
+        except OSError as error:
+            self.missing = error.strerror or "cannot be read"
 
     def _is_open(self, mark: Mark) -> bool:
         return any(reader.mark is mark for reader in self.readers)

@@ -8,6 +8,9 @@ from autoloop.logs.target.marks import MARKS
 REMEMBERED = 100000
 """Words known to be calm, at most."""
 
+LONGEST = 40
+"""Letters of a word that is remembered."""
+
 _LETTERS = bytes(
     c if 97 <= c <= 122 or c > 127 else c + 32 if 65 <= c <= 90 else 32 for c in range(256)
 )
@@ -47,7 +50,7 @@ class Words:
         if alarming:
             alarm = re.compile(b"|".join(re.escape(word) for word in alarming)).search
             words = {word for word in words if not alarm(word)}
-        self._calm |= words
+        self._calm.update(word for word in words if len(word) <= LONGEST)
 
 
 def _places(low: bytes, mark: bytes) -> List[int]:

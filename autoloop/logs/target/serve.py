@@ -86,10 +86,11 @@ def main():
         return
     os.nice(10)
     sources = sources_of(task["sources"], task["states"])
-    line.send({"kind": "hello", "watching": [name for s in sources for name in s.states()]})
+    watch = Watch(sources, Words(), line.deliver, task.get("share", SHARE))
+    line.send({"kind": "hello", "missing": watch.missing()})
     threading.Thread(target=line.listen, daemon=True).start()
     threading.Thread(target=line.live, daemon=True).start()
-    Watch(sources, Words(), line.deliver, task.get("share", SHARE)).run(lambda: True)
+    watch.run(lambda: True)
 
 
 if __name__ == "__main__":

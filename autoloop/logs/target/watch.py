@@ -12,8 +12,10 @@ from autoloop.logs.target.fold import Fold, Folded
 POLL_S = 1.0
 """Folders are looked at so often even without news: some file systems tell none."""
 
-ROUND_BYTES = 64 << 20
-ROUND_S = 0.5
+ROUND_BYTES = 512 << 20
+ROUND_S = 1.0
+"""While there is more to read, what was found is handed on so often."""
+
 REMEMBER_S = 1.0
 """How far was read is handed on so often when nothing was found."""
 
@@ -148,6 +150,10 @@ class Watch:
         for source in self.sources:
             source.refresh()
         self._news.follow([], [path for source in self.sources for path in source.files()])
+
+    def missing(self) -> Dict[str, str]:
+        """What cannot be read now, and why."""
+        return {name: why for source in self.sources for name, why in source.missing().items()}
 
     def close(self) -> None:
         self._news.close()

@@ -11,9 +11,12 @@ from typing import Any
 
 import pytest
 
+from autoloop.logs.target.containers import Container, Named, unwrapped
 from autoloop.logs.target.files import LINE, Found, Log, Reader
+from autoloop.logs.target.globs import Files
+from autoloop.logs.target.journal import Journal
 from autoloop.logs.target.scan import Words
-from autoloop.logs.target.sources import Container, Files, Journal, sources_of, unwrapped
+from autoloop.logs.target.sources import sources_of
 
 ENGINE = Words()
 
@@ -296,11 +299,22 @@ def test_entries_of_the_journal_are_put_together_by_process(tmp_path: Path) -> N
     assert "--after-cursor=c --unit a --unit b" in (tmp_path / "asked").read_text()
 
 
-def test_what_a_reader_is_asked_for_becomes_sources(tmp_path: Path) -> None:
-    """A container that nobody knows is left out."""
+def test_what_cannot_be_read_is_named_with_its_reason(tmp_path: Path) -> None:
+    """A file that is not there, a pattern, a container that nobody knows."""
     rows: list[dict[str, Any]] = [
         {"kind": "file", "path": str(tmp_path / "a.log")},
+        {"kind": "file", "path": str(tmp_path / "*.log")},
         {"kind": "container", "path": str(tmp_path / "b.log")},
         {"kind": "container", "name": "nobody-knows-this-one"},
     ]
-    assert [type(source) for source in sources_of(rows, {})] == [Files, Files]
+    sources = sources_of(rows, {})
+    OPEN.extend(sources)
+    assert [type(source) for source in sources] == [Files, Files, Files, Named]
+    (tmp_path / "b.log").touch()
+    for source in sources:
+        source.refresh()
+    reasons = {name: why for source in sources for name, why in source.missing().items()}
+    assert reasons == {
+        f"file:{tmp_path}/a.log": "No such file or directory",
+        "container:nobody-knows-this-one": "neither docker nor podman knows it",
+    }

@@ -79,21 +79,23 @@ def test_nothing_secret_is_kept() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "live", "ago", "opened", "expected"),
+    ("name", "total", "live", "ago", "opened", "expected"),
     [
-        ("CODE.x", False, None, 0, "open"),
-        (BENIGN, False, None, 0, "count"),
-        ("CODE.x", True, None, 0, "join"),
-        ("CODE.x", False, 60.0, 0, "count"),
-        ("CODE.x", False, 4000.0, 0, "open"),
-        ("CODE.x", False, None, 5, "count"),
+        ("CODE.x", 1, False, None, 0, "open"),
+        (BENIGN, 99, False, None, 0, "count"),
+        ("CODE.x", 1, True, None, 0, "join"),
+        ("CODE.x", 2, False, 60.0, 0, "count"),
+        ("CODE.x", 2, False, 4000.0, 0, "open"),
+        ("CODE.x", 1, False, None, 5, "count"),
+        ("LOGIN.x", 19, False, None, 0, "count"),
+        ("LOGIN.x", 20, False, None, 0, "open"),
     ],
 )
 def test_what_becomes_of_a_finding(
-    name: str, live: bool, ago: float | None, opened: int, expected: str
+    name: str, total: int, live: bool, ago: float | None, opened: int, expected: str
 ) -> None:
-    """No error, being repaired, handed in lately, a storm of many kinds."""
-    assert fate(name, live, ago, opened, Rule()) == expected
+    """No error, being repaired, handed in lately, a storm of many kinds, users who mistype."""
+    assert fate(name, total, live, ago, opened, Rule()) == expected
 
 
 def test_a_finding_opens_one_incident_and_counts_on_it(ledger: Ledger) -> None:

@@ -1,0 +1,76 @@
+"""Files by a pattern: all logs that it names, also those that come later."""
+
+import glob
+import os
+import re
+from typing import Any, Dict, List, Optional, Tuple
+
+from autoloop.logs.target.files import NEVER, Found, Log, Reader
+
+_LOOKS_ROTATED = re.compile(
+    r"(?:[.-]\d[\dT:_.-]*|\.old|\.bak|\.gz)(?:\.gz)?\Z|[.-]\d{6,}[\dT:_.-]*\.\w+\Z"
+)
+
+
+class Files:
+    """All logs that a pattern names, also those that come later."""
+
+    def __init__(
+        self, pattern: str, states: Dict[str, Any], from_start: bool = True, reader: Any = Reader
+    ) -> None:
+        self.pattern, self._states, self._reader = pattern, states, reader
+        self.logs: Dict[str, Log] = {}
+        self._from_start = from_start
+        self.refresh()
+        self._from_start = True  # what comes later is new from its first byte
+
+    def refresh(self) -> None:
+        """Look for new files, and whether the known ones were rotated."""
+        for log in self.logs.values():
+            log.refresh()
+        for path in self._paths():
+            if path not in self.logs:
+                state = self._states.get("file:" + path)
+                self.logs[path] = Log(path, state, self._from_start, self._reader)
+
+    def _paths(self) -> List[str]:
+        if not glob.has_magic(self.pattern):
+            return [self.pattern]
+        found = sorted(glob.glob(self.pattern))
+        return [p for p in found if os.path.isfile(p) and not _LOOKS_ROTATED.search(p)]
+
+    def next(self, engine: Any, final: bool = False) -> Optional[Tuple[str, Found]]:
+        """The next block of any of them."""
+        for log in self.logs.values():
+            found = log.step(engine, final)
+            if found is not None:
+                return log.name, found
+        return None
+
+    @property
+    def due(self) -> float:
+        return min([log.due for log in self.logs.values()] or [NEVER])
+
+    def states(self) -> Dict[str, Any]:
+        return {log.name: log.state() for log in self.logs.values()}
+
+    def watched(self) -> List[str]:
+        """Paths whose change is news."""
+        folder = os.path.dirname(self.pattern) or "."
+        return [folder] if glob.has_magic(folder) is False else []
+
+    def files(self) -> List[str]:
+        return list(self.logs)
+
+    def handles(self) -> List[int]:
+        return []
+
+    def missing(self) -> Dict[str, str]:
+        """What cannot be read now, and why."""
+        if not self.logs:
+            return {"file:" + self.pattern: "matches nothing"}
+        return {log.name: log.missing for log in self.logs.values() if log.missing}
+
+    def close(self) -> None:
+        for log in self.logs.values():
+            log.close()
