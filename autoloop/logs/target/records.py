@@ -43,7 +43,7 @@ _PYTHON = (
     rb"Traceback \(most recent call last\):[^\n]*\n(?:[ \t|+][^\n]*\n)*[^\s][^\n]*\n"
     rb"(?=(?:\n(?:During handling of|The above exception))?)"
 )
-_CHAIN = rb"\n(?:During handling of|The above exception)[^\n]*\n\n"
+_CHAIN = rb"\n?(?:During handling of|The above exception)[^\n]*\n\n?"  # the journal drops blanks
 _INSIDE = (
     rb"\n(?=goroutine \d+ \[|Node\.js v\d|[\w./-]+\.rb:\d+:in |\(Background on"
     rb"|(?:\w+[.\w]*)?(?:Error|Exception)\b[^\n]*\n[ \t]+at )"

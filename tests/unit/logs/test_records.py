@@ -70,6 +70,12 @@ def test_a_trace_is_one_record_with_the_line_that_announces_it(language: str) ->
         assert "calm" not in text
 
 
+def test_a_chain_of_traces_is_one_record_without_its_blank_lines_too() -> None:
+    """The journal keeps none."""
+    data = (TRACES / "python.log").read_bytes()
+    assert len(records(data.replace(b"\n\n", b"\n"))) == len(WHOLE["python"])
+
+
 def test_lines_that_stand_for_themselves_are_records_of_their_own() -> None:
     """Two errors in a row are two records."""
     data = b"10:00:01 ERROR one\n10:00:02 ERROR two\n10:00:03 INFO fine\n"
