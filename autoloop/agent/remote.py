@@ -1187,6 +1187,9 @@ def read_sqlite_check(args):
     live = os.path.exists(path + "-shm")
     try:
         if "-journal" in ends or ("-wal" in ends and not live):
+            room = space_of(tempfile.gettempdir())["free"]
+            if sum(map(size_of, [path + end for end in SQLITE_ENDS])) * 2 > room:
+                return {"sound": None, "says": "has a journal, and is too large to be copied"}
             with tempfile.TemporaryDirectory(prefix=".autoloop-") as folder:
                 return checked(sqlite3.connect(copy_with_journals(path, folder)))
         option = "mode=ro" if live or not is_wal(path) else "immutable=1"
