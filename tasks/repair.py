@@ -10,7 +10,7 @@ from autoloop.core.proof import Check, Proof, proof_of
 from autoloop.core.remedy import Context, Proposal
 from autoloop.core.report import Settled
 from autoloop.core.salvage import told_of
-from autoloop.core.target import ChangeFiles, Read, SalvageDatabase
+from autoloop.core.target import ChangeFiles, Read, RunGuarded, SalvageDatabase
 from autoloop.core.words import Frozen
 from autoloop.core.work import Work
 from tasks.backup import Backup, backup_action
@@ -131,7 +131,7 @@ def _undo(work: Work, plan: Plan, applied: Applied) -> None:
         try:
             if session.outcome(op).outcome == "not done":
                 continue
-            if isinstance(planned.action, ChangeFiles | SalvageDatabase):
+            if isinstance(planned.action, ChangeFiles | RunGuarded | SalvageDatabase):
                 session.revert(op)
             elif planned.inverse is not None:
                 session.do(f"{op}/undo", planned.inverse)

@@ -298,6 +298,11 @@ def shop(**more: Any) -> AppSpec:
         "name": "shop",
         "code": {"path": "/srv/shop/app"},
         "data": {"sqlite": ["/srv/shop/shop.db"]},
+        "deploy": {
+            "manifest": "requirements.txt",
+            "install": ["shop", "install"],
+            "environment": "/srv/shop/venv",
+        },
         "components": [
             {
                 "name": "front",

@@ -2008,9 +2008,8 @@ class Worker:
             for at, seen in states
             if seen["kind"] != "absent"
         ]
-        return self.do_files(
-            dict(base, kind="files", value=report), None, {"changes": changes}, None
-        )
+        files = {"changes": changes, "wake": action.get("wake")}
+        return self.do_files(dict(base, kind="files", value=report), None, files, None)
 
     def do_command(self, base, record, action, cancel):
         witness = action.get("witness") or []

@@ -128,13 +128,14 @@ class SalvageDatabase(Frozen):
     """Put in the place of a damaged SQLite database what can be salvaged of it.
 
     Nobody may write to it meanwhile. With *complete*, only if no row is lost. It goes back as
-    files do.
+    files do; *wake* as in `ChangeFiles`.
     """
 
     kind: Literal["salvage"] = "salvage"
     app: str
     path: str
     complete: bool
+    wake: tuple[RunCommand, ...] = ()
 
 
 class SaveBackup(Frozen):

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from autoloop.core.effect import Effect
-from autoloop.core.putting_back import running_again
+from autoloop.core.putting_back import restart_commands, running_again
 from autoloop.core.remedy import Context, PlannedAction, Proposal, Refusal
 from autoloop.core.salvage import told_of
 from autoloop.core.target import Observer, Read, SalvageDatabase
@@ -51,7 +51,9 @@ class RestoreData:
             starts += [PlannedAction(action=clear)] if clear else []
             start, stop = manager.start(part.unit), manager.stop(part.unit)
             starts.append(PlannedAction(action=start, inverse=stop))
-        salvage = SalvageDatabase(app=spec.name, path=path, complete=report["complete"])
+        salvage = SalvageDatabase(
+            app=spec.name, path=path, complete=report["complete"], wake=restart_commands(parts)
+        )
         return Proposal(
             remedy=self.name,
             why=Words(

@@ -242,3 +242,12 @@ def test_trouble_that_no_case_notices_is_trouble(scenes: Any) -> None:
     said = diagnose(scenes.spec, facts, ()).top.evidence[0].excerpt
     assert "use 250.0 MB, 210.0 MB shortly before" in said
     assert diagnose(scenes.spec, scenes.facts(status=500), ()).benign
+
+
+def test_a_missing_module_explains_a_service_that_does_not_start(scenes: Any) -> None:
+    """But not one that somebody has stopped, whatever its log has from before."""
+    log = TRACE.replace("NameError: name 'prise' is not defined", "ModuleNotFoundError: No module")
+    for activity, name in (("failed", "CODE.import_error"), ("stopped", "SERVICE.service_down")):
+        app = {"activity": activity, "pid": 0, "log": log}
+        facts = scenes.facts(app=app, holders=(scenes.holder(80, 80),), status=502)
+        assert diagnose(scenes.spec, facts, ()).top.name == name

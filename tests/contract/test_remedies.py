@@ -19,6 +19,7 @@ from autoloop.core.target import (
     Read,
     RemoveFiles,
     RunCommand,
+    RunGuarded,
     SalvageDatabase,
     StopProcess,
 )
@@ -28,6 +29,7 @@ GOOD, NOW = "# shop\nHOST=a\nPORT=8080\n", "# shop\nMINE=1\n"
 ENV, CONF, CODE = "/etc/shop.env", "/etc/front.conf", "/srv/shop/app/pay.py"
 DATA = "/srv/shop/shop.db"
 TRACE = f'  File "{CODE}", line 7, in pay\nNameError: name x is not defined'
+IMPORT = "ModuleNotFoundError: No module named 'pay'"
 FAILED = CaseResult(name="pay", passed=False, status=500)
 TABLE = {"readable": 7, "from_backup": 2, "lost": 0, "damaged": True}
 
@@ -45,6 +47,7 @@ class Host:
         self.row = {"path": ENV, "good": good.model_dump(), "now": seen.model_dump()}
         self.row |= {"good_text": GOOD, "now_text": now}
         self.asked: list[Read] = []
+        self.ran: dict[str, Any] = {"code": 0, "out": '{"pay": ["", "2.1"]}'}
         self.salvage: dict[str, Any] = {
             "tables": {"orders": TABLE, "users": {**TABLE, "damaged": False}},
             "complete": True,
@@ -59,6 +62,7 @@ class Host:
             for n in (1, 2, 3, 4)
         ]
         values: dict[str, Any] = {
+            "run": self.ran,
             "backups": [{"id": "b-1", "at": 7.0, "reason": "d-1: before deploying x"}],
             "removable": [old],
             "salvage": self.salvage,
@@ -100,6 +104,10 @@ def example(scenes: Any, name: str) -> Context:
         "recycle_service": (
             scenes.facts(app={"memory": 250_000_000}),
             ("SERVICE.memory_leak", "app.service", "app"),
+        ),
+        "install_dependency": (
+            scenes.facts(app={**down, "log": IMPORT}),
+            ("CODE.import_error", "pay.py:7", "app"),
         ),
         "restore_access": (
             scenes.facts(app=down, drift=(scenes.drift(ENV, mode="0000"),)),
@@ -284,6 +292,27 @@ def test_rollback_release_needs_a_deployment_that_changed_the_culprit(scenes: An
     by_hand = context.facts.model_copy(update={"drift": (scenes.drift(CODE),)})
     for update in ({"cause": other}, {"facts": by_hand}):
         assert isinstance(remedy.propose(context.model_copy(update=update), Host()), Refusal)
+
+
+def test_install_dependency_goes_back_with_its_folder(scenes: Any) -> None:
+    """By the command of deployments, under guard; not when somebody changed the manifest, nor when
+    nothing is missing, nor when the environment cannot be asked."""
+    offer = proposed(scenes, "install_dependency")
+    action = offer.actions[0].action
+    assert isinstance(action, RunGuarded)
+    assert action.trees == ("/srv/shop/venv",)
+    assert action.run[0].argv == ("shop", "install")
+    assert "pay 2.1" in offer.why.en and "pay 2.1" in offer.why.zh
+    remedy = next(r for r in library() if r.name == "install_dependency")
+    context = example(scenes, "install_dependency")
+    drift = (scenes.drift("/srv/shop/app/requirements.txt"),)
+    changed = context.facts.model_copy(update={"drift": drift})
+    other = context.model_copy(update={"facts": changed})
+    assert isinstance(remedy.propose(other, Host()), Refusal)
+    for said in ({"code": 0, "out": "{}"}, {"code": 1, "out": "Traceback"}):
+        host = Host()
+        host.ran = said
+        assert isinstance(remedy.propose(context, host), Refusal)
 
 
 def test_clear_space_takes_the_oldest_and_no_more_than_needed(scenes: Any) -> None:

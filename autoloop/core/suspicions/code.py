@@ -61,8 +61,8 @@ def code_changed(spec: AppSpec, facts: Facts, part: Component) -> Finding | None
 def code_raises(spec: AppSpec, facts: Facts, part: Component) -> Finding | None:
     """The code is as it was when all was well, and yet it raises: it may have been wrong before.
 
-    Goes behind whatever else is found. The culprit is the file of the code that the newest
-    traceback of its log is in.
+    Goes behind whatever else is found, unless it keeps the service from starting that a module is
+    missing. The culprit is the file of the code that the newest traceback of its log is in.
     """
     failed = not facts.serves(part) or any(case.status >= 500 for case in facts.failing)
     if not runs_code(spec, part) or changed_code(spec, facts) or not failed:
@@ -73,13 +73,15 @@ def code_raises(spec: AppSpec, facts: Facts, part: Component) -> Finding | None:
     if not frames or not raised or spec.code is None:
         return None
     (path, line), (kind, words) = frames[-1], raised[-1]
+    stuck = facts.of(part).service.activity in ("failed", "starting")
+    missing = stuck and kind.endswith("ModuleNotFoundError")
     return Finding(
         verdict="confirms",
         name=_name(kind),
         component=part.name,
         culprit=f"{path.removeprefix(f'{spec.code.path}/')}:{line}",
-        likelihood=0.5,
-        depth=8,
+        likelihood=0.8 if missing else 0.5,
+        depth=22 if missing else 8,
         evidence=(Evidence(source=f"log of {part.unit}", excerpt=f"{kind}: {words}"),),
     )
 
