@@ -251,3 +251,12 @@ def test_a_missing_module_explains_a_service_that_does_not_start(scenes: Any) ->
         app = {"activity": activity, "pid": 0, "log": log}
         facts = scenes.facts(app=app, holders=(scenes.holder(80, 80),), status=502)
         assert diagnose(scenes.spec, facts, ()).top.name == name
+
+
+def test_code_is_not_blamed_for_what_it_works_with(scenes: Any) -> None:
+    """A server that refuses is told by a traceback of the code as well."""
+    failing = (CaseResult(name="pay", passed=False, status=500),)
+    for said in ("sqlalchemy.exc.OperationalError: refused", "ConnectionError: x", "KeyError: 'A'"):
+        log = TRACE.replace("NameError: name 'prise' is not defined", said)
+        facts = scenes.facts(app={"log": log}, failing=failing, status=500)
+        assert BY_NAME["code_raises"].judge(scenes.spec, facts) == ()

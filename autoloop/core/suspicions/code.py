@@ -12,6 +12,25 @@ _RAISED = re.compile(
     r"^(?:.*[\s:])?((?:[A-Za-z_]\w*\.)*[A-Z]\w*(?:Error|Exception|Exit))\b:? ?(.*)$", re.M
 )
 _FRAME = re.compile(r'File "([^"]+)", line (\d+)')
+SLIPS = frozenset(
+    (
+        "AssertionError",
+        "AttributeError",
+        "ImportError",
+        "IndentationError",
+        "IndexError",
+        "ModuleNotFoundError",
+        "NameError",
+        "RecursionError",
+        "SyntaxError",
+        "TabError",
+        "TypeError",
+        "UnboundLocalError",
+        "ZeroDivisionError",
+    )
+)
+"""Exceptions that speak of the code itself; others as often speak of what it works with."""
+
 NAMES = {
     "SyntaxError": "CODE.syntax_error",
     "IndentationError": "CODE.syntax_error",
@@ -73,6 +92,8 @@ def code_raises(spec: AppSpec, facts: Facts, part: Component) -> Finding | None:
     if not frames or not raised or spec.code is None:
         return None
     (path, line), (kind, words) = frames[-1], raised[-1]
+    if kind.rpartition(".")[2] not in SLIPS:
+        return None
     stuck = facts.of(part).service.activity in ("failed", "starting")
     missing = stuck and kind.endswith("ModuleNotFoundError")
     return Finding(
