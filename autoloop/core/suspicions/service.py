@@ -140,8 +140,10 @@ def kept_away(spec: AppSpec, facts: Facts, part: Component) -> Finding | None:
 
 
 def hangs(spec: AppSpec, facts: Facts, part: Component) -> Finding | None:
-    """It runs and owns its port, but whoever asks there waits for nothing."""
+    """It runs and owns its port, but whoever asks there waits for nothing; the first case too."""
     reply = facts.direct.get(part.name)
+    if facts.health.status not in (0, 502, 503, 504):
+        return None
     if reply is None or reply.status or not facts.serves(part) or "timed out" not in reply.error:
         return None
     if reply.error.startswith(NO_WAY):
