@@ -1005,6 +1005,8 @@ class Backups:
     def salvage(self, app, path, keep=False):
         """What can be had of a damaged database: a report, and kept in the store its content."""
         size = size_of(path) + size_of(path + "-wal")
+        if os.path.islink(path):
+            raise Refusal("OperationFailed", path, "is a link", "declare the file that it leads to")
         if not size_of(path):
             raise Refusal("OperationFailed", path, "is empty", "restore a backup of it")
         if size > MOST_SALVAGED or space_of(self.store.root)["free"] < 4 * size + ROOM:

@@ -253,6 +253,14 @@ def test_a_file_that_is_all_damage_is_refused(world: Any, shop: Path) -> None:
     assert shop.read_bytes() == data
 
 
+def test_a_link_is_refused(world: Any, shop: Path) -> None:
+    """What is put in place would take the place of the link."""
+    link = shop.with_name("link.db")
+    link.symlink_to(shop)
+    with pytest.raises(remote.Refusal, match="is a link"):
+        remote.Backups(world.store()).salvage("demo", str(link))
+
+
 def test_any_damage_ends_in_a_sound_database_or_a_refusal(world: Any, shop: Path) -> None:
     """Pages chosen by chance: no exception but a refusal, and never a row that never was."""
     before, whole = contents(shop), shop.read_bytes()
