@@ -64,10 +64,11 @@ def test_without_applications_any_name_may_be_written() -> None:
     filled("database", {"app": "shop"}, apps=())
 
 
-def test_only_the_front_door_takes_what_its_form_does_not_offer() -> None:
-    """The run of an incident must never be refused because a form is behind."""
+def test_front_door_and_adoption_take_what_their_forms_do_not_offer() -> None:
+    """The run of an incident must never be refused because a form is behind, and no form knows the
+    application that is about to be taken into care."""
     loose = [name for name, row in ROWS.items() if not row.get("enforce_parameter_schema", True)]
-    assert loose == ["remediate"]
+    assert loose == ["remediate", "adopt"]
 
 
 def test_schedules_are_declared_by_cron_or_interval() -> None:
