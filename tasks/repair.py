@@ -10,7 +10,14 @@ from autoloop.core.proof import Check, Proof, proof_of
 from autoloop.core.remedy import Context, Proposal
 from autoloop.core.report import Settled
 from autoloop.core.salvage import told_of
-from autoloop.core.target import ChangeFiles, Read, RunGuarded, SalvageDatabase
+from autoloop.core.target import (
+    Action,
+    ChangeFiles,
+    Read,
+    RunCommand,
+    RunGuarded,
+    SalvageDatabase,
+)
 from autoloop.core.words import Frozen
 from autoloop.core.work import Work
 from tasks.backup import Backup, backup_action
@@ -28,7 +35,7 @@ class Applied(Frozen):
     failed: str = ""
 
 
-@step()
+@step(timeout_s=4000)
 def apply_remedy(work: Work, diagnosis: Diagnosis, plan: Plan, backup: Backup) -> Applied:
     """Carry out the actions of this attempt's proposal, each once."""
     proposal, session = plan.proposals[work.attempt - 1], session_of(work)
@@ -41,7 +48,7 @@ def apply_remedy(work: Work, diagnosis: Diagnosis, plan: Plan, backup: Backup) -
         op = work.op(str(number))
         operations.append(op)
         try:
-            done = session.do(op, planned.action)
+            done = session.do(op, planned.action, patience(planned.action))
         except OperationFailed as error:
             return Applied(remedy=proposal.remedy, operations=tuple(operations), failed=str(error))
         if done.outcome == "failed":
@@ -51,6 +58,15 @@ def apply_remedy(work: Work, diagnosis: Diagnosis, plan: Plan, backup: Backup) -
         if isinstance(planned.action, SalvageDatabase):
             ledger().note(work.id, told_of(done.value["tables"]).en)
     return Applied(remedy=proposal.remedy, operations=tuple(operations))
+
+
+def patience(action: Action) -> float:
+    """Seconds for which the target is waited for: a little longer than the action may take."""
+    if isinstance(action, RunCommand):
+        return action.timeout_s + 60
+    if isinstance(action, RunGuarded):
+        return sum(one.timeout_s for one in (*action.stop, *action.run)) + 180
+    return 900 if isinstance(action, SalvageDatabase) else 120
 
 
 def _send_contents(work: Work, diagnosis: Diagnosis, proposal: Proposal) -> None:
