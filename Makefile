@@ -11,7 +11,7 @@ BIN := .venv/bin
 KEY := $(shell cat requirements-dev.lock pyproject.toml | cksum | tr ' ' '-')
 STAMP := .venv/installed-$(KEY)
 
-.PHONY: help setup run test test-slow check bench-start lock clean
+.PHONY: help setup run test test-slow test-provoked check signatures bench-start lock clean
 
 help: ## list the targets
 	@echo "make TARGET, where TARGET is one of:"
@@ -57,6 +57,17 @@ test-slow: setup ## the long matrices
 	@echo "test-slow: everything that is marked slow"
 	@$(BIN)/pytest -m slow
 
+PROVOKED = .provoked
+PROGRAMS = apache2,bind9,ca-certificates,cron,curl,dovecot-imapd,etcd-server,gcc,git,golang-go,gunicorn,haproxy,lighttpd,locales-all,logrotate,lua5.4,make,mariadb-server,memcached,mosquitto,nginx-light,openssh-server,openssl,perl,php-cli,php-mysql,php-sqlite3,postgresql,prometheus,python3,rabbitmq-server,redis-server,ruby,squid,stunnel4,sudo,supervisor,systemd,uwsgi,uwsgi-plugin-python3,varnish,default-jdk-headless
+
+test-provoked: setup ## break real programs in a Debian of their own, and read them; for root
+	@test -d $(PROVOKED) || { echo "test-provoked: making $(PROVOKED), about 3 GB"; \
+	    mmdebstrap --variant=apt --include=$(PROGRAMS) bookworm $(PROVOKED); }
+	@mountpoint -q $(PROVOKED)/proc || mount -t proc proc $(PROVOKED)/proc
+	@mountpoint -q $(PROVOKED)/dev || mount --bind /dev $(PROVOKED)/dev
+	@AUTOLOOP_PROVOKED_ROOT="$(CURDIR)/$(PROVOKED)" $(BIN)/pytest -m slow tests/provoked; \
+	    status=$$?; umount $(PROVOKED)/proc $(PROVOKED)/dev; exit $$status
+
 check: setup ## format, lint, types, imports, unit tests: under a minute
 	@echo "check: format"
 	@$(BIN)/ruff format --check .
@@ -68,6 +79,12 @@ check: setup ## format, lint, types, imports, unit tests: under a minute
 	@$(BIN)/lint-imports
 	@echo "check: unit tests and the house"
 	@$(BIN)/pytest -m "not slow" tests/unit tests/contract tests/test_house.py
+
+signatures: setup ## take the patterns of the signatures apart, after a change of them
+	@echo "signatures: autoloop/core/reading/signatures/taken_apart.json"
+	@$(BIN)/python -c 'from autoloop.core.reading.signatures import book, sources, taken_apart; \
+	    print(taken_apart(book().signatures, sources()), end="")' > .taken_apart
+	@mv .taken_apart autoloop/core/reading/signatures/taken_apart.json
 
 bench-start: setup ## measure the time from a request to the first line of a flow
 	@echo "bench-start: tests/bench/bench_start.py"

@@ -5,7 +5,7 @@ from functools import cache
 from typing import Protocol
 
 from autoloop.core.diagnosis import BENIGN, Cause, Evidence
-from autoloop.core.reading.culprits import culprit_of, trimmed
+from autoloop.core.reading.culprits import culprit_of, shown, trimmed
 from autoloop.core.reading.excerpt import Excerpt
 from autoloop.core.reading.gate import calm_cause, guessed
 from autoloop.core.reading.rank import Suspect, ranked
@@ -50,7 +50,7 @@ def _cause(suspect: Suspect, excerpt: Excerpt, trace: Trace) -> Cause:
     culprit = trimmed(hit.culprit)
     if not culprit and hit.name.startswith("CODE."):
         culprit = trace.own
-    culprit = culprit or culprit_of(hit.name, excerpt.lines, hit.line)
+    culprit = culprit or culprit_of(hit.name, excerpt.lines, hit.line, hit.hint)
     signature, seen = hit.signature, evidence(excerpt, hit)
     language: Language = "zh" if _CHINESE.search(excerpt.text) else "en"
     told = [Evidence(source="meaning", excerpt=signature.words.say(language))]
@@ -58,7 +58,7 @@ def _cause(suspect: Suspect, excerpt: Excerpt, trace: Trace) -> Cause:
         told.append(Evidence(source="look next at", excerpt=signature.next))
     return Cause(
         name=hit.name,
-        culprit=culprit if culprit in seen.excerpt else redact(culprit),
+        culprit=shown(culprit, seen.excerpt, excerpt.lines[hit.line]),
         confidence=suspect.confidence,
         evidence=(seen, *told),
     )

@@ -46,6 +46,9 @@ _HEAD = re.compile(
     r"|^([DIWEF]), \["
 )
 _REDIS = re.compile(r"^\d{1,8}:[A-Z] \d\d \w{3} [\d: .]{8,24} ([.*#-]) ")
+_SOURCE = re.compile(r"^(?:[\w.-]{1,60}(?:\[[\w.-]{1,20}\])? {0,40}\| ?){1,2}(?=\S| )")
+"""What ``docker compose`` writes before the lines of a container."""
+
 _ANSI = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
 _CONTINUED = re.compile(r"^\s|^Caused by|^\.\.\. |^#\d")
 
@@ -76,7 +79,7 @@ def _lines(text: str) -> list[str]:
         text = text[: CLIP // 4] + "\n" + text[-CLIP * 3 // 4 :]
     text = _ANSI.sub("", text).replace('\\"', '"').replace("\r", "\n").replace("\0", " ")
     found: list[str] = []
-    for line in text.split("\n"):
+    for line in unmarked(text.split("\n")):
         if '{"' in line and "\\n" in line:
             found += line.replace("\\t", "\t").split("\\n")
         elif line.strip():
@@ -84,6 +87,14 @@ def _lines(text: str) -> list[str]:
     if len(found) > LINES:
         found = found[: LINES // 4] + found[-LINES * 3 // 4 :]
     return [_cut(line) for line in found]
+
+
+def unmarked(lines: list[str]) -> list[str]:
+    """Lines without the names of their containers, where each line has one."""
+    marks = [_SOURCE.match(line) for line in lines]
+    if not marks[0] or sum(map(bool, marks)) * 2 < len(lines):
+        return lines
+    return [line[mark.end() :] if mark else line for line, mark in zip(lines, marks, strict=True)]
 
 
 def _cut(line: str) -> str:
@@ -101,10 +112,17 @@ class Excerpt:
         self.text = "\n".join(self.lines)
         self.low = lower(self.text)
         self.low_lines = self.low.split("\n")
+        self._levels: dict[int, Level] = {}
         self._starts = [0, *accumulate(len(line) + 1 for line in self.lines)]
 
     def level(self, number: int) -> Level:
         """The level of a line; what continues a line has its level."""
+        known = self._levels.get(number)
+        if known is None:
+            known = self._levels[number] = self._level(number)
+        return known
+
+    def _level(self, number: int) -> Level:
         while True:
             level = level_of(self.lines[number])
             if level is not Level.NONE or not number or not _CONTINUED.match(self.lines[number]):

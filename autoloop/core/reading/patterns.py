@@ -41,6 +41,14 @@ def branches(pattern: str) -> tuple[str, ...]:
     return tuple("".join(pieces) for pieces in _branches(tokens(pattern)))
 
 
+_LETTER_FIRST = re.compile(r"(?:\(\?:|\(\?P<\w+>|\()*(?:[a-z0-9]|\\w|\[a-z|\[\\w)")
+
+
+def begun(branch: str) -> str:
+    """*branch* where a word begins, if it begins with letters at all."""
+    return rf"\b(?:{branch})" if _LETTER_FIRST.match(branch) else branch
+
+
 def needs(pattern: str) -> tuple[str, ...]:
     """Words of which one must occur where *pattern* matches; none when there is no such word."""
     words = [pattern] if pattern.replace(" ", "").isalnum() else _needs(tokens(pattern))
@@ -87,10 +95,30 @@ def _of_branch(pieces: list[str]) -> list[str]:
     return max(choices, key=_tells)
 
 
-def _tells(words: list[str]) -> tuple[int, int]:
-    """How much it tells that one of them occurs: long words, and few; Chinese ones count double."""
-    lengths = (len(word) * (1 if word.isascii() else 2) for word in words)
-    return min(lengths, default=0), -len(words)
+_RUN = re.compile(r"[a-z0-9]+|[^\x00-\x7f]+")
+_COMMON = frozenset(
+    re.findall(
+        r"\w+",
+        "a all an and any are at bad be by can code connection could did do does end error failed "
+        "fail file for found from get has have host if in info invalid is it key line log name new "
+        "no not of on or out path put request server service set status that the this time to "
+        "unable user value was while with you your",
+    )
+)
+"""Words that stand in many lines, so that it tells little that one of them occurs."""
+
+
+def _tells(words: list[str]) -> tuple[float, int]:
+    """How much it tells that one of them occurs: long words, and few."""
+    return min((_length(word) for word in words), default=0), -len(words)
+
+
+@cache
+def _length(word: str) -> float:
+    """The length of the longest run of letters in *word* that is rare; Chinese counts double."""
+    runs = _RUN.findall(word)
+    rare = [len(run) * (1 if run.isascii() else 2) for run in runs if run not in _COMMON]
+    return max(rare, default=1.5 if runs else bool(word))
 
 
 def _end(pieces: list[str], at: int) -> int:

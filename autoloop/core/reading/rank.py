@@ -69,17 +69,28 @@ def ranked(hits: list[Hit], excerpt: Excerpt, trace: Trace) -> list[Suspect]:
             hit = replace(hit, weight=hit.weight * SETTLED)
         known = by_name.get(hit.name)
         if known is None or hit.weight > known.weight + (0 if not known.culprit else 0.02):
-            by_name[hit.name] = replace(
-                hit, culprit=hit.culprit or (known.culprit if known else "")
-            )
-        elif not known.culprit and hit.culprit:
-            by_name[hit.name] = replace(known, culprit=hit.culprit)
+            by_name[hit.name] = _with_names(hit, known)
+        else:
+            by_name[hit.name] = _with_names(known, hit)
     return _suspects([hit for hit in by_name.values() if hit.weight >= 0.3])
+
+
+def _with_names(hit: Hit, other: Hit | None) -> Hit:
+    """*hit*, with the culprit of *other* where it has none."""
+    if other is None:
+        return hit
+    return replace(hit, culprit=hit.culprit or other.culprit, hint=hit.hint or other.hint)
+
+
+def depth(hit: Hit) -> float:
+    """How deep the cause of a hit lies, 0..1."""
+    own = hit.signature.depth
+    return DEPTH.get(hit.name, DEPTH_ELSE) if own is None else own
 
 
 def _suspects(hits: list[Hit]) -> list[Suspect]:
     scored = sorted(
-        ((h.weight + DEPTH_COUNTS * DEPTH.get(h.name, DEPTH_ELSE), h) for h in hits),
+        ((h.weight + DEPTH_COUNTS * depth(h), h) for h in hits),
         key=lambda pair: (-pair[0], pair[1].line),
     )
     found = []
@@ -108,8 +119,10 @@ def _best_of_lines(hits: list[Hit], excerpt: Excerpt, trace: Trace) -> list[Hit]
         top = max(weighed, key=_says)
         if top.name == BENIGN:
             continue
-        named = next((h.culprit for h in weighed if h.name == top.name and h.culprit), "")
-        found.append(replace(top, culprit=top.culprit or named))
+        same = [h for h in weighed if h.name == top.name]
+        named = next((h.culprit for h in same if h.culprit), "")
+        hint = next((h.hint for h in same if h.hint), "")
+        found.append(replace(top, culprit=top.culprit or named, hint=top.hint or hint))
         found += [h for h in weighed if h.weight > top.weight - RIVALS and _apart(h, top)]
     return found
 
@@ -140,4 +153,4 @@ def _weighed(hit: Hit, level: Level, trace: Trace) -> Hit:
         weight *= 0.8
     elif hit.line == trace.root:
         weight = min(0.98, weight * 1.05)
-    return replace(hit, weight=weight)
+    return hit if weight == hit.weight else replace(hit, weight=weight)

@@ -4,16 +4,24 @@ A file is read once. Its patterns are in lower case and meet the text in lower c
 groups match is the culprit. `docs/how-to/add-a-signature.md` describes the keys.
 """
 
+import json
 import tomllib
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cache
+from hashlib import sha256
 from importlib.resources import files
 from typing import Any
 
-from autoloop.core.reading.excerpt import Excerpt
+from autoloop.core.diagnosis import BENIGN
+from autoloop.core.reading.excerpt import Excerpt, Level
 from autoloop.core.reading.index import WordIndex
-from autoloop.core.reading.patterns import branches, compiled, needs
+from autoloop.core.reading.names import names
+from autoloop.core.reading.patterns import begun, branches, compiled, needs
 from autoloop.core.words import Words
+
+CLEAR = 0.93
+"""What an exact wording weighs beside which broad ones need not be looked for in its line."""
 
 FILES = ("database", "code", "config", "service", "login", "benign")
 
@@ -23,7 +31,8 @@ class Signature:
     """What a kind of message looks like, what it means, and what to look at next.
 
     *context* names another meaning where the lines around speak of something: of a database, a
-    proxy, a login. *calm* is for what programs log as information although it is trouble.
+    proxy, a login. *calm* is for what programs log as information although it is trouble. *whole*
+    is for what begins where a word begins. *depth* is for what lies less deep than its cause.
     """
 
     name: str
@@ -34,57 +43,117 @@ class Signature:
     context: dict[str, str] = field(default_factory=dict)
     calm: bool = False
     settles: bool = False
+    whole: bool = False
+    depth: float | None = None
     examples: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """A signature found in a line."""
+    """A signature found in a line. *hint* is a culprit that a broad pattern took, less sure."""
 
     signature: Signature
     line: int
     name: str
     weight: float
     culprit: str = ""
+    hint: str = ""
     place: int = 0
     length: int = 0
+
+
+Parts = list[tuple[str, tuple[str, ...]]]
+"""The alternatives of a pattern, each with the words of which it needs one."""
+
+
+def apart(pattern: str) -> Parts:
+    """The alternatives of *pattern*, and the words of which each needs one."""
+    return [(branch, needs(branch)) for branch in branches(pattern)]
 
 
 class Book:
     """All signatures, their patterns by the words they need, and the words of each context."""
 
     def __init__(
-        self, signatures: tuple[Signature, ...], contexts: dict[str, tuple[str, ...]]
+        self,
+        signatures: tuple[Signature, ...],
+        contexts: dict[str, tuple[str, ...]],
+        taken_apart: list[Parts] | None = None,
     ) -> None:
         self.signatures = signatures
+        self._names = names()
+        self._families = {each.name: each for each in reversed(signatures)}
         self._contexts = contexts
-        self._rows = [
-            (branch, each)
-            for each in signatures
-            for pattern in each.patterns
-            for branch in branches(pattern)
+        patterns = [(pattern, each) for each in signatures for pattern in each.patterns]
+        parts = taken_apart or [apart(pattern) for pattern, _ in patterns]
+        rows = [
+            (branch, words, each)
+            for (_, each), of_pattern in zip(patterns, parts, strict=True)
+            for branch, words in of_pattern
         ]
-        self._index = WordIndex((n, needs(pattern)) for n, (pattern, _) in enumerate(self._rows))
+        self._rows = [(begun(branch) if each.whole else branch, each) for branch, _, each in rows]
+        self._index = WordIndex((n, words) for n, (_, words, _) in enumerate(rows))
 
     def hits(self, excerpt: Excerpt) -> list[Hit]:
-        """Every signature that is found, in any line."""
-        found = []
-        for row, lines in sorted(self._index.lines(excerpt).items()):
-            pattern, signature = self._rows[row]
-            search = compiled(pattern).search
-            for line in sorted(lines):
-                if match := search(excerpt.low_lines[line]):
-                    found.append(self._hit(signature, excerpt, line, match))
+        """Every signature that is found in a line where it may count.
+
+        What a program logs as information is no trouble but for what may be (`Signature.calm`), and
+        that something is ordinary need not be found there either.
+        """
+        rows = sorted(self._index.lines(excerpt).items())
+        told = set[int]().union(*(lines for _, lines in rows))
+        calm = {line for line in told if excerpt.level(line) is Level.CALM}
+        found = [hit for hit in self._named(excerpt) if excerpt.level(hit.line) is not Level.CALM]
+        broad: list[tuple[int, set[int]]] = []
+        quiet: list[tuple[int, set[int]]] = []
+        for row, lines in rows:
+            signature = self._rows[row][1]
+            if signature.name == BENIGN:
+                quiet.append((row, lines))
+            elif signature.whole:
+                broad.append((row, lines))
+            else:
+                found += self._found(row, lines if signature.calm else lines - calm, excerpt)
+        clear = calm | {hit.line for hit in found if hit.weight >= CLEAR}
+        for row, lines in broad:
+            found += self._found(row, lines - clear, excerpt)
+        calm -= {hit.line for hit in found}
+        for row, lines in quiet:
+            settles = self._rows[row][1].settles
+            found += self._found(row, lines if settles else lines - calm, excerpt)
         return found
+
+    def _found(self, row: int, lines: set[int], excerpt: Excerpt) -> list[Hit]:
+        if not lines:
+            return []
+        pattern, signature = self._rows[row]
+        search = compiled(pattern).search
+        matches = ((line, search(excerpt.low_lines[line])) for line in sorted(lines))
+        return [self._hit(signature, excerpt, line, match) for line, match in matches if match]
+
+    def _named(self, excerpt: Excerpt) -> Iterator[Hit]:
+        """What the names of exceptions and codes say that are written in the text."""
+        for line, low in enumerate(excerpt.low_lines):
+            for named in self._names.read(excerpt.lines[line], low):
+                yield Hit(
+                    signature=self._families[named.cause],
+                    line=line,
+                    name=named.cause,
+                    weight=named.weight,
+                    place=named.start,
+                    length=named.end - named.start,
+                )
 
     def _hit(self, signature: Signature, excerpt: Excerpt, line: int, match: Any) -> Hit:
         group = match.lastindex or 0
+        named = excerpt.lines[line][match.start(group) : match.end(group)] if group else ""
         return Hit(
             signature=signature,
             line=line,
             name=self.meaning(signature, excerpt, line),
             weight=signature.weight,
-            culprit=excerpt.lines[line][match.start(group) : match.end(group)] if group else "",
+            culprit="" if signature.whole else named,
+            hint=named if signature.whole else "",
             place=match.start(),
             length=match.end() - match.start(),
         )
@@ -99,17 +168,62 @@ class Book:
         return signature.name
 
 
+TAKEN_APART = "taken_apart.json"
+"""The patterns of the signatures, taken apart beforehand: that would take most of the start."""
+
+
 @cache
 def book() -> Book:
     """The signatures of this package."""
-    folder = files("autoloop.core.reading") / "signatures"
-    tables = {
-        name: tomllib.loads((folder / f"{name}.toml").read_text(encoding="utf-8"))
-        for name in (*FILES, "contexts")
-    }
+    texts = sources()
+    tables = {name: tomllib.loads(text) for name, text in texts.items()}
     signatures = tuple(_signature(row) for name in FILES for row in tables[name]["signature"])
     contexts = {name: tuple(words) for name, words in tables["contexts"].items()}
-    return Book(signatures, contexts)
+    return Book(signatures, contexts, _taken_apart(signatures, texts))
+
+
+def sources() -> dict[str, str]:
+    """The texts of the files of signatures, by name."""
+    folder = files("autoloop.core.reading") / "signatures"
+    names = (*FILES, "contexts")
+    return {name: (folder / f"{name}.toml").read_text(encoding="utf-8") for name in names}
+
+
+def digest(texts: dict[str, str]) -> str:
+    """Tells whether what was taken apart beforehand is of these texts."""
+    return sha256("\0".join(texts[name] for name in FILES).encode()).hexdigest()
+
+
+def taken_apart(signatures: tuple[Signature, ...], texts: dict[str, str]) -> str:
+    """The contents of ``taken_apart.json``: of each alternative its length and its words."""
+    patterns = (pattern for each in signatures for pattern in each.patterns)
+    lines = [
+        json.dumps([[len(branch), *words] for branch, words in apart(pattern)], ensure_ascii=False)
+        for pattern in patterns
+    ]
+    body = ",\n".join(lines)
+    return f'{{"of": "{digest(texts)}", "patterns": [\n{body}\n]}}\n'
+
+
+def _taken_apart(signatures: tuple[Signature, ...], texts: dict[str, str]) -> list[Parts] | None:
+    """What was taken apart beforehand, if it is of these very texts."""
+    file = files("autoloop.core.reading") / "signatures" / TAKEN_APART
+    if not file.is_file():
+        return None
+    kept = json.loads(file.read_text(encoding="utf-8"))
+    if kept["of"] != digest(texts):
+        return None
+    patterns = (pattern for each in signatures for pattern in each.patterns)
+    return [_parts(pattern, rows) for pattern, rows in zip(patterns, kept["patterns"], strict=True)]
+
+
+def _parts(pattern: str, rows: list[list[Any]]) -> Parts:
+    found: Parts = []
+    at = 0
+    for length, *words in rows:
+        found.append((pattern[at : at + length], tuple(words)))
+        at += length + 1
+    return found
 
 
 def _signature(row: dict[str, Any]) -> Signature:
@@ -122,5 +236,7 @@ def _signature(row: dict[str, Any]) -> Signature:
         context=row.get("context", {}),
         calm=row.get("calm", False),
         settles=row.get("settles", False),
+        whole=row.get("whole", False),
+        depth=row.get("depth"),
         examples=tuple((text, culprit) for text, culprit in row.get("examples", ())),
     )

@@ -12,9 +12,11 @@ _JAVA_ANY = re.compile(r"^\s*at [\w.$/@<>`-]+ ?\(|^\s*\.\.\. \d+ (?:more|common)
 _NODE = re.compile(r"^\s*at (?:.{0,200}\()?(?:file://)?([\w./@\\ :-]+?):(\d+):\d+\)?\s*$")
 _NODE_HEAD = re.compile(r"^(?:file://)?(/?[\w./@\\:-]+\.[cm]?[jt]sx?):(\d+)$")
 _GO = re.compile(r"^\s+(\S.{0,200}?\.go):(\d+)(?:\s|$)")
+_GO_CALL = re.compile(r"^(?:created by )?[\w./()*-]{3,200}\((?:0x|\.\.\.|\{0x|\)$)|^created by ")
 _PHP = re.compile(r" in (\S+\.php)(?::| on line )(\d+)")
 _PHP_FRAME = re.compile(r"^\s*#\d+ (\S+\.php)\((\d+)\)")
-_RUBY = re.compile(r"^\s*(?:from )?([\w./-]+\.(?:rb|erb|ru|rake)):(\d+):in ")
+_RUBY = re.compile(r"^\s*(?:from )?<?([\w./:-]+\.(?:rb|erb|ru|rake))>?:(\d+):in ")
+_RUBY_TOLD = re.compile(r":in [`'].{1,120}': \S")
 _RUST = re.compile(
     r"panicked at (?:.{0,200}, )?([\w./-]+\.rs):(\d+):\d+|^\s*--> ([\w./-]+):(\d+):\d+"
 )
@@ -128,6 +130,8 @@ def _other(lines: list[str]) -> Trace:
     found = [(n, place, own) for n, line in enumerate(lines) for place, own in _frames(line)]
     quoted = {n for n, line in enumerate(lines) if _JAVA_ANY.match(line)}
     quoted |= {n for n, _, _ in found if not _told(lines[n])}
+    if any("goroutine " in line for line in lines):
+        quoted |= {n for n, line in enumerate(lines) if _GO_CALL.match(line)}
     below = [f for f in found if root is None or f[0] >= root]
     own = next((place for _, place, own in below if own), "") or next(
         (place for _, place, own in found if own), ""
@@ -141,7 +145,7 @@ def _other(lines: list[str]) -> Trace:
 
 def _told(line: str) -> bool:
     """Whether a line tells the error itself and not only the way to it."""
-    return bool(_PHP.search(line) or "panicked at" in line)
+    return bool(_PHP.search(line) or "panicked at" in line or _RUBY_TOLD.search(line))
 
 
 def _frames(line: str) -> Iterator[tuple[str, bool]]:

@@ -52,3 +52,10 @@ def test_places_in_the_lowered_text_are_places_in_the_text() -> None:
     """Also where lower case has another length."""
     excerpt = Excerpt("İ HOST İ")
     assert excerpt.text[excerpt.low.index("host") :].startswith("HOST")
+
+
+def test_the_names_of_containers_are_no_part_of_the_lines() -> None:
+    """What compose writes before them; a table or a single bar is left as it is."""
+    text = "web-1  | Traceback\nweb-1  |   File x\ndb-1   | ready"
+    assert Excerpt(text).lines == ["Traceback", "  File x", "ready"]
+    assert Excerpt("a | b\nno bar\nnone either").lines[0] == "a | b"

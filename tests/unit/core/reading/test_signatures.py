@@ -2,13 +2,14 @@
 
 import importlib.util
 import re
+from importlib.resources import files
 
 import pytest
 
 from autoloop.core.reading import text_engine
 from autoloop.core.reading.excerpt import Excerpt
 from autoloop.core.reading.patterns import compiled, faults, needs
-from autoloop.core.reading.signatures import book
+from autoloop.core.reading.signatures import TAKEN_APART, book, sources, taken_apart
 
 TAXONOMY = {
     "DATABASE": "connection_error data_corruption schema_mismatch user_not_found auth_failed_db "
@@ -97,3 +98,9 @@ def test_both_engines_give_the_same_answers() -> None:
                 for e in (re, re2)
             )
             assert one == other, pattern
+
+
+def test_the_patterns_are_taken_apart_beforehand() -> None:
+    """Of the signatures as they are: else every start does it again. `make signatures` does it."""
+    file = files("autoloop.core.reading") / "signatures" / TAKEN_APART
+    assert file.read_text(encoding="utf-8") == taken_apart(book().signatures, sources())

@@ -1,0 +1,55 @@
+"""Culprits: names out of lines, and no words that are none, and no secrets."""
+
+import pytest
+
+from autoloop.core.reading import text_engine
+from autoloop.core.reading.culprits import named, place_in, shown
+from autoloop.core.redact import HIDDEN
+
+
+@pytest.mark.parametrize(
+    ("line", "place"),
+    [
+        (
+            'nginx: [emerg] unknown directive "x" in /etc/nginx/nginx.conf:7',
+            "/etc/nginx/nginx.conf:7",
+        ),
+        ("sshd.conf: line 12: Bad configuration option: Prt", "sshd.conf:12"),
+        ("Error in configuration file /etc/d.conf line 1: x", "/etc/d.conf:1"),
+        ("syntax error at shop.pl line 3, near x", "shop.pl:3"),
+        ("Syntax error on line 2 of /srv/a.conf: x", "/srv/a.conf:2"),
+        ("shop.sh: 行 7: 语法错误", "shop.sh:7"),
+        ("no place at all", ""),
+    ],
+)
+def test_the_line_of_a_file(line: str, place: str) -> None:
+    """However a program words it."""
+    assert place_in(line) == place
+
+
+def test_words_are_no_names() -> None:
+    """What a pattern may take for one."""
+    assert [named(word) for word in ("'the'", "Connection", "(server)")] == ["", "", ""]
+    assert named('"orders"') == "orders"
+
+
+def test_no_part_of_a_secret_is_shown() -> None:
+    """Also where the culprit ends within it."""
+    line = "could not connect to postgres://shop:hunter2@db/shop"
+    hidden = f"could not connect to postgres://shop:{HIDDEN}@db/shop"
+    assert shown("postgres://shop:hunter2", hidden, line) == ""
+    assert shown("db", hidden, line) == "db"
+
+
+@pytest.mark.parametrize(
+    ("text", "culprit"),
+    [
+        ("curl: (7) Failed to connect to 10.0.0.7 port 9000 after 0 ms", "10.0.0.7"),
+        ("bash: 行 1: shopctl: 未找到命令", "shopctl"),
+        ("FEHLER:  Spalte »nickname« existiert nicht", "nickname"),
+        ("shop_web_1 exited with code 1", "shop_web_1"),
+    ],
+)
+def test_what_a_line_is_about(text: str, culprit: str) -> None:
+    """A host, a command, a column, a container."""
+    assert text_engine().read(text)[0].culprit == culprit
