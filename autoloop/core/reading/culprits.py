@@ -36,7 +36,8 @@ _NO_NAMES = frozenset(
         "invalid is it its job key line list local log main message method missing name new "
         "no not null object of on or out password path process property remote request "
         "required response running server service set socket some specified status "
-        "string system table tcp that the their them this time to token true type undefined unknown user using valid value "
+        "string system table tcp that the their "
+        "them this time to token true type undefined unknown user using valid value "
         "warning was we web when while with worker you your",
     )
 )

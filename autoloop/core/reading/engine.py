@@ -42,6 +42,7 @@ class SignatureEngine:
         suspects = ranked(hits, excerpt, trace)
         if suspects:
             return tuple(_cause(suspect, excerpt, trace) for suspect in suspects[:CAUSES])
+        hits = self._book.hits(excerpt, thorough=True) if hits else hits
         return (guessed(excerpt, trace, hits) or calm_cause(excerpt, hits),)
 
 

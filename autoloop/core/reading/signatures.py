@@ -94,11 +94,11 @@ class Book:
         self._rows = [(begun(branch) if each.whole else branch, each) for branch, _, each in rows]
         self._index = WordIndex((n, words) for n, (_, words, _) in enumerate(rows))
 
-    def hits(self, excerpt: Excerpt) -> list[Hit]:
+    def hits(self, excerpt: Excerpt, *, thorough: bool = False) -> list[Hit]:
         """Every signature that is found in a line where it may count.
 
         What a program logs as information is no trouble but for what may be (`Signature.calm`), and
-        that something is ordinary need not be found there either.
+        that something is ordinary is asked only where something alarms, unless *thorough*.
         """
         rows = sorted(self._index.lines(excerpt).items())
         told = set[int]().union(*(lines for _, lines in rows))
@@ -117,10 +117,11 @@ class Book:
         clear = calm | {hit.line for hit in found if hit.weight >= CLEAR}
         for row, lines in broad:
             found += self._found(row, lines - clear, excerpt)
-        calm -= {hit.line for hit in found}
+        alarmed = {hit.line for hit in found}
+        asked = told - (calm - alarmed) if thorough or not found else alarmed
         for row, lines in quiet:
             settles = self._rows[row][1].settles
-            found += self._found(row, lines if settles else lines - calm, excerpt)
+            found += self._found(row, lines if settles else lines & asked, excerpt)
         return found
 
     def _found(self, row: int, lines: set[int], excerpt: Excerpt) -> list[Hit]:
