@@ -97,6 +97,7 @@ def _read_app(app: str, keeper: Keeper) -> None:
 
 
 def _follow_logbook(logbook: Logbook, app: str, show: Callable[[Finding, int], None]) -> None:
+    seen = {row["fingerprint"]: row["count"] for row in logbook.found(app)}
     typer.echo(f"autoloop: the platform watches {app}; this is what it finds", err=True)
     going = True
 
@@ -104,7 +105,6 @@ def _follow_logbook(logbook: Logbook, app: str, show: Callable[[Finding, int], N
         nonlocal going
         going = False
 
-    seen = {row["fingerprint"]: row["count"] for row in logbook.found(app)}
     with _until_stopped(stop):
         while going:
             time.sleep(LOOK_S)
