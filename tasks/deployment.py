@@ -186,9 +186,9 @@ def prove_deployment(work: Work, comparison: Comparison, placed: Placed) -> Proo
     if placed.failed:
         return Proof(checks=(Check(name="place", passed=False, why=placed.failed),), at=time.time())
     spec, session = spec_of(work), session_of(work)
-    look = look_until_well(spec, session, spec.health.ready_s)
+    look = look_until_well(spec, session, spec.health.ready_s, lambda seen: seen.usable)
     at, end = time.time(), time.monotonic() + spec.health.hold_s
-    while look.well and time.monotonic() < end:
+    while look.usable and time.monotonic() < end:
         time.sleep(min(1.0, spec.health.hold_s / 3))
         look = look_at(spec, session)
     checks = proof_of(spec, None, None, look.diagnosis, look.cases, {})
@@ -221,8 +221,8 @@ def settle_deployment(
         session.do(work.op("good"), backup_action(spec, f"{work.id}: deployed", good=True))
         return ended
     back = _put_back(work, comparison, placed)
-    look = look_until_well(spec, session, spec.health.ready_s)
-    if not look.well:
+    look = look_until_well(spec, session, spec.health.ready_s, lambda seen: seen.usable)
+    if not look.usable:
         what = f"rolled back, but {look.diagnosis.top.name} remains"
         raise OperationFailed(f"deployment {work.id}", what, f"autoloop fix --app {spec.name}")
     return ended.model_copy(update={"back": back})

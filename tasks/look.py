@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Literal
 
@@ -43,8 +44,18 @@ class Look(Frozen):
 
     @property
     def well(self) -> bool:
-        """Whether every component serves and every case passes."""
+        """Whether there is no trouble of any kind."""
         return self.diagnosis.benign
+
+    @property
+    def usable(self) -> bool:
+        """Whether every component serves and every case passes, whatever else may be wrong."""
+        impact = self.diagnosis.impact
+        return not impact.components and not impact.cases_failing
+
+    def rid_of(self, cause: str) -> bool:
+        """Whether it is usable, and *cause* is not confirmed any more."""
+        return self.usable and all(found.name != cause for found in self.diagnosis.causes)
 
 
 class HostCases:
@@ -120,15 +131,15 @@ def look_at(
     else:
         cases = run_cases(asked, HostCases(host))
     failing = tuple(result for result in cases if not result.passed)
-    unwell = bool(failing) or not all(facts.serves(part) for part in spec.components)
-    if unwell and closely == "if unwell":
-        facts = closer(spec, facts, host.observe(closer_reads_for(spec), deadline_s=120))
-    elif unwell and more:
-        facts = closer(spec, facts, answers[len(reads) :])
     facts = facts.model_copy(update={"failing": failing})
     facts = with_earlier(facts, before.facts) if before else facts
     at = datetime.now(UTC).isoformat(timespec="milliseconds")
-    return Look(facts=facts, cases=cases, diagnosis=diagnose(spec, facts, cases, at))
+    diagnosis = diagnose(spec, facts, cases, at)
+    if not diagnosis.benign and closely != "no":
+        found = answers[len(reads) :] if more else host.observe(closer_reads_for(spec), 120)
+        facts = closer(spec, facts, found)
+        diagnosis = diagnose(spec, facts, cases, at)
+    return Look(facts=facts, cases=cases, diagnosis=diagnosis)
 
 
 def look_often(spec: AppSpec, host: Observer) -> Look:
@@ -146,12 +157,14 @@ def look_often(spec: AppSpec, host: Observer) -> Look:
     return look
 
 
-def look_until_well(spec: AppSpec, host: Observer, seconds: float) -> Look:
-    """Look until all is well, for at most *seconds*; the last look."""
+def look_until_well(
+    spec: AppSpec, host: Observer, seconds: float, enough: Callable[[Look], bool] | None = None
+) -> Look:
+    """Look until all is well, or *enough* is, for at most *seconds*; the last look."""
     end = time.monotonic() + seconds
     while True:
         look = look_at(spec, host, "no")
-        if look.well:
+        if look.well or (enough is not None and enough(look)):
             return look
         if time.monotonic() > end:
             return look_at(spec, host)

@@ -96,7 +96,10 @@ def _send_contents(work: Work, diagnosis: Diagnosis, proposal: Proposal) -> None
 
 @step()
 def prove_remedy(work: Work, diagnosis: Diagnosis, plan: Plan, applied: Applied) -> Proof:
-    """Wait until all is well, hold it for the window, and check what the remedy promised."""
+    """Wait until it is cured, hold that for the window, and check what the remedy promised.
+
+    Other trouble that was there before, such as an old certificate, is no failure of the remedy.
+    """
     ledger().move(work.id, State.PROVING, applied.remedy)
     if applied.failed:
         return Proof(
@@ -104,14 +107,14 @@ def prove_remedy(work: Work, diagnosis: Diagnosis, plan: Plan, applied: Applied)
         )
     spec, session = spec_of(work), session_of(work)
     proposal = plan.proposals[work.attempt - 1]
-    look = look_until_well(spec, session, spec.health.ready_s)
+    cause = next(c for c in diagnosis.causes if c.component)
+    look = look_until_well(spec, session, spec.health.ready_s, lambda seen: seen.rid_of(cause.name))
     at, end = time.time(), time.monotonic() + spec.health.hold_s
-    while look.well and time.monotonic() < end:
+    while look.rid_of(cause.name) and time.monotonic() < end:
         time.sleep(min(1.0, spec.health.hold_s / 3))
         look = look_at(spec, session)
     answers = session.observe([Read(op="stat", args={"path": p}) for p in proposal.files])
     files = dict(zip(proposal.files, answers, strict=True))
-    cause = next(c for c in diagnosis.causes if c.component)
     checks = proof_of(spec, proposal, cause, look.diagnosis, look.cases, files)
     return Proof(checks=checks, held_s=spec.health.hold_s, at=at)
 

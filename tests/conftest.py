@@ -17,6 +17,7 @@ from autoloop.agent import remote
 from autoloop.core.app import AppSpec
 from autoloop.core.case import CaseResult, Reply
 from autoloop.core.facts import (
+    Certificate,
     ComponentFacts,
     DataLock,
     Disk,
@@ -308,6 +309,7 @@ def shop(**more: Any) -> AppSpec:
                 "name": "front",
                 "unit": "front.service",
                 "port": 80,
+                "tls": [443],
                 "config": ["/etc/front.conf"],
                 "config_test": ["front", "-t"],
                 "needs": ["app"],
@@ -366,6 +368,8 @@ class Scenes:
         free: int = 10_000_000,
         damaged: Mapping[str, str] | None = None,
         failing: tuple[CaseResult, ...] = (),
+        certificates: tuple[Certificate, ...] = (),
+        now: float = 0.0,
     ) -> Facts:
         """Both run as processes 80 and 8080, which hold their ports."""
         parts = {}
@@ -394,6 +398,8 @@ class Scenes:
             direct=dict(direct or {}),
             reach=reach,
             locks=locks,
+            certificates=certificates,
+            now=now,
             disks=(
                 Disk(
                     place="/srv",

@@ -31,7 +31,7 @@ BOOT = (
 )
 
 
-MODULES = ("reach",)
+MODULES = ("reach", "certificates")
 """What the agent imports of this package: it travels with it."""
 
 _IMPORTABLE = """\

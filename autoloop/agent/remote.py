@@ -34,7 +34,7 @@ import threading
 import time
 import urllib.parse
 
-from autoloop.agent import reach
+from autoloop.agent import certificates, reach
 
 PROTOCOLS = [1]
 HEAD_LIMIT = 16 << 20
@@ -47,7 +47,9 @@ LOCKED_DATABASE_S = 20  # for so long a backup waits for a writer that does not 
 WAITING = (
     "run",
     "http",
+    "reach",
     "sqlite_check",
+    "certificates",
 )  # reads that mostly wait for others: those of a batch do so together
 AT_ONCE = 8
 ROOM = 1 << 20  # bytes that the state folder holds for a full disk
@@ -2174,6 +2176,7 @@ class Agent:
             "http": read_http,
             "sqlite": read_sqlite,
             "reach": reach.read_reach,
+            "certificates": certificates.read_certificates,
             "facts": read_facts,
             "disks": read_disks,
             "memory": read_memory,

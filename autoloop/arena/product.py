@@ -59,6 +59,7 @@ def app_document(name: str, host: Host) -> dict[str, Any]:
                 "name": "front",
                 "unit": "nginx.service",
                 "port": 80,
+                "tls": [443],
                 "config": [site],
                 "config_test": ["nginx", "-t"],
                 "logs": ["/var/log/nginx/error.log"],

@@ -64,6 +64,7 @@ class Component(Frozen):
     unit: Unit
     port: int | None = Field(default=None, ge=1, le=65535)
     http: bool = True
+    tls: tuple[Annotated[int, Field(ge=1, le=65535)], ...] = ()  # where it shows a certificate
     settings: str = ""
     config: tuple[str, ...] = ()
     config_test: tuple[str, ...] = ()
@@ -88,6 +89,7 @@ Curable = Literal[
     "DATABASE.data_corruption",
     "CODE.import_error",
     "SERVICE.disk_full",
+    "SERVICE.tls_certificate",
     "SERVICE.memory_leak",
     "LOGIN.user_not_exist",
     "LOGIN.wrong_password",

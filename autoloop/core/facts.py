@@ -115,6 +115,16 @@ class Memory(Frozen):
     before: int | None = None  # the bytes of an earlier look
 
 
+class Certificate(Frozen):
+    """What a TLS port of the host shows; *starts* and *ends* in seconds since 1970, 0 unknown."""
+
+    port: int
+    subject: str = ""
+    starts: float = 0.0
+    ends: float = 0.0
+    error: str = ""
+
+
 class ComponentFacts(Frozen):
     """One component, seen from its manager, its ports, its own configuration test and its log."""
 
@@ -143,6 +153,7 @@ class Facts(Frozen):
     damaged: dict[str, str] = Field(default_factory=dict)  # database: what is wrong with it
     disks: tuple[Disk, ...] = ()
     traffic: Traffic | None = None
+    certificates: tuple[Certificate, ...] = ()
     now: float = 0.0
     uptime: float = 0.0
 
@@ -175,6 +186,7 @@ def reads_for(spec: AppSpec) -> tuple[Read, ...]:
         Read(op="drift", args={"app": spec.name, "texts": texts}),
         health_read(spec),
         Read(op="disks", args={"paths": [p for c in spec.components for p in spec.places(c)]}),
+        Read(op="certificates", args={"ports": [p for c in spec.components for p in c.tls]}),
     ]
     for part in spec.components:
         manager = part.service()
@@ -298,7 +310,7 @@ def log_read(path: str) -> Read:
 
 def facts_from(spec: AppSpec, answers: tuple[Answer, ...]) -> Facts:
     """Read the answers to `reads_for`; redacted, so that they may be stored and shown."""
-    host, listeners, drift, health, disks, *rest = answers
+    host, listeners, drift, health, disks, tls, *rest = answers
     clock = host.value if host.ok else {"time": 0.0}
     components: dict[str, ComponentFacts] = {}
     for part in spec.components:
@@ -312,9 +324,15 @@ def facts_from(spec: AppSpec, answers: tuple[Answer, ...]) -> Facts:
         good=drift.value["backup"] if drift.ok else "",
         health=_reply(health),
         disks=tuple(Disk.model_validate(row) for row in disks.value) if disks.ok else (),
+        certificates=tuple(map(_certificate, tls.value)) if tls.ok else (),
         now=host.value["time"] if host.ok else 0.0,
         uptime=host.value["uptime"] if host.ok else 0.0,
     )
+
+
+def _certificate(row: dict[str, Any]) -> Certificate:
+    said = {"subject": redact(row["subject"]), "error": redact(row["error"])}
+    return Certificate.model_validate({**row, **said})
 
 
 def _reply(answer: Answer) -> Reply:

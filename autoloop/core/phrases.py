@@ -127,6 +127,11 @@ CATALOGUE = {
     "listens on {} port {}": "监听 {0} 端口 {1}",
     "has its port": "占有其端口",
     "differs from the last good state": "与正常状态不同",
+    "{}: {}: its secret has changed": "{0}：{1}：其中的密码已改变",
+    "port {}": "端口 {0}",
+    "the certificate of {} is good from {} to {}; it is {}": (
+        "{0} 的证书有效期为 {1} 至 {2}；现在是 {3}"
+    ),
     "is new": "为新增",
     "{}: was {}, is {}": "{0}：原为 {1}，现为 {2}",
     "was {}, is {}": "原为 {0}，现为 {1}",

@@ -16,6 +16,7 @@ KINDS: dict[str, EffectKind] = {
     "DATABASE.data_corruption": "rows",
     "CODE.import_error": "package",
     "SERVICE.disk_full": "file",
+    "SERVICE.tls_certificate": "file",
     "SERVICE.memory_leak": "process",
     "LOGIN.user_not_exist": "rows",
     "LOGIN.wrong_password": "rows",

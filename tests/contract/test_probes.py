@@ -6,7 +6,7 @@ import pytest
 
 from autoloop.core.case import CaseResult, Reply
 from autoloop.core.diagnose import diagnose
-from autoloop.core.facts import DataLock, Facts, Reached, SettingsDrift, with_earlier
+from autoloop.core.facts import Certificate, DataLock, Facts, Reached, SettingsDrift, with_earlier
 from autoloop.core.suspicions import PROBES
 
 BY_NAME = {probe.name: probe for probe in PROBES}
@@ -30,6 +30,8 @@ LOST = Reached(
     kind="no such name", says="Name or service not known",
 )  # fmt: skip
 
+SHOWN = Certificate(port=443, subject="shop.example", starts=500, ends=1000)
+
 CONFIRMED: dict[str, tuple[dict[str, Any], str, str, str]] = {
     # the facts, and the component, name and culprit that follow
     "data_damaged": (
@@ -38,6 +40,10 @@ CONFIRMED: dict[str, tuple[dict[str, Any], str, str, str]] = {
     ),
     "memory_leak": (
         {"app": {"memory": 250_000_000}}, "app", "SERVICE.memory_leak", "app.service",
+    ),
+    "certificate_expired": (
+        {"status": 200, "now": 2000.0, "certificates": (SHOWN,)},
+        "front", "SERVICE.tls_certificate", "shop.example:443",
     ),
     "disk_full": ({"free": 1_000_000}, "app", "SERVICE.disk_full", "/srv"),
     "setting_missing": (

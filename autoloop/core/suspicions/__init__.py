@@ -2,6 +2,7 @@
 
 from autoloop.core.probe import PerComponent, Probe
 from autoloop.core.suspicions import (
+    certificates,
     code,
     data,
     disk,
@@ -20,6 +21,7 @@ PROBES: tuple[Probe, ...] = tuple(
         data.data_damaged,
         data.data_gone,
         data.data_locked,
+        certificates.certificate_expired,
         settings.setting_missing,
         settings.setting_wrong,
         settings.setting_added,

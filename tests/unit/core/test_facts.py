@@ -21,13 +21,14 @@ def answers(spec: AppSpec, **said: Any) -> tuple[Answer, ...]:
         "file": {"text": "", "size": 0},
         "disks": [],
         "memory": {"bytes": 5, "processes": 1, "biggest": 5, "command": "x"},
+        "certificates": [],
     }
     return tuple(Answer(ok=True, value={**plain, **said}[read.op]) for read in reads_for(spec))
 
 
 def test_all_is_asked_in_one_batch_and_read_in_its_order(spec: AppSpec) -> None:
-    """Five reads of the host, three of each component, and memory where it is declared."""
-    assert len(reads_for(spec)) == 5 + 3 * 2 + 1
+    """Six reads of the host, three of each component, and memory where it is declared."""
+    assert len(reads_for(spec)) == 6 + 3 * 2 + 1
     facts = facts_from(spec, answers(spec))
     assert (facts.good, facts.now, facts.uptime, facts.health.status) == ("b", 9.0, 5.0, 200)
     assert facts.of(spec.component("front")).config_ok is True

@@ -11,7 +11,8 @@ from tasks.look import keep_look, last_look, look_at, look_often, look_until_wel
 class Host:
     """A host on which nothing runs, or where all is well after some looks."""
 
-    def __init__(self, well_after: int | None = None) -> None:
+    def __init__(self, well_after: int | None = None, *certificates: dict[str, Any]) -> None:
+        self.certificates = list(certificates)
         self.batches: list[list[str]] = []
         self.well_after = well_after
 
@@ -39,6 +40,7 @@ class Host:
             "drift": {"backup": "b", "changes": []},
             "disks": [],
             "memory": {"bytes": 5, "processes": 1, "biggest": 5, "command": "x"},
+            "certificates": self.certificates,
             "sqlite_check": {"sound": True, "says": "ok"},
             "locks": [],
             "http": {
@@ -79,6 +81,18 @@ def test_a_well_application_is_looked_at_once(spec: Any) -> None:
     assert len(host.batches) == 2
 
 
+def test_a_trouble_that_no_case_shows_is_looked_at_closely_too(spec: Any) -> None:
+    """Its procedure, if one is declared, must be asked whether it is due."""
+    old = {"port": 443, "subject": "shop", "starts": 0, "ends": 0.5, "error": ""}
+    host = Host(0, old)
+    look = look_at(spec, host)
+    assert [ops.count("run") for ops in host.batches[-1:]] == [1]
+    assert (look.diagnosis.top.name, look.facts.direct.keys()) == (
+        "SERVICE.tls_certificate",
+        {"app", "front"},
+    )
+
+
 def test_a_look_is_used_once_by_the_next_step_of_its_run(spec: Any) -> None:
     """And by no other run."""
     host = Host()
@@ -94,6 +108,16 @@ def test_it_looks_until_all_is_well(spec: Any) -> None:
     host = Host(well_after=1)
     assert look_until_well(spec, host, 10).well
     assert sum("facts" in ops for ops in host.batches) == 2
+
+
+def test_an_old_certificate_does_not_keep_a_repair_from_its_proof(spec: Any) -> None:
+    """It was there before, and it is another trouble; the one that was repaired must be gone."""
+    old = {"port": 443, "subject": "shop", "starts": 0, "ends": 0.5, "error": ""}
+    host, down = Host(1, old), "SERVICE.service_down"
+    look = look_until_well(spec, host, 10, lambda seen: seen.rid_of(down))
+    assert (look.well, look.usable, look.rid_of(down)) == (False, True, True)
+    assert not look.rid_of("SERVICE.tls_certificate")
+    assert not look_at(spec, Host()).rid_of(down)
 
 
 def test_it_does_not_look_for_ever(spec: Any) -> None:

@@ -50,6 +50,7 @@ def test_no_secret_is_in_a_written_report(
         "listeners": [],
         "disks": [],
         "memory": {"bytes": 5, "processes": 1, "biggest": 5, "command": "x"},
+        "certificates": [],
         "drift": {"backup": "b", "changes": [row]},
         "http": {"status": 500, "body": leak, "ms": 1.0, "error": leak},
         "run": ran,
