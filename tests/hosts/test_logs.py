@@ -105,7 +105,7 @@ def test_logrotate_loses_and_repeats_nothing(watched: Watched) -> None:
 
 def test_a_trace_in_the_journal_is_one_finding(watched: Watched) -> None:
     """A service that dies writes it line by line; a later connection goes on at the cursor."""
-    shout = "systemd-run --quiet --wait --unit=shout python3 -c"
+    shout = "systemd-run --quiet --wait --collect --unit=shout python3 -c"
     watched.shell(f"{shout} 'import nothing_of_that_name' || true")
 
     def texts() -> list[str]:
