@@ -6,7 +6,7 @@
 >>> print(done.report)  # doctest: +SKIP
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from autoloop.doors.client import Written
 
 __version__ = "0.1.0"
-__all__ = ["Fixed", "__version__", "deploy", "diagnose", "fix", "rollback", "test"]
+__all__ = ["Fixed", "__version__", "change", "deploy", "diagnose", "fix", "rollback", "test"]
 
 
 @dataclass(frozen=True)
@@ -104,6 +104,22 @@ def deploy(source: str, app: str = "", plan_only: bool = False) -> dict[str, Any
         AutoloopError: it was not begun, or could not be ended.
     """
     return _run("deploy", app, {"source": source, "plan_only": plan_only})
+
+
+def change(
+    app: str = "",
+    settings: Mapping[str, str] | None = None,
+    procedures: Iterable[str] = (),
+    source: str = "",
+    plan_only: bool = False,
+) -> dict[str, Any]:
+    """Set settings, run procedures and bring code as one change; see `deploy`."""
+    from autoloop.doors import client
+
+    wanted = {"settings": dict(settings or {}), "procedures": list(procedures), "source": source}
+    chosen = client.only_app(client.ledger(), app)
+    done: dict[str, Any] = client.change({"app": chosen, **wanted, "plan_only": plan_only})
+    return done
 
 
 def rollback(

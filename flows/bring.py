@@ -1,12 +1,27 @@
-"""The road that every deployment takes: back up, place, prove, keep or put back, tell."""
+"""The road that every deployment takes: approve, back up, place, prove, keep or put back, tell."""
+
+from prefect import runtime
+from prefect.flow_runs import suspend_flow_run
+from prefect.input import RunInput
 
 from autoloop.core.deployment import Comparison, Deployment, refuse_broken
 from autoloop.core.errors import AutoloopError
 from autoloop.core.work import Work
+from tasks.approval import ask_person, note_decision
 from tasks.backup import take_backup
 from tasks.deployment import abandon, place, prove_deployment, settle_deployment
 from tasks.mail import tell_of_abandoned, tell_of_deployment
 from tasks.target import writing
+
+APPROVAL_S = 3600
+
+
+class Decision(RunInput):
+    """What a person decided about a deployment."""
+
+    approved: bool = True
+    reason: str = ""
+    actor: str = "Prefect's UI"
 
 
 def bring(work: Work, comparison: Comparison, reason: str) -> Deployment:
@@ -14,18 +29,31 @@ def bring(work: Work, comparison: Comparison, reason: str) -> Deployment:
 
     Raises:
         RuleBroken: nothing was begun.
+        NotAllowed: nobody has approved it.
         AutoloopError: it could not be ended; people are told what is so on the host.
     """
     refuse_broken(comparison)
+    wanted = decided(work, comparison)
     try:
         with writing(work):
             backup = take_backup(work, reason)
-            placed = place(work, comparison, backup)
-            proof = prove_deployment(work, comparison, placed)
-            ended = settle_deployment(work, comparison, placed, proof, backup)
+            placed = place(work, wanted, backup)
+            proof = prove_deployment(work, wanted, placed)
+            ended = settle_deployment(work, wanted, placed, proof, backup)
     except AutoloopError as error:
-        left = abandon(work, comparison, str(error))
-        tell_of_abandoned(work, comparison, left)
+        left = abandon(work, wanted, str(error))
+        tell_of_abandoned(work, wanted, left)
         raise
     tell_of_deployment(work, ended)
     return ended
+
+
+def decided(work: Work, comparison: Comparison) -> Comparison:
+    """The same, once a person has approved it where one must. Until then the run is suspended: no
+    process waits. Nobody deciding within an hour ends it."""
+    asked = ask_person(work, comparison, bool(runtime.deployment.id))
+    if asked.why is None:
+        return comparison
+    said = suspend_flow_run(Decision, timeout=APPROVAL_S, key="approval")
+    by = f"by {said.actor}" + (f": {said.reason}" if said.reason else "")
+    return note_decision(work, comparison, said.approved, by)

@@ -1,14 +1,25 @@
 """Comparisons: what a deployment, or going back, would change. Nothing is changed here."""
 
+import hashlib
 from typing import Any
 
-from autoloop.core.deployment import Comparison, changes_back, extras_of, states_before
-from autoloop.core.errors import BadSpec, NotFound
+from autoloop.core.deployment import Comparison, asked_for, changes_back, extras_of, states_before
+from autoloop.core.effect import Effect
+from autoloop.core.errors import BadRequest, BadSpec, NotFound
 from autoloop.core.manifest import changes_between, release_id
+from autoloop.core.redact import redact_value
 from autoloop.core.rules import broken, wanted
+from autoloop.core.settings_file import parse_settings
 from autoloop.core.target import FileChange, FileState, Read
+from autoloop.core.words import Frozen
 from autoloop.core.work import Work
-from tasks.correction import corrected
+from tasks.correction import (
+    corrected,
+    declared_values,
+    set_in_file,
+    settings_file_of,
+    wished,
+)
 from tasks.source import read_tree
 from tasks.step import step
 from tasks.target import session_of, spec_of
@@ -16,9 +27,68 @@ from tasks.target import session_of, spec_of
 COMPANIONS = ("-wal", "-shm", "-journal")
 
 
+class Wished(Frozen):
+    """What a person asks for: settings in a block, of a component, and procedures by name."""
+
+    block: str = ""
+    component: str = ""
+    procedures: tuple[str, ...] = ()
+
+
 @step()
 def compare(work: Work, source: str) -> Comparison:
     """Hold the source against the host; only what differs will travel."""
+    return _compared(work, source)
+
+
+@step()
+def compare_change(work: Work, wish: Wished, source: str) -> Comparison:
+    """Hold what a person asks for against the host: settings, procedures, and a source if given."""
+    spec = spec_of(work)
+    path = settings_file_of(work, wish.component) if wish.block else ""
+    base = Comparison(app=spec.name, source="", release="", changes=())
+    found = _compared(work, source, but=path) if source else base
+    set_, effects = _settings_set(work, path, wish.block) if path else ((), ())
+    extras = (*found.extras, *asked_for(spec, wish.procedures))
+    if not (found.changes or set_ or extras):
+        raise BadRequest("change", "asks for nothing that is not so already", "see --plan")
+    return found.model_copy(
+        update={
+            "changes": (*found.changes, *set_),
+            "extras": extras,
+            "wish": wish.block,
+            "sets": effects,
+        }
+    )
+
+
+def _settings_set(
+    work: Work, path: str, block: str
+) -> tuple[tuple[FileChange, ...], tuple[Effect, ...]]:
+    """The change of one settings file, and what it means, without secrets."""
+    values = {**declared_values(work).get(path, {}), **wished(block)}
+    try:
+        now, text, data = set_in_file(work, path, values)
+    except ValueError as error:
+        raise BadRequest("--set", str(error), "correct it") from None
+    before = parse_settings(text)
+    effects = tuple(
+        Effect(
+            kind="setting",
+            subject=f"{path}#{key}",
+            before=redact_value(key, before[key]) if key in before else None,
+            after=redact_value(key, value),
+        )
+        for key, value in values.items()
+        if before.get(key) != value
+    )
+    after = now.model_copy(update={"sha256": hashlib.sha256(data).hexdigest()})
+    change = FileChange(path=path, before=now, after=after)
+    return ((change,) if effects else ()), effects
+
+
+def _compared(work: Work, source: str, but: str = "") -> Comparison:
+    """The source against the host; the settings file *but* is somebody else's."""
     spec = spec_of(work)
     if spec.code is None:
         raise BadSpec(f"app {spec.name}", "has no [code] in its file", "add code.path")
@@ -33,7 +103,7 @@ def compare(work: Work, source: str) -> Comparison:
         for path in wanted(spec.deploy.rules, manifest)
         if manifest[path].kind == "file"
     }
-    corrections = corrected(work)
+    corrections = corrected(work, but)
     changes = changes_between(spec.code.path, manifest, now)
     changes += tuple(c.change for c in corrections if c.change is not None)
     return Comparison(

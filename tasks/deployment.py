@@ -74,10 +74,12 @@ def _send(work: Work, comparison: Comparison) -> None:
     """The contents that the host lacks; those of a backup are there."""
     if comparison.backup:
         return
-    code = spec_of(work).code
-    _, contents = read_tree(comparison.source, code.exclude if code else ())
+    contents: dict[str, bytes] = {}
+    if comparison.source:
+        code = spec_of(work).code
+        _, contents = read_tree(comparison.source, code.exclude if code else ())
     wanted = {change.after.sha256 for change in comparison.changes}
-    contents |= contents_of_corrections(work)
+    contents |= contents_of_corrections(work, comparison)
     session_of(work).send({sha: data for sha, data in contents.items() if sha in wanted})
 
 
@@ -196,7 +198,7 @@ def prove_deployment(work: Work, comparison: Comparison, placed: Placed) -> Proo
     return Proof(checks=(*checks, *more), held_s=spec.health.hold_s, at=at)
 
 
-@step()
+@step(timeout_s=3600)
 def settle_deployment(
     work: Work, comparison: Comparison, placed: Placed, proof: Proof, backup: Backup
 ) -> Deployment:
@@ -248,7 +250,7 @@ def _put_back(work: Work, comparison: Comparison, placed: Placed) -> Back:
     return back
 
 
-@step()
+@step(timeout_s=3600)
 def abandon(work: Work, comparison: Comparison, error: str) -> Abandoned:
     """Put back what is not proved, as far as the target lets us; say what is so on the host."""
     try:

@@ -4,13 +4,15 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
-from autoloop.core.app import AppSpec, Component
-from autoloop.core.errors import RuleBroken
+from autoloop.core.app import RISKS, AppSpec, Component, Risk
+from autoloop.core.effect import Effect
+from autoloop.core.errors import BadRequest, NotAllowed, RuleBroken
 from autoloop.core.incident import digest
 from autoloop.core.manifest import is_text
+from autoloop.core.markdown import plain
 from autoloop.core.proof import Proof
 from autoloop.core.target import FileChange
-from autoloop.core.words import Frozen
+from autoloop.core.words import Frozen, Words
 
 BEFORE = ": before deploying "
 """Stands in the reason of each backup that a deployment takes before it changes anything."""
@@ -41,7 +43,8 @@ class Comparison(Frozen):
     """What a deployment would change. Nothing has happened yet.
 
     *source* is a folder on the platform's machine, or *backup* the id of one on the host. *broken*
-    are breaches of the application's rules: with one, nothing is begun.
+    are breaches of the application's rules: with one, nothing is begun. *wish* names the block with
+    the settings that are set, *sets* tells what that changes.
     """
 
     app: str
@@ -52,6 +55,8 @@ class Comparison(Frozen):
     stop_first: bool = False
     extras: tuple[Extra, ...] = ()
     broken: tuple[str, ...] = ()
+    wish: str = ""
+    sets: tuple[Effect, ...] = ()
 
     def count(self, kind: str) -> int:
         """How many files are ``new``, ``modified`` or ``deleted``."""
@@ -65,6 +70,8 @@ class Comparison(Frozen):
     @property
     def what(self) -> str:
         """What is put in place, as people call it."""
+        if not self.release:
+            return "change"
         return f"backup {self.release}" if self.backup else f"release {self.release[:12]}"
 
 
@@ -80,6 +87,46 @@ class Ran(Frozen):
     kind: Literal["packages", "data", "rows"]
     name: str
     changed: tuple[str, ...] = ()
+
+
+def risk_of(spec: AppSpec, comparison: Comparison) -> Risk:
+    """Of what would be changed; running a procedure has its own."""
+    data = (extra.name for extra in comparison.extras if extra.kind == "data")
+    risks: list[Risk] = [spec.procedure(name).risk for name in data]
+    risks += ["medium"] if comparison.changes or comparison.extras else ["none"]
+    return max(risks, key=RISKS.index)
+
+
+def approval_for(spec: AppSpec, comparison: Comparison) -> Words | None:
+    """Why a person must approve it first; None when nobody need be asked.
+
+    Raises:
+        NotAllowed: nobody may approve it in this environment.
+    """
+    risk, limits = risk_of(spec, comparison), spec.limits
+    if RISKS.index(risk) <= RISKS.index(limits.risk):
+        return None
+    if RISKS.index(risk) > RISKS.index(limits.approve):
+        what = f"its risk is {risk}; in {spec.environment} nobody may approve more than "
+        raise NotAllowed(comparison.what, f"{what}{limits.approve}", "change limits.approve")
+    return Words(
+        en=f"its risk is {risk}; {spec.environment} allows {limits.risk} without a person",
+        zh=f"风险为 {risk}；环境 {spec.environment} 无人批准时最多允许 {limits.risk}",
+    )
+
+
+def plan_text(comparison: Comparison) -> str:
+    """The plan as Markdown, for whoever decides."""
+    lines = [f"# {comparison.app}: {comparison.what}", ""]
+    lines += [f"- {_kind(change)} {plain(change.path)}" for change in comparison.changes[:200]]
+    if len(comparison.changes) > 200:
+        lines.append(f"- … {len(comparison.changes) - 200} more")
+    for extra in comparison.extras:
+        stands = f"; stands still meanwhile: {', '.join(extra.stands)}" if extra.stands else ""
+        saved = f"; saved first: {', '.join(extra.saved)}" if extra.saved else ""
+        what = plain(f"{extra.name}: {' '.join(extra.argv)}{saved}{stands}")
+        lines.append(f"- {extra.kind} {what}")
+    return "\n".join(lines) + "\n"
 
 
 def refuse_broken(comparison: Comparison) -> None:
@@ -153,6 +200,25 @@ def changes_back(
         for row in drift["changes"]
         if is_text(row["path"]) and (with_config or str(row["path"]).startswith(inside))
     )
+
+
+def asked_for(spec: AppSpec, procedures: Iterable[str]) -> tuple[Extra, ...]:
+    """The procedures that a person asks for, run if their checks say so, in this order.
+
+    Raises:
+        BadRequest: one could not be taken back.
+    """
+    stands = tuple(part.unit for part in writers(spec))
+    extras = []
+    for name in dict.fromkeys(procedures):
+        one = spec.procedure(name)
+        in_data = one.cures.startswith(("DATABASE.", "LOGIN.")) and bool(spec.data.sqlite)
+        if not (in_data or one.undo):
+            what = "could not be taken back: it has no undo, and what it changes is not saved"
+            raise BadRequest(f"procedure '{name}'", what, "give it an undo, or run it by hand")
+        saved = spec.data.sqlite if in_data else ()
+        extras.append(Extra(kind="data", name=name, argv=one.apply, saved=saved, stands=stands))
+    return tuple(extras)
 
 
 def extras_of(

@@ -40,13 +40,17 @@ def put_back(now: str, good: str, keys: frozenset[str]) -> str:
 
 
 def with_settings(text: str, values: Mapping[str, str]) -> str:
-    """*text* with each of *values* set: in the line that counts now, or in one more at the end.
+    """*text* with each of *values* set: in the line that counts now, or in one more at the end. A
+    line that says so already is untouched.
 
     Raises:
         ValueError: a value cannot be written in such a file.
     """
     lines = _lines(text)
+    now = parse_settings(text)
     for key, value in values.items():
+        if now.get(key) == value:
+            continue
         line = f"{key}={_written(key, value)}\n"
         at = max((n for n, old in enumerate(lines) if _key(old) == key), default=None)
         if at is None:

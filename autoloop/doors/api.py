@@ -16,11 +16,14 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from autoloop.core.errors import AutoloopError, BadRequest, HostUnreachable, NotAllowed, NotFound
 from autoloop.core.incident import OPERATOR, request_of
-from autoloop.doors.intake import go_on, start_run, take
+from autoloop.core.redact import redact
+from autoloop.doors.intake import decide_run, go_on, parameters_of, start_run, take
 from autoloop.doors.shapes import (
     Apps,
+    Change,
     Decided,
     Decision,
+    Deployed,
     Health,
     NewIncident,
     NewRun,
@@ -162,6 +165,32 @@ def build(ledger: Ledger, token: str, reports: Path, nudge: Callable[[], None]) 
         if ending.removeprefix("zh.") not in ENDINGS or not path.is_file():
             raise NotFound(f"report {number}.{ending}", "is not written", "wait for its end")
         return FileResponse(path, media_type=ENDINGS[ending.removeprefix("zh.")])
+
+    @api.post(
+        "/api/deployments/{number}/decision",
+        status_code=202,
+        tags=["runs"],
+        responses=refusals(401, 404, 409),
+    )
+    async def decide_deployment(number: str, body: Decision, _: Actor) -> Deployed:
+        """Approve or reject a deployment, going back, or a change that waits for a person."""
+        await decide_run(number, {**body.model_dump(), "reason": redact(body.reason)})
+        nudge()
+        return Deployed(deployment=number, approved=body.approved)
+
+    @api.post(
+        "/api/changes",
+        status_code=202,
+        tags=["runs"],
+        responses=refusals(401, 404, 503),
+    )
+    async def change(body: Change, _: Actor, idempotency_key: Key = "") -> Started:
+        """Set settings, run procedures and bring code as one change. Settings may be secret: they
+        go into a block, never into the run."""
+        await asyncio.to_thread(ledger.check_app, body.app)
+        number = await start_run("change", await parameters_of(body), idempotency_key or None)
+        nudge()
+        return Started(flow_run=str(number))
 
     @api.post(
         "/api/runs/{deployment}",

@@ -28,6 +28,11 @@ Json = Annotated[bool, typer.Option("--json", help="print one JSON document")]
 AppName = Annotated[str, typer.Option("--app", help="application; may be left out if there is one")]
 
 
+Environment = Annotated[
+    str, typer.Option("--env", help="environment; its only application needs no --app")
+]
+
+
 def show(value: Any, as_json: bool, text: Callable[[Any], str]) -> None:
     """Print *value* for a machine or for a person; a terminal acts on nothing in it."""
     typer.echo(as_document(value) if as_json else harmless(text(value)))
@@ -218,17 +223,20 @@ def fix(
 
 @app.command()
 def approve(
-    incident: Annotated[str, typer.Argument(help="its id")],
+    incident: Annotated[str, typer.Argument(help="id of the incident or the deployment")],
     reject: Annotated[bool, typer.Option("--reject", help="say no instead")] = False,
     reason: Annotated[str, typer.Option(help="why; it stands in the report")] = "",
     as_json: Json = False,
 ) -> None:
-    """Approve the plan that an incident waits with; see it in: autoloop report INCIDENT."""
+    """Approve the plan that an incident or a deployment waits with.
+
+    See that of an incident in: autoloop report INCIDENT; of a deployment in the Prefect UI.
+    """
     from autoloop.doors import client
 
     done = client.decide(incident, not reject, client.user(), reason)
     word = "approved" if done["approved"] else "rejected"
-    show(done, as_json, lambda d: f"{d['incident']}: {word}")
+    show(done, as_json, lambda _: f"{incident}: {word}")
 
 
 @app.command()
@@ -292,13 +300,14 @@ def suite(
 def deploy(
     source: Annotated[Path, typer.Option("--from", help="folder with the code")],
     name: AppName = "",
+    environment: Environment = "",
     plan: Annotated[bool, typer.Option("--plan", help="only say what would change")] = False,
     as_json: Json = False,
 ) -> None:
     """Bring code to an application: only what changed, proved, or rolled back."""
     from autoloop.doors import client, deployments
 
-    chosen = client.only_app(client.ledger(), name)
+    chosen = client.only_app(client.ledger(), name, environment)
     parameters = {"app": chosen, "source": str(source.resolve()), "plan_only": plan}
     done = client.run("deploy", parameters)
     show(done, as_json, deployments.told)
@@ -306,8 +315,40 @@ def deploy(
 
 
 @app.command()
+def change(
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", help="KEY=VALUE; KEY=- reads a line of input")
+    ] = None,
+    procedures: Annotated[
+        list[str] | None, typer.Option("--run", help="a procedure, if its check says so")
+    ] = None,
+    source: Annotated[Path | None, typer.Option("--deploy", help="folder with the code")] = None,
+    component: Annotated[str, typer.Option(help="whose settings")] = "",
+    name: AppName = "",
+    environment: Environment = "",
+    plan: Annotated[bool, typer.Option("--plan", help="only say what would change")] = False,
+    as_json: Json = False,
+) -> None:
+    """Set settings, run procedures, bring code, as one change: proved, or all put back."""
+    from autoloop.doors import client, deployments
+
+    wanted = {
+        "app": client.only_app(client.ledger(), name, environment),
+        "settings": deployments.settings_given(settings or [], sys.stdin),
+        "component": component,
+        "procedures": procedures or [],
+        "source": str(source.resolve()) if source else "",
+        "plan_only": plan,
+    }
+    done = client.change(wanted)
+    show(done, as_json, deployments.told)
+    raise typer.Exit(deployments.exit_code(done))
+
+
+@app.command()
 def rollback(
     name: AppName = "",
+    environment: Environment = "",
     to: Annotated[str, typer.Option(help="id of a backup, or 'good'; see --list")] = "",
     with_config: Annotated[bool, typer.Option(help="configuration and settings too")] = False,
     with_data: Annotated[bool, typer.Option(help="databases too; newer rows are lost")] = False,
@@ -318,7 +359,7 @@ def rollback(
     """Go back to the code before the last deployment, or to a backup; proved, or as it was."""
     from autoloop.doors import client, deployments
 
-    chosen = client.only_app(client.ledger(), name)
+    chosen = client.only_app(client.ledger(), name, environment)
     if listed:
         show(client.backups(chosen), as_json, deployments.states)
         return

@@ -27,6 +27,9 @@ START_S = 120
 CONSOLE = "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL"
 """From which level on Prefect writes to the terminal."""
 
+DEPLOYMENTS = {"deploy": "d-", "rollback": "r-", "change": "c-"}
+"""How the names of what these flows do begin."""
+
 _RAISED = re.compile(r"Flow run encountered an exception: (\w+): (.+?): (.+) - (.+)", re.DOTALL)
 
 
@@ -173,7 +176,23 @@ def run(deployment: str, parameters: dict[str, Any], wait_s: float = WAIT_S) -> 
     if not running():
         return _run_here(deployment, parameters)
     number = call("POST", f"/api/runs/{deployment}", {"parameters": parameters})["flow_run"]
-    return asyncio.run(_result(number, wait_s))
+    return asyncio.run(_result(number, wait_s, DEPLOYMENTS.get(deployment, "")))
+
+
+def change(wanted: dict[str, Any], wait_s: float = WAIT_S) -> Any:
+    """Change an application, and wait for the end; settings are no parameters of a run.
+
+    Args:
+        wanted: ``app``, ``settings``, ``component``, ``procedures``, ``source``, ``plan_only``.
+    """
+    use_prefect()
+    if running():
+        number = call("POST", "/api/changes", wanted)["flow_run"]
+        return asyncio.run(_result(number, wait_s, DEPLOYMENTS["change"]))
+    from autoloop.doors.shapes import Change
+
+    intake = __import__("importlib").import_module("autoloop.doors.intake")
+    return _run_here("change", asyncio.run(intake.parameters_of(Change(**wanted))))
 
 
 def _run_here(deployment: str, parameters: dict[str, Any]) -> Any:
@@ -189,7 +208,7 @@ def _run_here(deployment: str, parameters: dict[str, Any]) -> Any:
         raise HostUnreachable("Prefect server", what, "try again, or: autoloop up") from None
 
 
-async def _result(number: str, wait_s: float) -> Any:
+async def _result(number: str, wait_s: float, prefix: str = "") -> Any:
     from prefect.client.orchestration import get_client
 
     end = asyncio.get_running_loop().time() + wait_s
@@ -198,6 +217,8 @@ async def _result(number: str, wait_s: float) -> Any:
             found = await client.read_flow_run(__import__("uuid").UUID(number))
             if found.state and found.state.is_final():
                 break
+            if found.state and found.state.is_paused():
+                return _waiting(found, prefix)
             if asyncio.get_running_loop().time() > end:
                 place = f"run {number}"
                 raise AutoloopError(
@@ -207,6 +228,12 @@ async def _result(number: str, wait_s: float) -> Any:
         if not found.state.is_completed():
             raise _why(f"run {number}", found.state.message or "failed")
         return _plain(await found.state.aresult())
+
+
+def _waiting(run: Any, prefix: str) -> dict[str, Any]:
+    """A run that a person must approve; *deployment* is what `autoloop approve` takes."""
+    app = run.parameters.get("app", "")
+    return {"app": app, "deployment": f"{prefix}{run.id}", "state": "awaiting approval"}
 
 
 def _why(run: str, message: str) -> AutoloopError:
@@ -270,31 +297,40 @@ def _wait(book: Ledger, number: str, wait_s: float) -> dict[str, Any]:
 
 
 def decide(number: str, approved: bool, actor: str, reason: str) -> dict[str, Any]:
-    """Approve or reject the plan that an incident waits with.
+    """Approve or reject the plan that an incident, or a deployment, waits with.
 
     Raises:
         NotSettled: nothing waits, or it was decided otherwise; or no platform runs.
     """
     if not running():
         what = "no platform runs here, so no plan waits"
-        raise NotSettled(f"incident {number}", what, "autoloop up")
+        raise NotSettled(f"approval of {number}", what, "autoloop up")
     body = {"approved": approved, "actor": actor, "reason": reason}
-    done: dict[str, Any] = call("POST", f"/api/incidents/{number}/decision", body)
+    kind = "deployments" if number[:2] in DEPLOYMENTS.values() else "incidents"
+    done: dict[str, Any] = call("POST", f"/api/{kind}/{number}/decision", body)
     return done
 
 
-def only_app(book: Ledger, name: str) -> str:
-    """*name*, or the only application there is when it is empty.
+def only_app(book: Ledger, name: str, environment: str = "") -> str:
+    """*name*, or when it is empty the only application there is (in *environment*, if given).
 
     Raises:
-        NotFound: it is not under care, or there is not exactly one.
+        NotFound: it is not under care, not in that environment, or there is not exactly one.
     """
     if name:
         book.check_app(name)
-        return name
-    apps = list(book.apps())
-    if len(apps) == 1:
-        return apps[0]
+    apps = book.apps()
+    found = [
+        app
+        for app, about in apps.items()
+        if name in ("", app) and environment in ("", about.get("environment"))
+    ]
+    if len(found) == 1:
+        return found[0]
+    if environment:
+        there = [f"{app} ({about.get('environment')})" for app, about in apps.items()]
+        what = f"{len(found)} applications fit; under care: {', '.join(there) or 'none'}"
+        raise NotFound(f"--env {environment[:64]}", what, "name one with --app")
     known = ", ".join(apps) or "none"
     raise NotFound("--app", f"which application? under care: {known}", "autoloop register FILE")
 

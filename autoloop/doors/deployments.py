@@ -1,9 +1,13 @@
 """How a deployment and going back are shown, and what they are as an exit code."""
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TextIO
 
-FAILED = 1
+from autoloop.core.errors import BadRequest
+from autoloop.core.redact import redact_value
+
+FAILED, ASKED = 1, 3
 WHEN = {
     "packages": "it differs",
     "data": "if its check says so",
@@ -12,21 +16,55 @@ WHEN = {
 
 
 def exit_code(done: dict[str, Any]) -> int:
-    """0: in place and proved, or a plan that may be carried out; 1: put back, or a broken rule."""
+    """0: in place and proved, or a plan that may be carried out; 1: put back, or a broken rule;
+    3: a person must approve it."""
+    if "state" in done:
+        return ASKED
     return 0 if done.get("kept", True) and not done.get("broken") else FAILED
+
+
+def settings_given(words: Iterable[str], lines: TextIO) -> dict[str, str]:
+    """Settings from ``KEY=VALUE``; of ``KEY=-`` the next line of *lines*.
+
+    Raises:
+        BadRequest: a word is none, a line is missing, or a secret stands on the command line.
+    """
+    given: dict[str, str] = {}
+    for word in words:
+        key, sign, value = word.partition("=")
+        if not (key and sign):
+            raise BadRequest("--set", f"{key[:40]!r} is no KEY=VALUE", "write --set KEY=VALUE")
+        if value == "-":
+            line = lines.readline()
+            if not line:
+                raise BadRequest(f"--set {key}=-", "no line was given", "write it to the input")
+            value = line.rstrip("\r\n")
+        elif redact_value(key, value) != value:
+            what = "is a secret, and a command line can be seen by others"
+            raise BadRequest(f"--set {key}", what, f"--set {key}=- reads it from the input")
+        given[key] = value
+    return given
 
 
 def told(done: dict[str, Any]) -> str:
     """What was done, or would be."""
+    if "state" in done:
+        how = f"autoloop approve {done['deployment']}"
+        return f"{done['app']}: {done['deployment']} waits for approval: {how}"
     return _planned(done) if "changes" in done else _ended(done)
 
 
 def _planned(done: dict[str, Any]) -> str:
-    rows = [f"  {_kind(change)} {change['path']}" for change in done["changes"]]
-    head = f"{done['app']}: {_what(done)}: {len(rows)} changes, nothing was done"
+    rows = [f"  setting  {_set(effect)}" for effect in done.get("sets", ())]
+    rows += [f"  {_kind(change)} {change['path']}" for change in done["changes"]]
+    head = f"{done['app']}: {_what(done)}: {len(done['changes'])} files, nothing was done"
     rows += map(_extra, done.get("extras", ()))
     rows += [f"  broken rule: {told}" for told in done.get("broken", ())]
     return "\n".join([head, *rows])
+
+
+def _set(effect: dict[str, Any]) -> str:
+    return f"{effect['subject']}: {effect['before'] or '-'} → {effect['after']}"
 
 
 def _extra(extra: dict[str, Any]) -> str:
@@ -69,6 +107,8 @@ def _left(back: dict[str, Any]) -> list[str]:
 def _what(done: dict[str, Any]) -> str:
     """A release by the start of its hash, a backup by its id, which can be used again."""
     release = str(done["release"])
+    if not release:
+        return "change"
     return f"release {release[:12]}" if len(release) == 64 else f"backup {release}"
 
 

@@ -3,14 +3,16 @@
 import asyncio
 import random
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import httpx
 from prefect.client.orchestration import PrefectClient, get_client
+from prefect.client.schemas.responses import SetStateStatus
 from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
 
-from autoloop.core.errors import BadRequest, HostUnreachable, NotFound
+from autoloop.core.errors import BadRequest, HostUnreachable, NotFound, NotSettled
 from autoloop.core.incident import Incident, Request
+from autoloop.doors.shapes import Change
 from autoloop.ledger.store import Ledger
 
 TRIES = 20
@@ -73,6 +75,45 @@ async def go_on(incident: Incident) -> None:
         run = await client.read_flow_run(UUID(incident.flow_run))
         if run.state is not None and run.state.is_paused():
             await client.resume_flow_run(run.id)
+
+
+async def parameters_of(change: Change) -> dict[str, Any]:
+    """The parameters of the flow `change`: instead of the settings the name of their block."""
+    from blocks.wish import Wish
+
+    block = ""
+    if change.settings:
+        block = f"wish-{uuid4().hex}"
+        await Wish.of(change.settings).asave(block)
+    return {**change.model_dump(), "settings": block}
+
+
+async def decide_run(number: str, decision: dict[str, Any]) -> UUID:
+    """Let the suspended run of a deployment go on with what a person decided. The first counts.
+
+    Args:
+        number: ``d-`` and the id of its run; ``r-`` when it goes back, ``c-`` of a change.
+        decision: ``approved``, ``actor``, ``reason``.
+
+    Raises:
+        NotFound: there is no such run.
+        NotSettled: it does not wait.
+    """
+    place = f"deployment '{number[:64]}'"
+    try:
+        identity = UUID(number.partition("-")[2])
+        async with get_client() as client:
+            run = await client.read_flow_run(identity)
+            if run.state is None or not run.state.is_paused():
+                name = (run.state and run.state.name) or "not begun"
+                what = f"is {name.lower()}: nothing waits"
+                raise NotSettled(place, what, "look at the Prefect UI")
+            result = await client.resume_flow_run(identity, run_input=decision)
+    except (ValueError, ObjectNotFound):
+        raise NotFound(place, "does not exist", "see the Prefect UI") from None
+    if result.status != SetStateStatus.ACCEPT:
+        raise NotSettled(place, "was decided already", "look at the Prefect UI")
+    return identity
 
 
 async def wait_for_server(client: PrefectClient, seconds: float) -> None:

@@ -69,6 +69,28 @@ class Decided(BaseModel):
     approved: bool
 
 
+class Deployed(BaseModel):
+    """What was decided of a deployment; its run goes on, or ends."""
+
+    model_config = _given(
+        {"deployment": "d-0193c5b8-7f2c-7d31-a1a3-5f0b8f6f1f0e", "approved": True}
+    )
+    deployment: str
+    approved: bool
+
+
+class Change(BaseModel):
+    """What a person wants changed. Values of *settings* may be secret."""
+
+    model_config = _taken({"app": "shop", "settings": {"SESSION_SECONDS": "1800"}})
+    app: AppName
+    settings: dict[str, str] = Field(default_factory=dict, max_length=64)
+    component: str = Field(default="", max_length=64)
+    procedures: list[str] = Field(default_factory=list, max_length=16)
+    source: str = Field(default="", max_length=4096)
+    plan_only: bool = False
+
+
 class NewRun(BaseModel):
     """Parameters of a deployment's run, as ``prefect.yaml`` and the flow's signature name them."""
 

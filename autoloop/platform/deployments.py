@@ -53,8 +53,9 @@ async def register_blocks() -> None:
     """Make the block types known, so that blocks can be filled in from the UI."""
     from blocks.app import App
     from blocks.host import Host
+    from blocks.wish import Wish
 
-    for block in (Host, App):
+    for block in (Host, App, Wish):
         await block.aregister_type_and_schema()
 
 

@@ -2,6 +2,9 @@
 
 import json
 import os
+import shutil
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +14,7 @@ import pytest
 
 from autoloop.arena.errors import JudgeFailed
 from autoloop.arena.hosts import Host
+from autoloop.arena.image import APP as APP_SOURCE
 from autoloop.arena.product import Product
 
 pytestmark = [
@@ -72,3 +76,34 @@ def test_rejected_nothing_is_done(care: Product, host: Host) -> None:
     assert Path(f"{host.root}{ENV}").read_bytes() == content
     with pytest.raises(JudgeFailed, match="decided"):
         care.command("approve", incident)
+
+
+def deployed(care: Product, source: Path) -> str:
+    """A deployment that waits; its name."""
+    words = ("deploy", "--env", "test", "--from", str(source), "--json")
+    argv = [sys.executable, "-m", "autoloop.doors.cli", *words]
+    done = subprocess.run(argv, env=care.environment, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 3, done.stderr
+    told = json.loads(done.stdout)
+    assert told["state"] == "awaiting approval"
+    return str(told["deployment"])
+
+
+@pytest.mark.slow
+def test_a_deployment_waits_too(care: Product, host: Host, tmp_path: Path) -> None:
+    """Its environment stands for its only application; rejected nothing changes, approved it is
+    done; a second decision is refused."""
+    shutil.copytree(APP_SOURCE, tmp_path / "app", ignore=shutil.ignore_patterns("__pycache__"))
+    (tmp_path / "app" / "NEW").write_text("new")
+    there = Path(f"{host.root}/srv/lingzhi/app/NEW")
+    rejected = deployed(care, tmp_path / "app")
+    care.command("approve", rejected, "--reject", "--reason", "at night")
+    approved = deployed(care, tmp_path / "app")
+    assert not there.exists()
+    care.command("approve", approved, "--reason", "go on")
+    end = time.monotonic() + 90
+    while not there.exists() and time.monotonic() < end:
+        time.sleep(0.3)
+    assert there.read_text() == "new"
+    with pytest.raises(JudgeFailed, match="nothing waits"):
+        care.command("approve", rejected)

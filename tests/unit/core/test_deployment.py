@@ -7,12 +7,16 @@ import pytest
 from autoloop.core.app import AppSpec, parse_app
 from autoloop.core.deployment import (
     Comparison,
+    approval_for,
+    asked_for,
     changes_back,
     extras_of,
     packages_changed,
+    plan_text,
+    refuse_broken,
     states_before,
 )
-from autoloop.core.errors import BadSpec
+from autoloop.core.errors import BadRequest, BadSpec, NotAllowed, RuleBroken
 from autoloop.core.target import FileChange, FileState
 
 FILE = FileState(kind="file", sha256="a" * 64)
@@ -125,3 +129,83 @@ def test_installed_packages_are_read_from_their_folders() -> None:
         "made": [f"{site}/flask-3.1.0.dist-info", f"{site}/my_new-0.1.dist-info"],
     }
     assert packages_changed(folders) == ("flask 3.0.0 → 3.1.0", "my_new - → 0.1", "old 1 → -")
+
+
+def planned(spec: AppSpec, risk: str, approve: str, procedure: str = "medium") -> Any:
+    """A deployment of the shop in an environment with these limits."""
+    document = spec.model_dump(mode="json")
+    document["procedures"][0]["risk"] = procedure
+    limited = deployable(
+        AppSpec.model_validate(document), limits={"risk": risk, "approve": approve}
+    )
+    manifest = FileChange(path="/srv/shop/app/requirements.txt", before=FILE, after=OTHER)
+    extras = extras_of(limited, [manifest])
+    return limited, Comparison(
+        app="shop", source="/src", release="f" * 64, changes=(manifest,), extras=extras
+    )
+
+
+@pytest.mark.parametrize(
+    ("risk", "procedure", "asked"),
+    [("medium", "medium", False), ("low", "medium", True), ("medium", "high", True)],
+)
+def test_what_is_riskier_than_the_environment_allows_waits(
+    spec: AppSpec, risk: str, procedure: str, asked: bool
+) -> None:
+    """A deployment is of medium risk, or as risky as the procedures it runs."""
+    why = approval_for(*planned(spec, risk, "high", procedure))
+    assert (why is not None) is asked
+    assert why is None or ("production" in why.en and "production" in why.zh)
+
+
+def test_what_nobody_may_approve_is_refused(spec: AppSpec) -> None:
+    """With the place where that is said."""
+    with pytest.raises(NotAllowed, match=r"limits\.approve"):
+        approval_for(*planned(spec, "low", "low"))
+
+
+def test_nothing_needs_no_approval(spec: AppSpec) -> None:
+    """The same tree again."""
+    same = Comparison(app="shop", source="/src", release="f" * 64, changes=())
+    limited, _ = planned(spec, "none", "none")
+    assert approval_for(limited, same) is None
+
+
+def test_who_decides_sees_the_whole_plan(spec: AppSpec) -> None:
+    """Files, commands, what is saved and what stands still."""
+    text = plan_text(planned(spec, "low", "high")[1])
+    for part in (
+        "requirements.txt",
+        "pip install",
+        "/srv/shop/venv",
+        "shop migrate",
+        "app.service",
+    ):
+        assert part in text
+
+
+def test_a_broken_rule_begins_nothing(spec: AppSpec) -> None:
+    """The first breaches are named, the others counted."""
+    _, fine = planned(spec, "low", "high")
+    refuse_broken(fine)
+    broken = fine.model_copy(update={"broken": tuple(f"{n}.py: is bad" for n in range(7))})
+    with pytest.raises(RuleBroken, match=r"0\.py: is bad.* and 2 more"):
+        refuse_broken(broken)
+
+
+def test_a_procedure_is_run_for_a_person_only_if_it_can_be_taken_back(spec: AppSpec) -> None:
+    """By the saved database, or by its own undo; each once, in the order asked for."""
+    limited = deployable(spec)
+    document = limited.model_dump(mode="json")
+    clean = document["procedures"][0] | {"name": "clean", "cures": "SERVICE.disk_full"}
+    document["procedures"] += [clean, clean | {"name": "undone", "undo": ["shop", "undo"]}]
+    limited = AppSpec.model_validate(document)
+    extras = asked_for(limited, ["undone", "migrations", "undone"])
+    assert [(e.name, e.saved) for e in extras] == [
+        ("undone", ()),
+        ("migrations", ("/srv/shop/shop.db",)),
+    ]
+    with pytest.raises(BadRequest, match="could not be taken back"):
+        asked_for(limited, ["clean"])
+    with pytest.raises(BadSpec, match="no procedure 'nix'"):
+        asked_for(limited, ["nix"])

@@ -271,3 +271,23 @@ def test_no_other_file_is(api: Api, written: str, path: str) -> None:
     reply = api.get(f"/api/incidents/{path.format(written)}")
     assert reply.status_code == 404, reply.text
     assert "secret" not in reply.text.replace("secret.md", "").replace("/secret/", "")
+
+
+def test_a_change_keeps_its_settings_out_of_the_run(
+    api: Api, started: Runs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are in a block, whose name the run gets."""
+    kept: list[dict[str, str]] = []
+
+    async def save(self: Any, name: str) -> None:
+        kept.append({name: str(self.values())})
+
+    monkeypatch.setattr("blocks.wish.Wish.asave", save)
+    body = {"app": "shop", "settings": {"DB_PASSWORD": "hunter2"}, "procedures": ["accounts"]}
+    assert api.post("/api/changes", json=body).status_code == 202
+    [(deployment, parameters, _)] = started
+    assert deployment == "change"
+    assert "hunter2" not in str(parameters)
+    assert "hunter2" in kept[0][parameters["settings"]]
+    assert api.post("/api/changes", json={**body, "app": "nix"}).status_code == 404
+    assert api.post("/api/changes", json={**body, "nix": 1}).status_code == 422

@@ -15,7 +15,7 @@ from autoloop.doors import cli, client
 from autoloop.ledger.store import Ledger
 
 COMMANDS = ["up", "demo", "register", "unregister", "doctor", "fix", "incidents", "report"]
-COMMANDS += ["test", "deploy", "rollback", "backups", "drill"]
+COMMANDS += ["test", "deploy", "change", "rollback", "backups", "drill"]
 
 
 def run(*words: str, stdin: Any = None) -> Any:
@@ -291,3 +291,17 @@ def test_doctor_tells_what_came_of_every_case_that_may_be_sent() -> None:
         {"ok": False, "what": "case list: status 500, expected 200"},
         {"ok": True, "what": "case order: not sent, it is not safe or needs one that is not"},
     ]
+
+
+def test_a_change_is_one_request(book: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Settings, procedures and code together; secrets come from the input."""
+    asked: list[dict[str, Any]] = []
+    monkeypatch.setattr(client, "change", lambda wanted: asked.append(wanted) or ENDED)
+    words = ["--set", "A=1", "--set", "DB_PASSWORD=-", "--run", "accounts", "--deploy", "."]
+    assert run("change", *words, "--plan", stdin="hunter2\n").exit_code == 0
+    assert asked == [
+        {
+            "app": "shop", "settings": {"A": "1", "DB_PASSWORD": "hunter2"}, "component": "",
+            "procedures": ["accounts"], "source": str(Path.cwd()), "plan_only": True,
+        }
+    ]  # fmt: skip

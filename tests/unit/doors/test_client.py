@@ -109,3 +109,49 @@ def test_a_server_that_does_not_start_in_time_is_named(monkeypatch: pytest.Monke
         client._run_here("health", {})
     with pytest.raises(RuntimeError, match="other"):
         client._run_here("health", {})
+
+
+@pytest.mark.parametrize(
+    ("name", "environment", "chosen"),
+    [
+        ("", "staging", "shop-staging"),
+        ("", "production", None),
+        ("shop", "production", "shop"),
+        ("shop", "staging", None),
+        ("", "nix", None),
+        ("", "", None),
+        ("billing", "", "billing"),
+    ],
+)
+def test_an_environment_stands_for_its_only_application(
+    book: Ledger, name: str, environment: str, chosen: str | None
+) -> None:
+    """Otherwise the error lists what there is, and where."""
+    for app, where in (
+        ("shop", "production"),
+        ("billing", "production"),
+        ("shop-staging", "staging"),
+    ):
+        book.save_app(app, {"environment": where})
+    if chosen:
+        assert client.only_app(book, name, environment) == chosen
+        return
+    with pytest.raises(NotFound, match="billing") as caught:
+        client.only_app(book, name, environment)
+    assert not environment or f"--env {environment}" in str(caught.value)
+
+
+def test_a_deployment_is_decided_at_its_own_place(
+    home: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its name tells it from an incident; without a platform nothing waits."""
+    asked: list[str] = []
+    monkeypatch.setattr(client, "running", lambda: True)
+    monkeypatch.setattr(client, "call", lambda _, path, body: asked.append(path) or body)
+    for number in ("d-1", "r-1", "c-1", "i-1"):
+        client.decide(number, True, "ann", "")
+    kinds = [path.split("/")[2] for path in asked]
+    assert kinds == ["deployments", "deployments", "deployments", "incidents"]
+    monkeypatch.setattr(client, "running", lambda: False)
+    with pytest.raises(AutoloopError, match="no platform runs"):
+        client.decide("d-1", True, "ann", "")

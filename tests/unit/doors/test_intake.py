@@ -5,9 +5,10 @@ from typing import Any
 
 import httpx
 import pytest
+from prefect.client.schemas.responses import SetStateStatus
 from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
 
-from autoloop.core.errors import AutoloopError, BadRequest, HostUnreachable, NotFound
+from autoloop.core.errors import AutoloopError, BadRequest, HostUnreachable, NotFound, NotSettled
 from autoloop.core.incident import State, request_of
 from autoloop.doors import intake
 from autoloop.ledger.store import Ledger
@@ -121,3 +122,49 @@ def test_what_does_not_pass_has_a_name(
     """Each door can tell it."""
     with pytest.raises(kind):
         starting(*trouble)
+
+
+class Waiting(Server):
+    """A client of a server on which one run stands."""
+
+    def __init__(self, paused: bool = True, accepted: bool = True) -> None:
+        super().__init__()
+        self.paused, self.accepted, self.inputs = paused, accepted, list[Any]()
+
+    async def read_flow_run(self, number: Any) -> Any:
+        """The run."""
+        state = type("State", (), {"name": "Completed", "is_paused": lambda _: self.paused})()
+        return type("Run", (), {"id": number, "state": state})
+
+    async def resume_flow_run(self, number: Any, run_input: dict[str, Any]) -> Any:
+        """Go on, unless somebody else was first."""
+        self.inputs.append(run_input)
+        status = SetStateStatus.ACCEPT if self.accepted else SetStateStatus.REJECT
+        return type("Result", (), {"status": status})
+
+
+RUN = "d-6d1c3f0e-8f7f-4d0c-9a5e-0f6c1f3b2a10"
+
+
+@pytest.mark.parametrize(
+    ("number", "server", "kind"),
+    [
+        (RUN, Waiting(), None),
+        (RUN, Waiting(paused=False), NotSettled),
+        (RUN, Waiting(accepted=False), NotSettled),
+        ("d-nix", Waiting(), NotFound),
+        ("d-", Waiting(), NotFound),
+    ],
+)
+def test_the_first_decision_lets_a_deployment_go_on(
+    monkeypatch: pytest.MonkeyPatch, number: str, server: Waiting, kind: type[AutoloopError] | None
+) -> None:
+    """With who decided and why; another is told that nothing waits."""
+    monkeypatch.setattr(intake, "get_client", lambda: server)
+    decision = {"approved": False, "actor": "ann", "reason": "at night"}
+    if kind is None:
+        asyncio.run(intake.decide_run(number, decision))
+        assert server.inputs == [decision]
+        return
+    with pytest.raises(kind):
+        asyncio.run(intake.decide_run(number, decision))
