@@ -3,10 +3,14 @@
 import hashlib
 import io
 import os
+import signal
 import tarfile
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
+import httpx
 import pytest
 
 from autoloop.arena.hosts import Host
@@ -136,6 +140,97 @@ def test_a_deployment_ends_well_whoever_is_killed(
             there = Path(f"{host.root}{CODE}", path.relative_to(source))
             assert there.read_bytes() == path.read_bytes()
     assert not Path(f"{host.root}{CODE}/LEAVES").exists()
+    assert host.inside(WELL).ok
+
+
+MIGRATION = """
+import pathlib
+import time
+
+import sqlalchemy as sa
+from alembic import op
+
+revision, down_revision = "0004", "0003"
+
+
+def upgrade() -> None:
+    op.add_column("users", sa.Column("nickname", sa.String(40)))
+    pathlib.Path("/srv/lingzhi/data/migrating").touch()
+    time.sleep(3)
+
+
+def downgrade() -> None:
+    op.drop_column("users", "nickname")
+"""
+DATA = "/srv/lingzhi/data"
+SCHEMA = (
+    f"sqlite3 {DATA}/lingzhi_ecosystem.db '.schema users' 'select version_num from alembic_version'"
+)
+
+
+def migrating(host: Host, folder: Path, name: str) -> Path:
+    """A release with a migration that takes its time, and says when it has begun."""
+    source = release(host, folder, name)
+    (source / "migrations/versions/0004_nicknames.py").write_text(MIGRATION)
+    assert host.inside(f"rm -f {DATA}/migrating").ok
+    return source
+
+
+def until(true: Callable[[], Any], seconds: float = 90) -> Any:
+    """What *true* gives once it gives something."""
+    end = time.monotonic() + seconds
+    while not (found := true()):
+        assert time.monotonic() < end, true
+        time.sleep(0.05)
+    return found
+
+
+def rows(host: Host) -> str:
+    """The people in the database."""
+    return host.inside(f"sqlite3 {DATA}/lingzhi_ecosystem.db 'select count(*) from users'").stdout
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("victim", ["left", "agent"])
+def test_a_migration_is_whole_or_gone(
+    victim: str, host: Host, drill: KillDrill, tmp_path: Path
+) -> None:
+    """Killed in its middle, its run does it anew, from the database as it was. A run that never
+    comes back leaves nothing: the next one puts database and code back, and restarts what serves
+    them."""
+    product, name = drill.product, "migrated"
+    product.register(name, host, every_s=86400, hold_s=0.5)
+    source = migrating(host, tmp_path / "source", name)
+    old, schema, people = tree(host), host.inside(SCHEMA).stdout, rows(host)
+    marker = Path(f"{host.root}{DATA}/migrating")
+    if victim == "left":
+        point = drill.points / "place.after"
+        point.touch()
+        run = product.run("deploy", app=name, source=str(source))
+        reached = point.with_name("place.after.reached")
+        until(lambda: reached.exists() and reached.read_text())
+        assert "nickname" in host.inside(SCHEMA).stdout
+        state = {"state": {"type": "CANCELLED", "name": "Cancelled"}, "force": True}
+        url = f"{product.pids()['prefect']}/api/flow_runs/{run}/set_state"
+        httpx.post(url, json=state).raise_for_status()
+        os.kill(int(reached.read_text()), signal.SIGKILL)
+        reached.unlink()
+        began = host.inside("systemctl show -p InvocationID lingzhi").stdout
+        product.register(name, host, every_s=86400, hold_s=0.5)
+        assert (tree(host), host.inside(SCHEMA).stdout) == (old, schema)
+        assert host.inside("systemctl show -p InvocationID lingzhi").stdout != began
+    else:
+        run = product.run("deploy", app=name, source=str(source))
+        until(marker.exists)
+        marker.unlink()
+        host.inside("pkill -9 -f '[a]utoloop-agent$'")
+        until(marker.exists)
+        final = until(lambda: drill._final(run))
+        assert final["state"]["name"] == "Completed", final["state"]
+        assert "nickname" in host.inside(SCHEMA).stdout
+        assert host.inside(SCHEMA).stdout.endswith("0004\n")
+        assert tree(host) != old
+    assert rows(host) == people
     assert host.inside(WELL).ok
 
 
