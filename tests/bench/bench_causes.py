@@ -18,6 +18,7 @@ from autoloop.agent.session import Session
 from autoloop.arena.hosts import Host, up
 from autoloop.arena.image import build
 from autoloop.arena.product import app_document
+from autoloop.arena.recipe import Profile
 from autoloop.core.app import AppSpec, parse_app
 from blocks.host import Host as HostBlock
 from tasks.backup import backup_action
@@ -33,6 +34,12 @@ unit=/etc/systemd/system/lingzhi.service
 site=/etc/nginx/sites-available/lingzhi
 env_file=/etc/lingzhi/lingzhi.env
 database=/srv/lingzhi/data/lingzhi_ecosystem.db
+cluster=/etc/postgresql/15/main
+sql() { runuser -u postgres -- psql --quiet --no-psqlrc --output=/dev/null --command="$1"; }
+cut_off() {
+    sql "select pg_terminate_backend(pid) from pg_stat_activity where usename = 'lingzhi'"
+}
+cd /
 """
 
 
@@ -51,15 +58,23 @@ def main(words: list[str]) -> None:
     cases = [
         case for case in tomllib.loads(CASES.read_text("utf-8"))["case"] if chosen(case, words)
     ]
-    with up("bench-causes", build()) as host:
+    answers = []
+    for profile in ("sqlite", "postgres"):
+        here = [case for case in cases if case.get("profile", "sqlite") == profile]
+        answers += on_a_host(profile, here) if here else []
+    print(json.dumps(summary(answers)))
+
+
+def on_a_host(profile: Profile, cases: list[dict[str, Any]]) -> list[Answer]:
+    """All cases of one profile, on one host."""
+    with up(f"causes-{profile}", build(profile)) as host:
         spec = parse_app(app_document("bench", host), "bench")
         session = Session(HostBlock.of(spec.host).connect, lambda _: int(time.time()))
         try:
             adopt(spec, session)
-            answers = [asked(case, host, spec, session) for case in cases]
+            return [asked(case, host, spec, session) for case in cases]
         finally:
             session.close()
-    print(json.dumps(summary(answers)))
 
 
 def chosen(case: dict[str, Any], words: list[str]) -> bool:

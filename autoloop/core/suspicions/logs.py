@@ -25,7 +25,7 @@ def log_says(spec: AppSpec, facts: Facts, part: Component) -> Finding | None:
     """The newest lines of a component in trouble name a cause.
 
     It goes before "it does not run", which it explains, and after everything else that was seen
-    on the host itself. A service that was stopped in order did not end by what it said.
+    on the host itself, of whichever component. A service that was stopped in order did not end by what it said.
     """
     lines = facts.of(part).log.splitlines()[-NEWEST_LINES:]
     state = facts.of(part).service
@@ -43,7 +43,7 @@ def log_says(spec: AppSpec, facts: Facts, part: Component) -> Finding | None:
         component=part.name,
         culprit=top.culprit or part.unit,
         likelihood=round(top.confidence * BELIEVED, 2),
-        depth=17 if state.activity == "running" else 21,
+        depth=9 if state.activity == "running" else 21,
         evidence=tuple(
             Evidence(source=f"log of {part.unit}", excerpt=e.excerpt) for e in top.evidence
         ),
