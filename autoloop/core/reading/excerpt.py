@@ -49,6 +49,8 @@ _REDIS = re.compile(r"^\d{1,8}:[A-Z] \d\d \w{3} [\d: .]{8,24} ([.*#-]) ")
 _SOURCE = re.compile(r"^(?:[\w.-]{1,60}(?:\[[\w.-]{1,20}\])? {0,40}\| ?){1,2}(?=\S| )")
 """What ``docker compose`` writes before the lines of a container."""
 
+_UUID = re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b")
+_STATEMENT = re.compile(r"^\[sql: [^\]]{0,4000}(?:\]|\Z)", re.M)
 _ANSI = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
 _CONTINUED = re.compile(r"^\s|^Caused by|^\.\.\. |^#\d")
 
@@ -71,6 +73,16 @@ def lower(text: str) -> str:
     if len(low) == len(text):
         return low
     return "".join(c.lower() if len(c.lower()) == 1 else c for c in text)
+
+
+def meaning(low: str) -> str:
+    """*low* with blanks of the same length for what is no wording: the digits of an identifier, the
+    statement that an exception of SQLAlchemy quotes."""
+    if "-" in low:
+        low = _UUID.sub(lambda found: " " * len(found[0]), low)
+    if "[sql: " in low:
+        low = _STATEMENT.sub(lambda found: re.sub(r"[^\n]", " ", found[0]), low)
+    return low
 
 
 def _lines(text: str) -> list[str]:
@@ -110,7 +122,7 @@ class Excerpt:
     def __init__(self, text: str) -> None:
         self.lines = _lines(text)
         self.text = "\n".join(self.lines)
-        self.low = lower(self.text)
+        self.low = meaning(lower(self.text))
         self.low_lines = self.low.split("\n")
         self._levels: dict[int, Level] = {}
         self._starts = [0, *accumulate(len(line) + 1 for line in self.lines)]

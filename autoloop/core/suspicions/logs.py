@@ -25,7 +25,8 @@ def log_says(spec: AppSpec, facts: Facts, part: Component) -> Finding | None:
     """The newest lines of a component in trouble name a cause.
 
     It goes before "it does not run", which it explains, and after everything else that was seen
-    on the host itself, of whichever component. A service that was stopped in order did not end by what it said.
+    on the host itself, of whichever component. A service that was stopped in order did not end
+    by what it said.
     """
     lines = facts.of(part).log.splitlines()[-NEWEST_LINES:]
     state = facts.of(part).service

@@ -48,3 +48,13 @@ def test_time_does_not_run_away(piece: str) -> None:
     """A quarter of a megabyte of anything is read; in quadratic time it would take many minutes."""
     text = "connection refused error: " + piece * (256_000 // len(piece))
     assert text_engine().read(text)
+
+
+def test_a_quoted_statement_is_no_wording() -> None:
+    """Names of columns mean nothing: `blocked` is no locked account."""
+    text = (
+        "sqlalchemy.exc.OperationalError: (sqlite3.OperationalError) database is locked\n"
+        "[SQL: SELECT users.id, users.username, users.blocked \n"
+        "FROM users \nWHERE users.username = ?]"
+    )
+    assert text_engine().read(text)[0].name == "DATABASE.deadlock_or_lock_timeout"
