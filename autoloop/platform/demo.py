@@ -50,9 +50,9 @@ def script() -> Path:
     return path
 
 
-def application(verb: str, root: Path) -> dict[str, Any]:
+def application(verb: str, root: Path, *more: str) -> dict[str, Any]:
     """Start or stop the demo application; what it says of itself."""
-    argv = [sys.executable, str(script()), verb, str(root)]
+    argv = [sys.executable, str(script()), verb, str(root), *more]
     done = subprocess.run(argv, capture_output=True, text=True, timeout=240, check=False)
     if done.returncode:
         raise HostUnreachable("demo application", done.stderr[-800:].strip(), f"look into {root}")
