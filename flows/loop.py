@@ -44,7 +44,7 @@ def repair(told: Told) -> Report:
 
 
 def hand_over(found: Found) -> Report:
-    """The flow of the class goes on: in this run if it is that flow, nested in it if not."""
+    """The right flow goes on: in this run if it is that flow, nested in it if not."""
     chosen = flow_of(found.diagnosis)
     if chosen is None:
         return close_loop(found)
@@ -54,11 +54,11 @@ def hand_over(found: Found) -> Report:
 
 
 def flow_of(diagnosis: Diagnosis) -> Flow[..., Any] | None:
-    """The flow of the class that the host shows; there is none where that is not known."""
-    name = diagnosis.top.error_class
-    if name not in CLASSES:
+    """What is down is an emergency; else the flow of the class, if the host shows one."""
+    if diagnosis.severity != "P0" and diagnosis.top.error_class not in CLASSES:
         return None
-    flow: Flow[..., Any] = getattr(import_module(f"flows.{name.lower()}"), name.lower())
+    name = "emergency" if diagnosis.severity == "P0" else diagnosis.top.error_class.lower()
+    flow: Flow[..., Any] = getattr(import_module(f"flows.{name}"), name)
     return flow
 
 

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from autoloop.core.errors import AutoloopError, NotSettled
 from autoloop.core.incident import Request, State
 from autoloop.core.target import Observer, Read
+from autoloop.core.taxonomy import Severity
 from autoloop.core.words import Frozen
 from autoloop.core.work import Work
 from tasks.backup import backup_action
@@ -81,7 +82,7 @@ def note_health(work: Work, look: Look) -> HealthResult:
     if not look.well:
         excerpts = "; ".join(e.excerpt for e in top.evidence)
         text = f"health check: {top.name} {top.culprit}: {excerpts}"
-        return _troubled(work, top.name, text)
+        return _troubled(work, top.name, text, look.diagnosis.severity)
     waiting = ledger().asked(work.app)
     if waiting is not None:
         ledger().move(waiting.id, State.CLOSED, "well again; not by a remedy")
@@ -90,13 +91,15 @@ def note_health(work: Work, look: Look) -> HealthResult:
     return HealthResult(app=work.app, well=True)
 
 
-def _troubled(work: Work, cause: str, text: str) -> HealthResult:
+def _troubled(work: Work, cause: str, text: str, severity: Severity = "P1") -> HealthResult:
     """One incident for one trouble: none while a person is asked about this application."""
     waiting = ledger().asked(work.app)
     if waiting is not None:
         ledger().note(waiting.id, "still so")
         return HealthResult(app=work.app, well=False, cause=cause, incident=waiting.id)
-    request = Request(app=work.app, text=text[:4000], source="health", actor="health")
+    request = Request(
+        app=work.app, text=text[:4000], severity=severity, source="health", actor="health"
+    )
     incident, _ = ledger().open_incident(request)
     return HealthResult(app=work.app, well=False, cause=cause, incident=incident.id)
 

@@ -6,7 +6,7 @@ from autoloop.core.app import AppSpec
 from autoloop.core.diagnosis import Diagnosis
 from autoloop.core.errors import Drifted
 from autoloop.core.incident import State
-from autoloop.core.plan import Plan, make_plan, same_work, without_approval
+from autoloop.core.plan import Plan, make_plan, same_work, within, without_approval
 from autoloop.core.remedy import Context, Proposal, Refusal
 from autoloop.core.words import Words
 from autoloop.core.work import Work
@@ -74,10 +74,28 @@ def _planned(work: Work, diagnosis: Diagnosis) -> Plan:
         for cause in diagnosis.causes:
             context = Context(spec=spec, facts=facts, cause=cause)
             asked = [r.propose(context, host) for r in for_cause(cause.name)]
-            offers += asked
-            if any(isinstance(offer, Proposal) or offer.person for offer in asked):
+            offers += [offer for offer in asked if not _same_again(offer, offers)]
+            if _enough(spec, diagnosis, asked):
                 break
     return make_plan(spec, work.id, offers)
+
+
+def _enough(spec: AppSpec, diagnosis: Diagnosis, asked: list[Proposal | Refusal]) -> bool:
+    """Whether causes that are less deep need not be asked: there is a remedy, or a person is
+    needed. In an emergency they are, after remedies that may be used at once: service first."""
+    if any(isinstance(offer, Refusal) and offer.person for offer in asked):
+        return True
+    proposals = [offer for offer in asked if isinstance(offer, Proposal)]
+    if diagnosis.severity != "P0":
+        return bool(proposals)
+    return not all(within(offer, spec.limits.risk) for offer in proposals)
+
+
+def _same_again(offer: Proposal | Refusal, offers: list[Proposal | Refusal]) -> bool:
+    """Whether this remedy has proposed these actions for a deeper cause already."""
+    return isinstance(offer, Proposal) and any(
+        isinstance(other, Proposal) and other.actions == offer.actions for other in offers
+    )
 
 
 def _worn_out(spec: AppSpec, diagnosis: Diagnosis) -> Refusal | None:

@@ -12,6 +12,7 @@ from autoloop.core.app import AppSpec
 from autoloop.core.diagnosis import Diagnosis
 from autoloop.core.difference import Change, difference
 from autoloop.core.errors import AutoloopError
+from autoloop.core.outage import Outage
 from autoloop.core.plan import Plan
 from autoloop.core.report import Report, Settled
 from autoloop.core.runbook import Command, to_decide, to_look, to_undo, unseen
@@ -46,7 +47,13 @@ FILES, TEXT_LIMIT = 10, 64 << 10
 
 
 @step()
-def write_report(work: Work, diagnosis: Diagnosis, plan: Plan, attempts: list[Settled]) -> Report:
+def write_report(
+    work: Work,
+    diagnosis: Diagnosis,
+    plan: Plan,
+    attempts: list[Settled],
+    outage: Outage | None = None,
+) -> Report:
     """Write the report of the incident where people look for it."""
     report = Report(
         incident=ledger().incident(work.id),
@@ -54,6 +61,7 @@ def write_report(work: Work, diagnosis: Diagnosis, plan: Plan, attempts: list[Se
         plan=plan,
         attempts=tuple(attempts),
         timeline=ledger().timeline(work.id),
+        outage=outage,
     )
     changes = changes_of(work, plan, attempts)
     report = with_commands(report.model_copy(update={"changes": changes}), spec_of(work))

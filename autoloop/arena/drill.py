@@ -131,9 +131,12 @@ def _watch(product: Product, trial: Trial, fault: Fault) -> dict[str, Any] | Non
 
 
 def chosen_effects(record: dict[str, Any] | None) -> list[dict[str, Any]]:
-    """The effects that the plan declared for the remedies that were used."""
+    """The effects that the plan declared for the remedies that were used: up to the kept one."""
     plan = (record or {}).get("plan") or {}
-    return [effect for one in plan.get("proposals", []) for effect in one["effects"]]
+    kept = ((record or {}).get("outcome") or {}).get("remedy")
+    names = [one["remedy"] for one in plan.get("proposals", [])]
+    used = names.index(kept) + 1 if kept in names else len(names)
+    return [effect for one in plan.get("proposals", [])[:used] for effect in one["effects"]]
 
 
 def blank(trial: Trial) -> dict[str, Any]:

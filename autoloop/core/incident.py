@@ -87,6 +87,7 @@ class Request(Frozen):
     app: AppName
     text: str = Field(default="", max_length=TEXT_LIMIT)
     fields: dict[str, str] = Field(default_factory=dict, max_length=64)
+    severity: Severity = "P1"
     source: Source = "api"
     actor: str = Field(default="anonymous", max_length=128)
     bearer: str = Field(default="", max_length=128)

@@ -37,9 +37,9 @@ def make_plan(spec: AppSpec, incident: str, offers: Iterable[Proposal | Refusal]
     for offer in offers:
         if isinstance(offer, Refusal):
             rejected.append(offer)
-        elif _within(offer, spec.limits.risk):
+        elif within(offer, spec.limits.risk):
             free.append(offer)
-        elif _within(offer, spec.limits.approve):
+        elif within(offer, spec.limits.approve):
             approvable.append(offer)
         else:
             rejected.append(_too_risky(offer, spec, spec.limits.approve))
@@ -79,7 +79,8 @@ def same_work(one: Plan, other: Plan) -> bool:
     return work(one) == work(other)
 
 
-def _within(offer: Proposal, limit: Risk) -> bool:
+def within(offer: Proposal, limit: Risk) -> bool:
+    """Whether *offer* is no riskier than *limit*."""
     return RISKS.index(offer.risk) <= RISKS.index(limit)
 
 

@@ -5,6 +5,7 @@ from datetime import datetime
 from autoloop.core.diagnosis import Diagnosis
 from autoloop.core.difference import Change
 from autoloop.core.incident import Incident, State, Transition
+from autoloop.core.outage import Outage
 from autoloop.core.plan import Plan
 from autoloop.core.proof import Proof
 from autoloop.core.runbook import Command
@@ -38,6 +39,7 @@ class Report(Frozen):
     decide: tuple[Command, ...] = ()
     undo: tuple[Command, ...] = ()
     unseen: Words | None = None
+    outage: Outage | None = None
 
     @property
     def repaired(self) -> bool:

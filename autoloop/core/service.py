@@ -70,6 +70,10 @@ class ServiceManager(Protocol):
         """The newest *lines* of its log; None where the manager keeps none."""
         ...
 
+    def story(self, unit: str, lines: int) -> Read:
+        """What the manager itself noted of it, with times: starts, stops, ends and why."""
+        ...
+
 
 class Systemd:
     """systemd units, by ``systemctl`` and ``journalctl``."""
@@ -145,7 +149,14 @@ class Systemd:
         return Read(op="memory", args={"unit": unit})
 
     def logs(self, unit: str, lines: int) -> Read | None:
-        argv = ["journalctl", "-q", "--no-pager", "-o", "short-iso", "-n", str(lines), "-u", unit]
+        return self._journal("short-iso", unit, lines)
+
+    def story(self, unit: str, lines: int) -> Read:
+        return self._journal("short-unix", unit, lines)
+
+    @staticmethod
+    def _journal(form: str, unit: str, lines: int) -> Read:
+        argv = ["journalctl", "-q", "--no-pager", "-o", form, "-n", str(lines), "-u", unit]
         return Read(op="run", args={"argv": argv})
 
 
@@ -213,6 +224,9 @@ class Supervisord:
 
     def logs(self, unit: str, lines: int) -> Read | None:  # noqa: ARG002 - logs are files there
         return None
+
+    def story(self, unit: str, lines: int) -> Read:  # noqa: ARG002 - one log for all programs
+        return Read(op="run", args={"argv": [*self.command, "maintail", f"-{lines * 80}"]})
 
 
 def _pairs(text: str) -> dict[str, str]:

@@ -16,6 +16,7 @@ from autoloop.core.markdown import block, code, plain, table
 from autoloop.core.phrases import translated
 from autoloop.core.proof import Proof
 from autoloop.core.redact import harmless, redact
+from autoloop.core.remedy import Proposal
 from autoloop.core.report import Report, Settled
 from autoloop.core.runbook import Command
 from autoloop.core.taxonomy import meaning
@@ -32,6 +33,10 @@ TITLES = {
     "look": Words(en="To look; nothing is changed:", zh="查看（不做任何更改）："),
     "decide": Words(en="To decide:", zh="处理："),
     "done": Words(en="What was done", zh="处理过程"),
+    "restored": Words(en="What restored service", zh="恢复服务的措施"),
+    "outage": Words(en="Why it went down", zh="中断原因"),
+    "before": Words(en="On the host before it", zh="中断前主机上的记录"),
+    "no_reason": Words(en="Nothing on the host tells why.", zh="主机上没有可说明原因的记录。"),
     "proof": Words(en="Proof", zh="验证"),
     "not": Words(en="What was not done, and why", zh="未采取的措施及原因"),
     "undo": Words(en="How to undo it", zh="如何撤销"),
@@ -103,7 +108,8 @@ class Teller:
         lines = [*self.head(), *self.impact()]
         if self.report.for_people:
             lines += self.todo()
-        lines += [*self.cause(), *self.done(), *self.not_done(), *self.undo(), *self.said()]
+        lines += [*self.cause(), *self.done(), *self.outage(), *self.not_done(), *self.undo()]
+        lines += self.said()
         return [*lines, "", f"## {self.say['timeline']}", "", *self.timeline()]
 
     def own(self, text: str) -> str:
@@ -259,16 +265,16 @@ class Teller:
     def done(self) -> list[str]:
         """Each attempt with its effects and its proof; without any, the plan that waits."""
         report = self.report
-        lines = ["", f"## {self.say['done']}", ""]
+        restored = report.repaired and report.diagnosis.severity == "P0"
+        lines = ["", f"## {self.say['restored' if restored else 'done']}", ""]
         if not report.attempts:
             return [*lines, self.say["changed_nothing"], *self.waiting()]
-        for attempt in report.attempts:
-            lines += self.attempt(attempt)
+        for attempt, proposal in zip(report.attempts, report.plan.proposals, strict=False):
+            lines += self.attempt(attempt, proposal)
         return lines
 
-    def attempt(self, attempt: Settled) -> list[str]:
+    def attempt(self, attempt: Settled, proposal: Proposal) -> list[str]:
         """What was changed, line by line where it is text, and what proved it or spoke against."""
-        proposal = next(p for p in self.report.plan.proposals if p.remedy == attempt.remedy)
         mark, ending = ("✔", "") if attempt.kept else ("↩", f" — {self.say['put_back']}")
         lines = [f"{mark} **{attempt.remedy}**: {self.words(proposal.why)}{ending}", ""]
         lines += [f"### {self.say['effects']}", "", *map(self.effect, proposal.effects)]
@@ -278,14 +284,34 @@ class Teller:
                 lines += block([_flat(line, keep=True) for line in change.lines], language="diff")
         return [*lines, "", f"### {self.say['proof']}", "", *self.checks(attempt.proof), ""]
 
+    def outage(self) -> list[str]:
+        """What the host told afterwards, where service was restored first."""
+        outage = self.report.outage
+        if outage is None:
+            return []
+        lines = ["", f"## {self.say['outage']}", ""]
+        if not outage.reasons:
+            lines.append(plain(outage.error) or self.say["no_reason"])
+        for reason in outage.reasons:
+            lines.append(f"- {self.named(reason.cause)}: {self.words(reason.words)}")
+        if outage.before:
+            rows = [(_moment(e.at), self.own(e.source), e.excerpt) for e in outage.before]
+            head = (self.say["time"], "", self.say["reason"])
+            lines += ["", f"### {self.say['before']}", "", *table(head, rows)]
+        return lines
+
     def waiting(self) -> list[str]:
         """The plan that a person decides about."""
         if self.report.ending != "waits":
             return []
-        lines = ["", f"## {self.say['planned']}", ""]
+        return ["", f"## {self.say['planned']}", "", *self.planned()]
+
+    def planned(self) -> list[str]:
+        """Each proposal with what it would change."""
+        lines: list[str] = []
         for proposal in self.report.plan.proposals:
             lines += [f"**{proposal.remedy}** ({proposal.risk}): {self.words(proposal.why)}", ""]
-            lines += map(self.effect, proposal.effects)
+            lines += [*map(self.effect, proposal.effects), ""]
         return lines
 
     def effect(self, effect: Effect) -> str:
@@ -354,6 +380,13 @@ def markdown(report: Report, language: Language = "en") -> str:
     lines = Teller(report, language).sections()
     told = [line for line, before in zip(lines, ["", *lines], strict=False) if line or before]
     return harmless("\n".join(told)) + "\n"
+
+
+def proposed(report: Report) -> str:
+    """What a person is asked to approve, as Markdown, in both languages."""
+    languages: tuple[Language, ...] = ("en", "zh")
+    lines = (line for each in languages for line in Teller(report, each).planned())
+    return harmless("\n".join(lines))
 
 
 def _flat(text: str, keep: bool = False) -> str:

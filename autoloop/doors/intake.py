@@ -10,16 +10,22 @@ from prefect.client.orchestration import PrefectClient, get_client
 from prefect.client.schemas.responses import SetStateStatus
 from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
 
+from autoloop.core.diagnosis import SEVERITIES
 from autoloop.core.errors import BadRequest, HostUnreachable, NotFound, NotSettled
 from autoloop.core.incident import Incident, Request
 from autoloop.doors.shapes import Change
 from autoloop.ledger.store import Ledger
 
 TRIES = 20
+URGENT = "urgent"
+"""The work queue of what is down; it comes before all others, and one run of it always fits."""
 
 
-async def start_run(deployment: str, parameters: dict[str, Any], key: str | None = None) -> UUID:
-    """Start a run of a deployment; the same *key* starts it once.
+async def start_run(
+    deployment: str, parameters: dict[str, Any], key: str | None = None, queue: str | None = None
+) -> UUID:
+    """Start a run of a deployment; the same *key* starts it once. *queue* is the deployment's own,
+    unless another is named.
 
     A busy server answers 503 and a restarting one not at all: both are asked again, with jitter.
 
@@ -33,7 +39,7 @@ async def start_run(deployment: str, parameters: dict[str, Any], key: str | None
             async with get_client() as client:
                 found = await client.read_deployment_by_name(f"{deployment}/{deployment}")
                 run = await client.create_flow_run_from_deployment(
-                    found.id, parameters=parameters, idempotency_key=key
+                    found.id, parameters=parameters, idempotency_key=key, work_queue_name=queue
                 )
                 return run.id
         except ObjectNotFound:
@@ -66,7 +72,13 @@ async def take(ledger: Ledger, request: Request) -> tuple[Incident, bool]:
 async def start_remediation(incident: Incident) -> None:
     """Start the run of an incident; asked twice, it starts one."""
     parameters = {"app": incident.app, "error": incident.text, "incident": incident.id}
-    await start_run("remediate", parameters, key=f"incident:{incident.id}")
+    queue = URGENT if is_urgent(incident) else None
+    await start_run("remediate", parameters, key=f"incident:{incident.id}", queue=queue)
+
+
+def is_urgent(incident: Incident) -> bool:
+    """Whether an application is down: a check saw it, or somebody told it so by its type."""
+    return incident.severity == "P0" or SEVERITIES.get(incident.fields.get("type", "")) == "P0"
 
 
 async def go_on(incident: Incident) -> None:

@@ -168,6 +168,7 @@ class Ledger:
             app=request.app,
             text=clip(redact(request.text)),
             fields={key: redact_value(key, value) for key, value in request.fields.items()},
+            severity=request.severity,
             source=request.source,
             actor=request.actor,
             tenant=request.tenant,
@@ -204,13 +205,13 @@ class Ledger:
             return self._read(row) if row else None
 
     def waiting(self) -> list[Incident]:
-        """Incidents that no run has taken up yet, the oldest first."""
+        """Incidents that no run has taken up yet: what is down first, then the oldest."""
         query = select(IncidentRow).where(
             IncidentRow.state == State.OPEN.value, IncidentRow.flow_run == ""
         )
         with self._transaction() as session:
             rows = session.scalars(query.order_by(IncidentRow.opened).limit(100))
-            return [self._read(row) for row in rows]
+            return sorted((self._read(row) for row in rows), key=lambda one: one.severity != "P0")
 
     def worked_on(self) -> list[Incident]:
         """Incidents that a run has taken up and not ended."""

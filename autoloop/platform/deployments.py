@@ -12,6 +12,7 @@ from prefect.client.schemas.actions import DeploymentScheduleCreate, DeploymentU
 from prefect.client.schemas.schedules import CronSchedule, IntervalSchedule
 from prefect.flows import Flow, load_flow_from_entrypoint
 
+from autoloop.doors.intake import URGENT
 from autoloop.platform.forms import form
 
 Apps = dict[str, dict[str, Any]]
@@ -47,6 +48,15 @@ async def register(client: PrefectClient, apps: Apps) -> None:
         else:
             said = _said(row, flow_of(row), apps)
             await client.update_deployment(known[row["name"]], DeploymentUpdate(**said))
+
+
+async def register_queues(client: PrefectClient, pool: str, workers: int) -> None:
+    """What is urgent comes first, and the others leave it one of the pool's *workers*."""
+    queues = {one.name: one for one in await client.read_work_queues(work_pool_name=pool)}
+    if URGENT not in queues:
+        await client.create_work_queue(name=URGENT, priority=1, work_pool_name=pool)
+    others = max(1, workers - 1)
+    await client.update_work_queue(queues["default"].id, concurrency_limit=others)
 
 
 async def register_blocks() -> None:
@@ -88,6 +98,7 @@ def _said(row: dict[str, Any], flow: Flow[..., Any], apps: Apps) -> dict[str, An
         "description": row.get("description") or flow.description,
         "tags": row.get("tags", []),
         "work_pool_name": row["work_pool"]["name"],
+        "work_queue_name": row["work_pool"].get("work_queue_name", "default"),
         "parameter_openapi_schema": form(flow, apps),
         "enforce_parameter_schema": row.get("enforce_parameter_schema", True),
     }

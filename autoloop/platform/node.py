@@ -15,7 +15,7 @@ from prefect.client.orchestration import get_client
 
 from autoloop.doors import api, intake
 from autoloop.ledger.store import Ledger
-from autoloop.platform.deployments import register
+from autoloop.platform.deployments import register, register_queues
 from autoloop.platform.dispatch import deliver, dispatch
 from autoloop.settings import Settings, settings
 from autoloop.worker.policy import Policy
@@ -67,6 +67,7 @@ async def serve(chosen: Settings) -> None:
     server = Quiet(config)
     async with get_client() as client:
         await intake.wait_for_server(client, 120)
+        await register_queues(client, "warm", chosen.workers)
         await register(client, ledger.apps())
     serving = asyncio.create_task(server.serve())
     dispatching = asyncio.create_task(dispatch(ledger, nudge.set))

@@ -37,7 +37,9 @@ class Platform:
     def _run_here(self, deployment: str, parameters: dict[str, Any]) -> None:
         self.runs.append(parameters["incident"])
 
-    async def _start(self, deployment: str, parameters: dict[str, Any], key: str) -> None:
+    async def _start(
+        self, deployment: str, parameters: dict[str, Any], key: str, queue: str | None
+    ) -> None:
         self.runs.append(parameters["incident"])
 
     def cli(self, text: str, key: str, app: str, kind: str, user: str) -> None:

@@ -107,10 +107,11 @@ class Platform:
     def __init__(self, product: Product, lose_setting: Callable[[], Any]) -> None:
         self.product, self.lose_setting = product, lose_setting
         self.prefect = f"http://127.0.0.1:{product.environment['AUTOLOOP_PREFECT_PORT']}"
+        self.api = httpx.Client(base_url=f"{self.prefect}/api", timeout=30)
 
     def deployment(self, name: str) -> str:
         """Its id."""
-        reply = httpx.get(f"{self.prefect}/api/deployments/name/{name}/{name}", timeout=30)
+        reply = self.api.get(f"/deployments/name/{name}/{name}")
         return str(reply.raise_for_status().json()["id"])
 
     def run_of(self, flow: str, *states: str) -> str:
@@ -119,11 +120,11 @@ class Platform:
         body = {"flows": {"name": {"any_": [flow]}}, "sort": "START_TIME_DESC", "limit": 1}
         found: list[dict[str, Any]] = []
         while time.monotonic() < end:
-            reply = httpx.post(f"{self.prefect}/api/flow_runs/filter", json=body, timeout=30)
+            reply = self.api.post("/flow_runs/filter", json=body)
             found = reply.json() if reply.status_code == 200 else []
             if found and found[0]["state_name"] in states:
                 return str(found[0]["id"])
-            time.sleep(0.2)
+            time.sleep(0.5)
         raise AssertionError(f"{flow}: {found[0]['state'] if found else 'no run'}")
 
 
@@ -132,7 +133,9 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     """See `Platform`."""
     folder = tmp_path_factory.mktemp("ui")
     with Product(folder / "home") as product, (on_host if ON_HOSTS else here)(product) as break_it:
-        yield Platform(product, break_it)
+        made = Platform(product, break_it)
+        yield made
+        made.api.close()
 
 
 @contextmanager

@@ -35,7 +35,9 @@ def started(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, dict[str, Any], 
     """The runs that were started, by deployment, parameters and key."""
     rows: list[tuple[str, dict[str, Any], str | None]] = []
 
-    async def start(deployment: str, parameters: dict[str, Any], key: str | None = None) -> str:
+    async def start(
+        deployment: str, parameters: dict[str, Any], key: str | None = None, queue: str = ""
+    ) -> str:
         rows.append((deployment, parameters, key))
         return f"run-{len(rows)}"
 

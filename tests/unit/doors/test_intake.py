@@ -49,6 +49,21 @@ def test_an_incident_that_is_worked_on_gets_no_second_run(book: Ledger, started:
     assert len(started) == 1
 
 
+@pytest.mark.parametrize(
+    ("more", "urgent"),
+    [
+        ({}, False),
+        ({"severity": "P0"}, True),
+        ({"fields": {"type": "SERVICE.service_down"}}, True),
+        ({"fields": {"type": "LOGIN"}}, False),
+    ],
+)
+def test_what_is_down_goes_before_the_rest(book: Ledger, more: Any, urgent: bool) -> None:
+    """A check saw it, or somebody told it by its type."""
+    incident, _ = book.open_incident(request_of("shop", "502", **more))
+    assert intake.is_urgent(incident) is urgent
+
+
 def test_no_secret_is_a_parameter_of_a_run(book: Ledger, started: Runs) -> None:
     """Prefect stores parameters."""
     asyncio.run(intake.take(book, request_of("shop", "password=hunter2")))

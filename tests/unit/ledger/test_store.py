@@ -168,6 +168,14 @@ def test_one_run_at_a_time_works_on_an_incident(book: Ledger) -> None:
     assert book.take_up(incident.id, "two").flow_run == "two"
 
 
+def test_what_is_down_waits_before_what_is_older(book: Ledger) -> None:
+    """Its run is started first."""
+    told(book, "slow")
+    told(book, "down", severity="P0")
+    told(book, "odd")
+    assert [i.text for i in book.waiting()] == ["down", "slow", "odd"]
+
+
 def test_what_does_not_exist_is_not_found(book: Ledger) -> None:
     """With a next step."""
     for ask in (book.incident, book.record, book.check_app, book.forget_app):
