@@ -2,6 +2,7 @@
 
 from typing import Annotated, Any
 
+from prefect.input import RunInput
 from pydantic import Field, JsonValue
 from pydantic.json_schema import SkipJsonSchema
 
@@ -30,6 +31,17 @@ class Found(Frozen):
     work: Work
     diagnosis: Diagnosis
     plan: Plan
+
+
+class Answer(RunInput):
+    """What a person says to a plan. Resuming a run without a word approves it."""
+
+    approve: bool = Field(
+        default=True, title="Approve", description="Do exactly this; else nothing is done."
+    )
+    reason: str = Field(
+        default="", title="Reason", description="It stands in the report.", max_length=500
+    )
 
 
 Handed = SkipJsonSchema[Found | None]

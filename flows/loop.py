@@ -12,9 +12,10 @@ from autoloop.core.errors import AutoloopError
 from autoloop.core.plan import Plan, without_approval
 from autoloop.core.report import Report, Settled
 from autoloop.core.taxonomy import CLASSES
+from autoloop.core.telling import proposed
 from autoloop.core.told import Told
 from autoloop.core.work import Work
-from flows.forms import Found
+from flows.forms import Answer, Found
 from tasks.backup import Backup, take_backup
 from tasks.diagnosis import diagnose_target
 from tasks.incident import open_incident
@@ -91,9 +92,10 @@ def decided(work: Work, diagnosis: Diagnosis, plan: Plan) -> Plan:
     asked = wait_for_approval(work, plan, waits)
     if not waits:
         return without_approval(plan)
-    write_report(asked, diagnosis, plan, [])
-    suspend_flow_run(timeout=plan.expires_s, key=f"approval-{plan.hash}")
-    return take_decision(asked, diagnosis, plan)
+    report = write_report(asked, diagnosis, plan, [])
+    form = Answer.with_initial_data(description=proposed(report))
+    answer = suspend_flow_run(form, timeout=plan.expires_s, key=f"approval-{plan.hash}")
+    return take_decision(asked, diagnosis, plan, answer.approve, answer.reason)
 
 
 def this_run() -> str:

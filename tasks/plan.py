@@ -44,14 +44,19 @@ def wait_for_approval(work: Work, plan: Plan, waits: bool) -> Work:
 
 
 @step()
-def take_decision(work: Work, diagnosis: Diagnosis, plan: Plan) -> Plan:
+def take_decision(
+    work: Work, diagnosis: Diagnosis, plan: Plan, approved: bool = True, reason: str = ""
+) -> Plan:
     """What was decided. Approved is exactly this plan: what has changed since voids it.
+
+    A decision in the ledger counts; without one, what was said when the run was resumed.
 
     Raises:
         Drifted: the same diagnosis would now lead to another plan.
     """
     record = ledger().record(work.id)
-    decision = record["decision"] or {"approved": True, "actor": "Prefect's UI", "reason": ""}
+    here = {"approved": approved, "actor": "Prefect's UI", "reason": reason}
+    decision = record["decision"] or here
     said = f"by {decision['actor']}" + (f": {decision['reason']}" if decision["reason"] else "")
     if not decision["approved"]:
         ledger().move(work.id, State.ASKED, f"rejected {said}")
