@@ -16,12 +16,13 @@ from autoloop.core.effect import Effect
 from autoloop.core.facts import SettingsDrift
 from autoloop.core.impact import Endpoint, Traffic
 from autoloop.core.incident import Incident, State, Transition
+from autoloop.core.outage import Outage, Reason
 from autoloop.core.plan import Plan
 from autoloop.core.proof import Check, Proof
 from autoloop.core.remedy import Proposal, Refusal
 from autoloop.core.report import Report, Settled
 from autoloop.core.runbook import to_decide, to_look, to_undo
-from autoloop.core.telling import markdown
+from autoloop.core.telling import markdown, proposed
 from autoloop.core.words import Words
 
 NASTY = st.text(alphabet="<>&`*_[]()|\\~!#-\n\t ab1/:=\"'", max_size=60)
@@ -58,6 +59,11 @@ def report(text: str = "plain", passed: bool = True) -> Report:
         ),
         attempts=(
             Settled(remedy="restore", proof=Proof(checks=(check,), at=1767225612.5), kept=passed),
+        ),
+        outage=Outage(
+            component="app",
+            reasons=(Reason(cause=cause, words=words),),
+            before=(Evidence(source=text, at="2026-01-01T00:00:00+00:00", excerpt=text),),
         ),
         timeline=(
             Transition(at="2026-01-01T00:00:00.000+00:00", state=State.OPEN, reason=text),
@@ -230,3 +236,36 @@ def test_who_is_asked_is_told_what_to_type(scenes: Any) -> None:
         assert line in text.splitlines()
     assert "## What is planned" in text
     assert text.index("## What to do now") < text.index("## Root cause")
+
+
+def test_a_report_of_an_outage_has_both_parts() -> None:
+    """What restored service, and why it went down; or that nothing tells why."""
+    made = report()
+    down = made.diagnosis.model_copy(update={"severity": "P0"})
+    made = made.model_copy(update={"diagnosis": down})
+    text = markdown(made)
+    assert text.index("## What restored service") < text.index("## Why it went down")
+    assert "| 2026-01-01 00:00:00 | plain | plain |" in text
+    silent = made.model_copy(update={"outage": Outage(component="app")})
+    assert "Nothing on the host tells why." in markdown(silent)
+    assert "中断原因" in markdown(silent, "zh")
+    failed = made.model_copy(update={"outage": Outage(error="host: gone - wait")})
+    assert "host: gone - wait" in markdown(failed)
+    assert "went down" not in markdown(made.model_copy(update={"outage": None}))
+
+
+def test_a_second_attempt_shows_its_own_effects() -> None:
+    """Two proposals of one remedy differ in what they change."""
+    made = report()
+    other = Effect(kind="unit", subject="app.service", before="stopped", after="running")
+    second = made.plan.proposals[0].model_copy(update={"effects": (other,)})
+    plan = made.plan.model_copy(update={"proposals": (*made.plan.proposals, second)})
+    both = made.model_copy(update={"plan": plan, "attempts": made.attempts * 2})
+    assert markdown(both).count("- unit `app.service`: stopped → running") == 1
+
+
+@given(NASTY)
+def test_what_a_person_is_asked_to_approve_is_harmless_too(text: str) -> None:
+    """It stands in a dialog of the Prefect UI."""
+    html = rendered(proposed(report(text)))
+    assert set(re.findall(r"<([a-z]+[0-9]?)\b", html)) <= TAGS

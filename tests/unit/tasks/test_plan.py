@@ -8,9 +8,10 @@ import pytest
 
 from autoloop.core.app import AppSpec, Risk
 from autoloop.core.diagnosis import Cause, Diagnosis
-from autoloop.core.incident import Severity
+from autoloop.core.plan import Plan
 from autoloop.core.remedy import PlannedAction, Proposal, Refusal
 from autoloop.core.target import RunCommand
+from autoloop.core.taxonomy import Severity
 from autoloop.core.words import Words
 from autoloop.core.work import Work
 from tasks import plan as step
@@ -77,3 +78,32 @@ def test_in_an_emergency_the_remedies_of_all_causes_are_the_plan(
 ) -> None:
     """The deepest first, each once; not past what a person must decide."""
     assert planned(severity, offers) == remedies
+
+
+@pytest.mark.parametrize(
+    ("decision", "here", "kept", "words"),
+    [
+        (None, (True, ""), True, "is approved by Prefect's UI"),
+        (None, (True, "go"), True, "is approved by Prefect's UI: go"),
+        (None, (False, "at night"), False, "rejected by Prefect's UI: at night"),
+        ({"approved": False, "actor": "ann", "reason": ""}, (True, ""), False, "rejected by ann"),
+        ({"approved": True, "actor": "ann", "reason": ""}, (False, ""), True, "approved by ann"),
+    ],
+)
+def test_a_decision_is_taken_from_the_ledger_or_from_the_form(
+    monkeypatch: pytest.MonkeyPatch, decision: Any, here: tuple[bool, str], kept: bool, words: str
+) -> None:
+    """What was decided at another door counts more than how the run was resumed."""
+    told: list[str] = []
+    book: Any = SimpleNamespace(
+        record=lambda _: {"decision": decision},
+        note=lambda _, reason: told.append(reason),
+        move=lambda _, __, reason: told.append(reason),
+    )
+    plan = Plan(incident="i", proposals=(offer("start", "high"),), approval=WHY)
+    monkeypatch.setattr(step, "ledger", lambda: book)
+    monkeypatch.setattr(step, "_planned", lambda *_: plan)
+    diagnosis = Diagnosis(causes=CAUSES)
+    taken = step.take_decision.fn(Work(id="i", app="shop"), diagnosis, plan, *here)
+    assert (not taken.empty, len(told)) == (kept, 1)
+    assert words in told[0]

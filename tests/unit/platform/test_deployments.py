@@ -1,0 +1,51 @@
+"""What the server is told before work starts."""
+
+import asyncio
+from types import SimpleNamespace
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from autoloop.platform.deployments import register_queues
+
+
+class Server:
+    """The queues of one pool."""
+
+    def __init__(self, *names: str) -> None:
+        self.queues = [SimpleNamespace(name=name, id=uuid4()) for name in names]
+        self.done: list[dict[str, Any]] = []
+
+    async def read_work_queues(self, work_pool_name: str) -> list[Any]:
+        """All of them."""
+        assert work_pool_name == "warm"
+        return self.queues
+
+    async def create_work_queue(self, **said: Any) -> None:
+        """A new one."""
+        self.done.append(said)
+
+    async def update_work_queue(self, _id: Any, **said: Any) -> None:
+        """One that is there."""
+        self.done.append(said)
+
+
+URGENT = {"name": "urgent", "priority": 1, "work_pool_name": "warm"}
+
+
+@pytest.mark.parametrize(
+    ("names", "workers", "done"),
+    [
+        (("default",), 4, [URGENT, {"concurrency_limit": 3}]),
+        (("default", "urgent"), 4, [{"concurrency_limit": 3}]),
+        (("default", "urgent"), 1, [{"concurrency_limit": 1}]),
+    ],
+)
+def test_one_worker_is_left_to_what_is_urgent(
+    names: tuple[str, ...], workers: int, done: list[dict[str, Any]]
+) -> None:
+    """Unless there is only one."""
+    server: Any = Server(*names)
+    asyncio.run(register_queues(server, "warm", workers))
+    assert server.done == done
