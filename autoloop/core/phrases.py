@@ -49,6 +49,8 @@ CATALOGUE = {
     "{} was put back: {}": "{0} 已回滚：{1}",
     "every remedy was tried and put back": "所有修复措施均已尝试并回滚",
     "well again; not by a remedy": "已恢复正常，并非由修复措施所致",
+    "looked back: {}": "回溯原因：{0}",
+    "nothing on the host tells why": "主机上没有可说明原因的记录",
     "still so": "问题仍然存在",
     "its run was deleted": "其运行记录已被删除",
     "its run ended as {}: {}": "其运行以 {0} 结束：{1}",

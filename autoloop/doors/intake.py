@@ -10,9 +10,9 @@ from prefect.client.orchestration import PrefectClient, get_client
 from prefect.client.schemas.responses import SetStateStatus
 from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
 
-from autoloop.core.diagnosis import SEVERITIES
 from autoloop.core.errors import BadRequest, HostUnreachable, NotFound, NotSettled
 from autoloop.core.incident import Incident, Request
+from autoloop.core.taxonomy import default_severity
 from autoloop.doors.shapes import Change
 from autoloop.ledger.store import Ledger
 
@@ -78,7 +78,7 @@ async def start_remediation(incident: Incident) -> None:
 
 def is_urgent(incident: Incident) -> bool:
     """Whether an application is down: a check saw it, or somebody told it so by its type."""
-    return incident.severity == "P0" or SEVERITIES.get(incident.fields.get("type", "")) == "P0"
+    return incident.severity == "P0" or default_severity(incident.fields.get("type", "")) == "P0"
 
 
 async def go_on(incident: Incident) -> None:
