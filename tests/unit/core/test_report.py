@@ -87,7 +87,7 @@ def test_a_report_says_how_long_it_took() -> None:
 def test_names_stay_readable_as_text() -> None:
     """No escapes inside of words: the terminal and the Prefect UI show the text as it is."""
     text = markdown(report("DATABASE_URL in /etc/my_app.env"))
-    assert text.count("DATABASE_URL in /etc/my_app.env") == 12
+    assert text.count("DATABASE_URL in /etc/my_app.env") == 16
     assert "&#" not in text
 
 
