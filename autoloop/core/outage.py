@@ -267,6 +267,9 @@ def _line(source: str, raw: str, ahead: float) -> Line | None:
     if found := _UNIX.match(raw):
         return Line(at=float(found[1]), source=source, text=redact(found[2]))
     if found := _DATED.match(raw):
-        at = datetime.fromisoformat(found[1]).replace(tzinfo=UTC).timestamp()
+        try:
+            at = datetime.fromisoformat(found[1]).replace(tzinfo=UTC).timestamp()
+        except ValueError:  # it only looks like a time
+            return None
         return Line(at=at - ahead, source=source, text=redact(found[2]))
     return None

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from autoloop.core.app import AppSpec
 from autoloop.core.diagnosis import Cause, Diagnosis
@@ -134,6 +136,25 @@ def test_supervisord_writes_local_time_and_one_log_for_all(spec: AppSpec) -> Non
     answers = (said(told), nothing, nothing, nothing, said("+0800\n"), host)
     found = outage_from(other, Diagnosis(causes=(DOWN,)), NOW - 10, NOW, answers)
     assert [reason.words.en[:11] for reason in found.reasons] == ["its manager"]
+
+
+TOLD = st.text(alphabet="0123456789-:.,+ \nStopingcde=kl/exd,tu", max_size=200)
+
+
+@given(TOLD, st.sampled_from(["+0000", "-0930", "+9999", "x"]))
+def test_whatever_a_host_says_something_is_made_of_it(text: str, zone: str) -> None:
+    """Looking back never fails: the repair is done."""
+    shop = AppSpec.model_validate(
+        {
+            "name": "shop",
+            "components": [{"name": "app", "unit": "app.service"}],
+            "cases": [{"name": "health", "url": "http://127.0.0.1/"}],
+        }
+    )
+    told = [f"{NOW - 20:.6f} host {text}", f"2027-99-99 {text}", text]
+    host = Answer(ok=True, value={"time": NOW, "uptime": 1e6})
+    answers = (*(said(one) for one in told), said(text), said(zone), host)
+    assert outage_from(shop, Diagnosis(causes=(DOWN,)), NOW, NOW, answers).component == "app"
 
 
 def test_nothing_can_be_read_and_nothing_is_claimed(spec: AppSpec) -> None:
