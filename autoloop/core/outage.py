@@ -4,6 +4,7 @@ why the application went down. Reads only; what cannot be told is left out."""
 import re
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from itertools import takewhile
 
 from autoloop.core.app import AppSpec, Component
 from autoloop.core.diagnosis import Cause, Diagnosis, Evidence
@@ -102,7 +103,8 @@ def _when(line: Line) -> float:
 
 
 def _found_before(diagnosis: Diagnosis) -> tuple[Reason, ...]:
-    """What the first diagnosis found deeper than the outage itself."""
+    """What the first diagnosis found deeper than the outage itself: it comes before it there."""
+    deeper = takewhile(lambda cause: cause.name not in SYMPTOMS, diagnosis.causes)
     return tuple(
         Reason(
             cause=cause,
@@ -111,8 +113,8 @@ def _found_before(diagnosis: Diagnosis) -> tuple[Reason, ...]:
                 zh="首次检查主机时即已如此",
             ),
         )
-        for cause in diagnosis.causes
-        if cause.component and cause.name not in SYMPTOMS
+        for cause in deeper
+        if cause.component
     )
 
 

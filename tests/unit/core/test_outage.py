@@ -113,6 +113,8 @@ def test_what_was_found_on_the_host_at_first_comes_first(spec: AppSpec) -> None:
     """Deeper causes explain an outage; being down does not explain itself."""
     outage = looked_back(spec, ENDED[1:], causes=(LOST, DOWN))
     assert [r.cause.name for r in outage.reasons] == ["CONFIG.env_missing", "SERVICE.crash_loop"]
+    less_deep = looked_back(spec, ENDED[1:], causes=(DOWN, LOST))
+    assert [r.cause.name for r in less_deep.reasons] == ["SERVICE.crash_loop"]
 
 
 def test_a_host_that_was_just_started_is_a_reason(spec: AppSpec) -> None:
