@@ -225,8 +225,10 @@ def test_trouble_is_reported_seen_read_and_approved(platform: Platform, ui: Ui) 
     ui.open(f"/runs/flow-run/{run}")
     time.sleep(2)  # its picture moves into place
     picture(ui, "run")
-    ui.open(f"/artifacts/key/report-{incident['id']}")
+    written = platform.api.get(f"/artifacts/report-{incident['id']}/latest").json()["id"]
+    ui.open(f"/artifacts/artifact/{written}")
     ui.sees("repaired and proved")
+    ui.sees("Why it went down")
     picture(ui, "report")
 
 
