@@ -15,6 +15,7 @@ from autoloop.core.taxonomy import CLASSES
 from autoloop.core.telling import proposed
 from autoloop.core.told import Told
 from autoloop.core.work import Work
+from autoloop.settings import settings
 from flows.forms import Answer, Found
 from tasks.backup import Backup, take_backup
 from tasks.diagnosis import diagnose_target
@@ -93,7 +94,7 @@ def decided(work: Work, diagnosis: Diagnosis, plan: Plan) -> Plan:
     if not waits:
         return without_approval(plan)
     report = write_report(asked, diagnosis, plan, [])
-    form = Answer.with_initial_data(description=proposed(report))
+    form = Answer.with_initial_data(description=proposed(report, settings().languages))
     answer = suspend_flow_run(form, timeout=plan.expires_s, key=f"approval-{plan.hash}")
     return take_decision(asked, diagnosis, plan, answer.approve, answer.reason)
 

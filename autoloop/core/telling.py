@@ -382,9 +382,8 @@ def markdown(report: Report, language: Language = "en") -> str:
     return harmless("\n".join(told)) + "\n"
 
 
-def proposed(report: Report) -> str:
-    """What a person is asked to approve, as Markdown, in both languages."""
-    languages: tuple[Language, ...] = ("en", "zh")
+def proposed(report: Report, languages: Sequence[Language] = ("en", "zh")) -> str:
+    """What a person is asked to approve, as Markdown, in one language after the other."""
     lines = (line for each in languages for line in Teller(report, each).planned())
     return harmless("\n".join(lines))
 
