@@ -1,5 +1,7 @@
 """What the server must know before work starts: block types, deployments, forms, schedules."""
 
+import asyncio
+import contextlib
 from datetime import timedelta
 from importlib.resources import files
 from pathlib import Path
@@ -9,11 +11,17 @@ from uuid import UUID
 import yaml
 from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.actions import DeploymentScheduleCreate, DeploymentUpdate
+from prefect.client.schemas.objects import WorkQueue
 from prefect.client.schemas.schedules import CronSchedule, IntervalSchedule
+from prefect.exceptions import ObjectNotFound
 from prefect.flows import Flow, load_flow_from_entrypoint
 
+from autoloop.core.errors import HostUnreachable
 from autoloop.doors.intake import URGENT
 from autoloop.platform.forms import form
+
+POOL_TRIES = 600
+"""Looks for the work pool, ten a second."""
 
 Apps = dict[str, dict[str, Any]]
 """What the ledger knows of each application under care, by name."""
@@ -51,12 +59,24 @@ async def register(client: PrefectClient, apps: Apps) -> None:
 
 
 async def register_queues(client: PrefectClient, pool: str, workers: int) -> None:
-    """What is urgent comes first, and the others leave it one of the pool's *workers*."""
-    queues = {one.name: one for one in await client.read_work_queues(work_pool_name=pool)}
+    """What is urgent comes first, and the others leave it one of the pool's *workers*.
+
+    Raises:
+        HostUnreachable: the worker, which makes the pool at its first start, has not.
+    """
+    queues = {one.name: one for one in await _queues(client, pool)}
     if URGENT not in queues:
         await client.create_work_queue(name=URGENT, priority=1, work_pool_name=pool)
     others = max(1, workers - 1)
     await client.update_work_queue(queues["default"].id, concurrency_limit=others)
+
+
+async def _queues(client: PrefectClient, pool: str) -> list[WorkQueue]:
+    for _ in range(POOL_TRIES):
+        with contextlib.suppress(ObjectNotFound):
+            return await client.read_work_queues(work_pool_name=pool)
+        await asyncio.sleep(0.1)
+    raise HostUnreachable(f"work pool {pool}", "does not exist", "read logs/node.log")
 
 
 async def register_blocks() -> None:

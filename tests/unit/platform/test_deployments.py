@@ -6,20 +6,25 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from prefect.exceptions import ObjectNotFound
 
 from autoloop.platform.deployments import register_queues
 
 
 class Server:
-    """The queues of one pool."""
+    """The queues of one pool, which is there after a while."""
 
     def __init__(self, *names: str) -> None:
         self.queues = [SimpleNamespace(name=name, id=uuid4()) for name in names]
         self.done: list[dict[str, Any]] = []
+        self.asked = 0
 
     async def read_work_queues(self, work_pool_name: str) -> list[Any]:
         """All of them."""
         assert work_pool_name == "warm"
+        self.asked += 1
+        if self.asked < 3:
+            raise ObjectNotFound(Exception("the worker has not made the pool yet"))
         return self.queues
 
     async def create_work_queue(self, **said: Any) -> None:
