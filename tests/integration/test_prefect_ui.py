@@ -90,6 +90,16 @@ class Ui:
         else:
             field.find_element(By.TAG_NAME, "textarea").send_keys(value)
 
+    def send(self) -> None:
+        """The form: its page goes when the server has taken it."""
+
+        def gone() -> bool:
+            if self.browser.current_url.endswith("/run"):
+                self.press("Submit")
+            return not self.browser.current_url.endswith("/run")
+
+        self.until(gone)
+
     def follow(self, words: str) -> None:
         """A link whose text has these words."""
         path = f"//a[contains(normalize-space(.), '{words}')]"
@@ -196,7 +206,7 @@ def test_trouble_is_reported_seen_read_and_approved(platform: Platform, ui: Ui) 
     ui.fill("Kind of trouble", "schema_mismatch")
     ui.fill("Table", "users")
     picture(ui, "form")
-    ui.press("Submit")
+    ui.send()
 
     run = platform.run_of("database", "Suspended")
     ui.open(f"/runs/flow-run/{run}")
@@ -247,7 +257,7 @@ def test_a_name_that_is_wrong_fails_the_run_in_words(platform: Platform, ui: Ui)
     ui.open(f"/deployments/deployment/{platform.deployment('service')}/run")
     ui.fill("Application", APP)
     ui.fill("Component", "cache")
-    ui.press("Submit")
+    ui.send()
     ui.open(f"/runs/flow-run/{platform.run_of('service', 'Failed')}")
     ui.press("Details", "li")
     ui.sees(f"component 'cache': {APP} has no such component, but app")
