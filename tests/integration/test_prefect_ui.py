@@ -92,13 +92,8 @@ class Ui:
 
     def send(self) -> None:
         """The form: its page goes when the server has taken it."""
-
-        def gone() -> bool:
-            if self.browser.current_url.endswith("/run"):
-                self.press("Submit")
-            return not self.browser.current_url.endswith("/run")
-
-        self.until(gone)
+        self.press("Submit")
+        self.until(lambda: not self.browser.current_url.endswith("/run"))
 
     def follow(self, words: str) -> None:
         """A link whose text has these words."""
