@@ -2,11 +2,11 @@
 
 from prefect import runtime
 from prefect.flow_runs import suspend_flow_run
-from prefect.input import RunInput
 
 from autoloop.core.deployment import Comparison, Deployment, refuse_broken
 from autoloop.core.errors import AutoloopError
 from autoloop.core.work import Work
+from flows.forms import Answer
 from tasks.approval import ask_person, note_decision
 from tasks.backup import take_backup
 from tasks.deployment import abandon, place, prove_deployment, settle_deployment
@@ -14,14 +14,6 @@ from tasks.mail import tell_of_abandoned, tell_of_deployment
 from tasks.target import writing
 
 APPROVAL_S = 3600
-
-
-class Decision(RunInput):
-    """What a person decided about a deployment."""
-
-    approved: bool = True
-    reason: str = ""
-    actor: str = "Prefect's UI"
 
 
 def bring(work: Work, comparison: Comparison, reason: str) -> Deployment:
@@ -54,6 +46,6 @@ def decided(work: Work, comparison: Comparison) -> Comparison:
     asked = ask_person(work, comparison, bool(runtime.deployment.id))
     if asked.why is None:
         return comparison
-    said = suspend_flow_run(Decision, timeout=APPROVAL_S, key="approval")
+    said = suspend_flow_run(Answer, timeout=APPROVAL_S, key="approval")
     by = f"by {said.actor}" + (f": {said.reason}" if said.reason else "")
     return note_decision(work, comparison, said.approved, by)

@@ -36,12 +36,13 @@ class Found(Frozen):
 class Answer(RunInput):
     """What a person says to a plan. Resuming a run without a word approves it."""
 
-    approve: bool = Field(
+    approved: bool = Field(
         default=True, title="Approve", description="Do exactly this; else nothing is done."
     )
     reason: str = Field(
         default="", title="Reason", description="It stands in the report.", max_length=500
     )
+    actor: SkipJsonSchema[str] = "Prefect's UI"
 
 
 Handed = SkipJsonSchema[Found | None]
