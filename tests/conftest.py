@@ -13,7 +13,9 @@ from typing import Any
 
 import pytest
 
-from autoloop.agent import remote
+from autoloop.agent.changing import Worker
+from autoloop.agent.durable import Store
+from autoloop.agent.files import ABSENT, tree_states
 from autoloop.core.app import AppSpec
 from autoloop.core.case import CaseResult, Reply
 from autoloop.core.facts import (
@@ -47,31 +49,31 @@ class World:
 
     def states(self) -> dict[str, dict[str, Any]]:
         """All that is in the tree, leftovers of crashes too."""
-        return remote.tree_states(str(self.tree), [])
+        return tree_states(str(self.tree), [])
 
-    def store(self) -> remote.Store:
+    def store(self) -> Store:
         """The state folder."""
-        return remote.Store(str(self.state))
+        return Store(str(self.state))
 
-    def worker(self, owner: str = "run", name: str = "t") -> remote.Worker:
+    def worker(self, owner: str = "run", name: str = "t") -> Worker:
         """A worker that has just taken the lock, and so has put in order what it found."""
-        worker = remote.Worker(self.store())
+        worker = Worker(self.store())
         self._fence += 1
         fence = 1000 + self._fence
         asked = {"name": name, "fence": fence, "wait_s": 5, "owner": owner}
         worker.lock(asked, threading.Event())
         return worker
 
-    def do(self, worker: remote.Worker, op: str, action: dict[str, Any]) -> dict[str, Any]:
+    def do(self, worker: Worker, op: str, action: dict[str, Any]) -> dict[str, Any]:
         """Carry one action out under lock `t`."""
         asked = {"op": op, "action": action, "lock": "t"}
         return worker.do(asked, threading.Event())  # type: ignore[no-any-return]
 
-    def revert(self, worker: remote.Worker, op: str) -> dict[str, Any]:
+    def revert(self, worker: Worker, op: str) -> dict[str, Any]:
         """Put one operation back."""
         return worker.revert({"op": op, "lock": "t"}, threading.Event())  # type: ignore[no-any-return]
 
-    def release(self, worker: remote.Worker) -> None:
+    def release(self, worker: Worker) -> None:
         """Let the next worker in."""
         worker.unlock({"name": "t"}, threading.Event())
 
@@ -218,7 +220,7 @@ class Scene:
         world.copy(spare / "start")
 
     def _changes(self) -> list[dict[str, Any]]:
-        absent = remote.ABSENT
+        absent = ABSENT
         return [
             {"path": path, "before": old, "after": new}
             for path in sorted(set(self.before) | set(self.after))

@@ -31,8 +31,17 @@ BOOT = (
 )
 
 
-MODULES = ("reach", "certificates")
-"""What the agent imports of this package: it travels with it."""
+MODULES = (
+    "durable",
+    "files",
+    "looking",
+    "salvage",
+    "backups",
+    "changing",
+    "certificates",
+    "reach",
+)
+"""What the agent imports of this package, in this order: it travels with it."""
 
 _IMPORTABLE = """\
 import sys, types

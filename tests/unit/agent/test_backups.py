@@ -12,7 +12,10 @@ from typing import Any
 
 import pytest
 
-from autoloop.agent import remote
+from autoloop.agent.backups import Backups
+from autoloop.agent.durable import Refusal
+from autoloop.agent.files import file_state
+from autoloop.agent.salvage import read_locks
 
 
 def save(world: Any, **more: Any) -> dict[str, Any]:
@@ -22,9 +25,9 @@ def save(world: Any, **more: Any) -> dict[str, Any]:
     return summary
 
 
-def backups(world: Any) -> remote.Backups:
+def backups(world: Any) -> Backups:
     """The backups of this world."""
-    return remote.Backups(world.store())
+    return Backups(world.store())
 
 
 def age(world: Any, seconds: float = 7200) -> None:
@@ -85,7 +88,7 @@ def test_locked_database_does_not_hold_us(
     world: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A writer that never lets go: the backup says so after a while instead of waiting for ever."""
-    monkeypatch.setattr(remote, "LOCKED_DATABASE_S", 0.5)
+    monkeypatch.setattr("autoloop.agent.backups.LOCKED_DATABASE_S", 0.5)
     path = tmp_path / "held.db"
     held = sqlite3.connect(path, isolation_level=None)
     held.execute("create table t (x)")
@@ -174,9 +177,9 @@ def test_collection_keeps_what_is_needed(world: Any) -> None:
     target = world.tree / "target"
     target.write_text("after")
     after = store.keep(str(target))[0]
-    wanted = remote.file_state(str(target))
+    wanted = file_state(str(target))
     target.write_text("before")
-    change = {"path": str(target), "before": remote.file_state(str(target)), "after": wanted}
+    change = {"path": str(target), "before": file_state(str(target)), "after": wanted}
     world.do(world.worker(), "run/1", {"kind": "files", "changes": [change]})
     orphan = store.keep_bytes(b"orphan")
     age(world)
@@ -213,14 +216,14 @@ def test_leftovers_of_crashes_are_collected(world: Any) -> None:
 @pytest.mark.parametrize("app", ["", "..", "A", "a/b", "a\n", "x" * 65])
 def test_bad_application_names(world: Any, app: str) -> None:
     """A name that could leave the folder of backups is refused."""
-    with pytest.raises(remote.Refusal, match="not a usable name"):
+    with pytest.raises(Refusal, match="not a usable name"):
         backups(world).save({"app": app})
 
 
 def test_unknown_backup_is_not_found(world: Any) -> None:
     """Neither a made-up id nor a good state that never was can be loaded."""
     for name in ("none", "good", "../../ops/x"):
-        with pytest.raises(remote.Refusal) as caught:
+        with pytest.raises(Refusal) as caught:
             backups(world).load("demo", name)
         assert caught.value.body["error"] == "NotFound"
 
@@ -269,6 +272,6 @@ def test_who_holds_a_database(tmp_path: Path) -> None:
     with subprocess.Popen(argv, stdin=pipe, stdout=pipe) as holder:
         assert holder.stdout is not None
         holder.stdout.readline()
-        (row,) = remote.read_locks({"path": str(path)})
+        (row,) = read_locks({"path": str(path)})
         assert (row["pid"], row["kind"]) == (holder.pid, "WRITE")
-    assert remote.read_locks({"path": str(path)}) == []
+    assert read_locks({"path": str(path)}) == []

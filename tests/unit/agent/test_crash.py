@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from autoloop.agent import remote
+from autoloop.agent.durable import Refusal
+from autoloop.agent.files import ABSENT, file_state
 
 Cut = Callable[[int, Callable[[], object]], bool]
 Scene = Any
@@ -99,7 +100,7 @@ def test_failure_in_the_middle_is_put_back(scene: Scene, monkeypatch: pytest.Mon
         real(*args)
 
     monkeypatch.setattr(os, "symlink", full)
-    with pytest.raises(remote.Refusal) as caught:
+    with pytest.raises(Refusal) as caught:
         scene.act()
     assert caught.value.body["error"] == "OperationFailed"
     assert "ENOSPC" in caught.value.body["what"]
@@ -114,7 +115,7 @@ def test_operations_come_off_latest_first(world: Any) -> None:
     for text in ("one", "two", "three"):
         write(path, text)
         store.keep(str(path))
-        states.append(remote.file_state(str(path)))
+        states.append(file_state(str(path)))
     write(path, "one")
     worker = world.worker()
     for op, old, new in (("run/b", 0, 1), ("run/a", 1, 2)):
@@ -136,7 +137,7 @@ def test_folder_in_place_of_a_link(world: Any, cut: Cut) -> None:
     after = world.states()
     shutil.rmtree(link)
     link.symlink_to("real")
-    before, absent = world.states(), remote.ABSENT
+    before, absent = world.states(), ABSENT
     changes = [
         {"path": p, "before": before.get(p, absent), "after": after.get(p, absent)}
         for p in (str(link), str(link / "f"))
@@ -161,10 +162,10 @@ def test_folder_in_place_of_a_link(world: Any, cut: Cut) -> None:
 
 def test_compiled_python_does_not_hold_a_folder(world: Any) -> None:
     """A new package is put back even after Python has written its cache into it."""
-    absent, folder = remote.ABSENT, world.tree / "package"
+    absent, folder = ABSENT, world.tree / "package"
     write(folder / "m.py", "x = 1\n")
     world.store().keep(str(folder / "m.py"))
-    states = {str(p): remote.file_state(str(p)) for p in (folder, folder / "m.py")}
+    states = {str(p): file_state(str(p)) for p in (folder, folder / "m.py")}
     shutil.rmtree(folder)
     changes = [{"path": p, "before": absent, "after": s} for p, s in states.items()]
     worker = world.worker()
@@ -177,13 +178,12 @@ def test_compiled_python_does_not_hold_a_folder(world: Any) -> None:
 def test_what_cannot_be_put_back_holds_the_lock_back(world: Any) -> None:
     """A foreign file in a folder that must go: the rest is put back, it is named, nobody enters."""
     folder, other = world.tree / "d", world.tree / "f"
-    absent = remote.ABSENT
+    absent = ABSENT
     folder.mkdir()
     write(other, "new")
     world.store().keep(str(other))
     changes = [
-        {"path": str(p), "before": absent, "after": remote.file_state(str(p))}
-        for p in (folder, other)
+        {"path": str(p), "before": absent, "after": file_state(str(p))} for p in (folder, other)
     ]
     folder.rmdir()
     other.unlink()
@@ -191,7 +191,7 @@ def test_what_cannot_be_put_back_holds_the_lock_back(world: Any) -> None:
     world.do(worker, "run/d", {"kind": "files", "changes": changes})
     write(folder / "mine", "a person's")
     world.release(worker)
-    with pytest.raises(remote.Refusal) as caught:
+    with pytest.raises(Refusal) as caught:
         world.settle(owner="other")
     assert str(folder) in caught.value.body["what"]
     assert not other.exists()

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from autoloop.agent import remote
+from autoloop.agent.backups import Backups
+from autoloop.agent.durable import Refusal
 
 OP = "run/1/data"
 MIGRATE = "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); c.execute('create table new (x)')"
@@ -104,11 +105,11 @@ def test_done_once_with_writers_stopped_first(world: Any, place: Place) -> None:
 def test_what_fails_leaves_nothing(world: Any, place: Place) -> None:
     """The reason is told, and the same id may be tried again."""
     worker = world.worker()
-    with pytest.raises(remote.Refusal, match="exit code 7: column exists") as caught:
+    with pytest.raises(Refusal, match="exit code 7: column exists") as caught:
         world.do(worker, OP, place.action(fails()))
     assert "everything was put back" in caught.value.body["what"]
     assert place.now() == place.before
-    assert remote.Backups(world.store()).listed("shop") == []
+    assert Backups(world.store()).listed("shop") == []
     assert world.do(worker, OP, place.action())["outcome"] == "done"
 
 
@@ -120,7 +121,7 @@ def test_reverted_to_the_byte_and_newer_rows_are_kept(world: Any, place: Place) 
     done = world.revert(worker, OP)
     assert done["outcome"] == "reverted"
     assert place.now() == place.before
-    left = remote.Backups(world.store()).load("shop", done["value"]["left"])
+    left = Backups(world.store()).load("shop", done["value"]["left"])
     kept = world.store().object_path(left["sqlite"][str(place.database)]["sha256"])
     connection = sqlite3.connect(kept)
     assert connection.execute("select x from new").fetchall() == [(42,)]
@@ -143,7 +144,7 @@ def test_a_database_that_cannot_be_saved_is_not_changed(world: Any, place: Place
     """Damaged: nothing is run."""
     place.database.write_bytes(b"no database at all" * 100)
     before = world.states()
-    with pytest.raises(remote.Refusal, match="cannot be saved first"):
+    with pytest.raises(Refusal, match="cannot be saved first"):
         world.do(world.worker(), OP, place.action())
     assert world.states() == before
 
@@ -179,7 +180,7 @@ def test_its_contents_outlive_a_collection(world: Any, place: Place) -> None:
     world.do(worker, OP, place.action())
     for kept in (world.state / "objects").glob("*/*"):
         os.utime(kept, (1, 1))
-    remote.Backups(world.store()).collect()
+    Backups(world.store()).collect()
     world.revert(worker, OP)
     assert place.now() == place.before
 

@@ -10,7 +10,10 @@ from typing import Any
 
 import pytest
 
-from autoloop.agent import remote
+from autoloop.agent.changing import Worker
+from autoloop.agent.durable import Refusal
+from autoloop.agent.files import file_state
+from autoloop.agent.looking import started_ticks
 
 
 def command(line: str, **more: Any) -> dict[str, Any]:
@@ -20,7 +23,7 @@ def command(line: str, **more: Any) -> dict[str, Any]:
 
 def refusal(call: Any) -> dict[str, Any]:
     """The refusal that *call* ends with."""
-    with pytest.raises(remote.Refusal) as caught:
+    with pytest.raises(Refusal) as caught:
         call()
     body: dict[str, Any] = caught.value.body
     return body
@@ -126,9 +129,9 @@ def put(world: Any, name: str, old: str, new: str) -> dict[str, Any]:
     path, store = world.tree / name, world.store()
     path.write_text(new)
     store.keep(str(path))
-    wanted = remote.file_state(str(path))
+    wanted = file_state(str(path))
     path.write_text(old)
-    change = {"path": str(path), "before": remote.file_state(str(path)), "after": wanted}
+    change = {"path": str(path), "before": file_state(str(path)), "after": wanted}
     return {"kind": "files", "changes": [change]}
 
 
@@ -200,7 +203,7 @@ def test_operation_of_another_lock_is_left_alone(world: Any) -> None:
 def test_lower_fence_is_stale(world: Any) -> None:
     """A number lower than one that was here is refused; the lock stays free for a higher one."""
     world.release(world.worker())
-    late = remote.Worker(world.store())
+    late = Worker(world.store())
     asked = {"name": "t", "fence": 1, "wait_s": 0}
     assert refusal(lambda: late.lock(asked, threading.Event()))["error"] == "StaleFence"
     world.release(world.worker())
@@ -252,7 +255,7 @@ def stop(pid: int, ticks: int, grace_s: float = 5.0) -> dict[str, Any]:
 def test_stop_ends_the_process_it_means(world: Any) -> None:
     """Number and start time are right: it is ended, by TERM."""
     child = sleeper()
-    ticks = remote.started_ticks(child.pid)
+    ticks = started_ticks(child.pid)
     assert world.do(world.worker(), "run/1", stop(child.pid, ticks))["outcome"] == "done"
     assert child.wait(5) == -15
 
@@ -261,7 +264,7 @@ def test_stop_leaves_a_later_process_of_that_number(world: Any) -> None:
     """The number is in use again by another process: that one lives, the wish counts as done."""
     child = sleeper()
     try:
-        ticks = remote.started_ticks(child.pid) - 1
+        ticks = started_ticks(child.pid) - 1
         assert world.do(world.worker(), "run/1", stop(child.pid, ticks))["outcome"] == "done"
         assert child.poll() is None
     finally:
@@ -272,7 +275,7 @@ def test_stop_leaves_a_later_process_of_that_number(world: Any) -> None:
 def test_stop_kills_who_ignores_term(world: Any) -> None:
     """After the grace time comes KILL."""
     child = sleeper("import signal; signal.signal(15, signal.SIG_IGN)")
-    ticks = remote.started_ticks(child.pid)
+    ticks = started_ticks(child.pid)
     assert world.do(world.worker(), "run/1", stop(child.pid, ticks, 0.2))["outcome"] == "done"
     assert child.wait(5) == -9
 
@@ -281,7 +284,7 @@ def test_stop_refuses_its_own_ancestors(world: Any) -> None:
     """Neither the agent nor what it descends from is ended; the journal keeps nothing."""
     worker = world.worker()
     for pid in (os.getpid(), os.getppid()):
-        action = stop(pid, remote.started_ticks(pid))
+        action = stop(pid, started_ticks(pid))
         if pid > 1:
             assert "own" in refusal(lambda a=action: world.do(worker, "run/1", a))["what"]
     assert world.store().load_op("run/1") is None
@@ -292,7 +295,7 @@ def test_cancelled_stop_does_not_go_on_to_kill(world: Any) -> None:
     child, worker, cancel = sleeper(), world.worker(), threading.Event()
     cancel.set()
     try:
-        ticks = remote.started_ticks(child.pid)
+        ticks = started_ticks(child.pid)
         asked = {"op": "run/1", "action": stop(child.pid, ticks), "lock": "t"}
         assert worker.do(asked, cancel)["outcome"] == "failed"
         assert child.poll() is None
@@ -303,7 +306,7 @@ def test_cancelled_stop_does_not_go_on_to_kill(world: Any) -> None:
 
 def test_old_operations_are_forgotten(world: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """The journal keeps the newest settled operations, and every open one."""
-    monkeypatch.setattr(remote, "KEPT_OPERATIONS", 3)
+    monkeypatch.setattr("autoloop.agent.durable.KEPT_OPERATIONS", 3)
     worker, store = world.worker(), world.store()
     for number in range(6):
         world.do(worker, f"run/{number}", command("true"))

@@ -10,7 +10,9 @@ from typing import Any
 
 import pytest
 
-from autoloop.agent import remote
+from autoloop.agent.backups import Backups
+from autoloop.agent.durable import Refusal
+from autoloop.agent.salvage import Pages, read_sqlite_check
 
 Cut = Callable[[int, Callable[[], object]], bool]
 PAGE = 1024
@@ -63,7 +65,7 @@ def overwrite(path: Path, *pages: int, size: int = PAGE) -> None:
 
 def leaves(path: Path, root: int) -> list[int]:
     """The leaf pages of a table, those of the smallest numbers first."""
-    pages = remote.Pages(path.read_bytes())
+    pages = Pages(path.read_bytes())
     return [n for n in sorted(pages.walk(root)[0]) if pages.page(n)[0] == 13]
 
 
@@ -75,14 +77,14 @@ def shop(world: Any) -> Path:
         base.executescript(SCHEMA)
     fill(path, 1, 201)
     path.chmod(0o640)
-    remote.Backups(world.store()).save({"app": "demo", "sqlite": [str(path)], "good": True})
+    Backups(world.store()).save({"app": "demo", "sqlite": [str(path)], "good": True})
     fill(path, 201, 301)
     return path
 
 
 def check(path: Path) -> Any:
     """Whether it is sound."""
-    return remote.read_sqlite_check({"path": str(path)})["sound"]
+    return read_sqlite_check({"path": str(path)})["sound"]
 
 
 def salvage(world: Any, path: Path) -> dict[str, Any]:
@@ -96,7 +98,7 @@ def salvage(world: Any, path: Path) -> dict[str, Any]:
 
 def test_pages_are_read_as_sqlite_reads_them(shop: Path) -> None:
     """Numbers, texts, blobs, nothing, and rows that go on over other pages."""
-    pages = remote.Pages(shop.read_bytes())
+    pages = Pages(shop.read_bytes())
     for table in ("users", "visits", "notes"):
         _, rows, whole = pages.walk(root_of(shop, table))
         assert whole
@@ -137,7 +139,7 @@ def test_damage_is_found(shop: Path, page: int | str) -> None:
 def test_what_is_no_damage_is_none(world: Any) -> None:
     """A file that is not there, one that is locked, a check that a row does not pass."""
     path = world.tree / "x.db"
-    assert remote.read_sqlite_check({"path": str(path)})["sound"] is None
+    assert read_sqlite_check({"path": str(path)})["sound"] is None
     held = sqlite3.connect(path, isolation_level=None)
     held.execute("create table t (x)")
     held.execute("insert into t values (null)")
@@ -171,8 +173,8 @@ def test_rows_of_damaged_leaves_come_from_the_good_copy(world: Any, shop: Path) 
         base.execute("delete from users where id in (3, 4)")
     before = contents(shop)
     first, *_, last = leaves(shop, root_of(shop, "users"))
-    old = set(remote.Pages(shop.read_bytes()).leaf(first)[0])
-    new = set(remote.Pages(shop.read_bytes()).leaf(last)[0])
+    old = set(Pages(shop.read_bytes()).leaf(first)[0])
+    new = set(Pages(shop.read_bytes()).leaf(last)[0])
     overwrite(shop, first)
     spare = shop.with_name("spare")
     shutil.copy(shop, spare)
@@ -184,7 +186,7 @@ def test_rows_of_damaged_leaves_come_from_the_good_copy(world: Any, shop: Path) 
     overwrite(shop, last)
     worker = world.worker()
     action = {"kind": "salvage", "app": "demo", "path": str(shop), "complete": True}
-    with pytest.raises(remote.Refusal, match="no longer be salvaged completely"):
+    with pytest.raises(Refusal, match="no longer be salvaged completely"):
         world.do(worker, "run/2", action)
     told = world.do(worker, "run/2", {**action, "complete": False})["value"]
     assert not told["complete"]
@@ -233,7 +235,7 @@ def test_without_a_good_copy_what_is_readable_is_saved(world: Any, shop: Path) -
     (world.state / "backups" / "demo" / "GOOD").unlink()
     before = len(contents(shop)["users"])
     first = leaves(shop, root_of(shop, "users"))[0]
-    on_it = len(remote.Pages(shop.read_bytes()).leaf(first)[0])
+    on_it = len(Pages(shop.read_bytes()).leaf(first)[0])
     overwrite(shop, first)
     told = salvage(world, shop)["tables"]["users"]
     assert (told["readable"], told["from_backup"], told["lost"]) == (before - on_it, 0, on_it)
@@ -242,12 +244,12 @@ def test_without_a_good_copy_what_is_readable_is_saved(world: Any, shop: Path) -
 def test_a_file_that_is_all_damage_is_refused(world: Any, shop: Path) -> None:
     """Nothing is touched."""
     shop.write_bytes(b"")
-    with pytest.raises(remote.Refusal):
+    with pytest.raises(Refusal):
         salvage(world, shop)
     assert shop.read_bytes() == b""
     overwrite(shop, *range(1, 30))
     data = shop.read_bytes()
-    with contextlib.suppress(remote.Refusal):
+    with contextlib.suppress(Refusal):
         assert salvage(world, shop)["complete"] is False
         return
     assert shop.read_bytes() == data
@@ -257,8 +259,8 @@ def test_a_link_is_refused(world: Any, shop: Path) -> None:
     """What is put in place would take the place of the link."""
     link = shop.with_name("link.db")
     link.symlink_to(shop)
-    with pytest.raises(remote.Refusal, match="is a link"):
-        remote.Backups(world.store()).salvage("demo", str(link))
+    with pytest.raises(Refusal, match="is a link"):
+        Backups(world.store()).salvage("demo", str(link))
 
 
 def test_any_damage_ends_in_a_sound_database_or_a_refusal(world: Any, shop: Path) -> None:
@@ -269,7 +271,7 @@ def test_any_damage_ends_in_a_sound_database_or_a_refusal(world: Any, shop: Path
         shop.write_bytes(whole)
         chance = random.Random(seed)
         overwrite(shop, *(chance.randrange(2, len(whole) // PAGE) for _ in range(3)))
-        backups = remote.Backups(world.store())
+        backups = Backups(world.store())
         report = backups.salvage("demo", str(shop), keep=True)
         made = Path(world.store().object_path(report["sha256"]))
         for name, rows in contents(made).items():
@@ -303,7 +305,7 @@ def test_a_damaged_database_is_backed_up_as_it_is(world: Any, shop: Path) -> Non
     """With its journal; the backup can be verified, and says what it is."""
     overwrite(shop, root_of(shop, "users"))
     shop.with_name("shop.db-wal").write_bytes(b"x" * 40)
-    backups = remote.Backups(world.store())
+    backups = Backups(world.store())
     saved = backups.save({"app": "demo", "sqlite": [str(shop)]})
     assert saved["sqlite"][str(shop)] != "ok"
     record = backups.load("demo", saved["id"])["sqlite"][str(shop)]

@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
-from autoloop.agent import remote
+from autoloop.agent.durable import ROOM
+from autoloop.agent.looking import read_biggest, read_disks, read_removable
+from autoloop.agent.remote import Agent
 
 Cut = Callable[[int, Callable[[], object]], bool]
 
@@ -28,7 +30,7 @@ def removable(world: Any, keep: int = 0, older_s: float = 0, protect: tuple[str,
     """What the one rule of these tests finds."""
     rule = {"glob": f"{world.tree}/*.log.*", "keep": keep, "older_s": older_s}
     asked = {"place": str(world.tree), "rules": [rule], "protect": list(protect)}
-    return remote.read_removable(asked)[0]
+    return read_removable(asked)[0]
 
 
 def names(rows: Any) -> list[str]:
@@ -75,7 +77,7 @@ def test_a_folder_that_became_a_link_is_not_followed(world: Any, tmp_path: Path)
     (inner / "a.log.1").write_text("x")
     rule = {"glob": f"{inner}/*", "keep": 0, "older_s": 0}
     asked = {"place": str(world.tree), "rules": [rule], "protect": []}
-    action = {"kind": "remove", "files": remote.read_removable(asked)[0]}
+    action = {"kind": "remove", "files": read_removable(asked)[0]}
     inner.rename(world.tree / "moved")
     inner.symlink_to(world.tree / "moved")
     done = world.do(world.worker(), "run/1", action)
@@ -112,8 +114,8 @@ def test_crash_at_every_point_of_a_removal(world: Any, cut: Cut) -> None:
 def test_room_is_held_and_given_up(world: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """The state folder keeps a megabyte for the day on which the disk is full."""
     world.settle()
-    assert (world.state / "room").stat().st_size == remote.ROOM
-    monkeypatch.setattr(remote, "space_of", lambda _: {"free": 0})
+    assert (world.state / "room").stat().st_size == ROOM
+    monkeypatch.setattr("autoloop.agent.durable.space_of", lambda _: {"free": 0})
     worker = world.worker()
     world.do(worker, "run/1", {"kind": "remove", "files": []})
     world.release(worker)
@@ -125,7 +127,7 @@ def test_room_is_held_and_given_up(world: Any, monkeypatch: pytest.MonkeyPatch) 
 def test_disks_are_told_once_each(world: Any) -> None:
     """With what is asked for in them; a path that does not exist counts for where it would be."""
     asked = [str(world.tree), str(world.tree / "not" / "there")]
-    (found,) = remote.read_disks({"paths": asked})
+    (found,) = read_disks({"paths": asked})
     assert found["paths"] == asked
     assert os.path.ismount(found["place"])
     assert 0 < found["free"] <= found["total"]
@@ -135,13 +137,13 @@ def test_the_biggest_files_are_named(world: Any) -> None:
     """The biggest first."""
     for size in (10, 30, 20):
         (world.tree / str(size)).write_bytes(b"x" * size * 4096)
-    found = remote.read_biggest({"place": str(world.tree)})
+    found = read_biggest({"place": str(world.tree)})
     assert names(found)[:3] == ["30", "20", "10"]
 
 
 def test_answers_of_a_batch_are_in_order(world: Any) -> None:
     """A read without a name is an answer too."""
-    agent = remote.Agent(None, None)
+    agent = Agent(None, None)
     agent.open_store(str(world.state))
     reads: list[dict[str, Any]] = [{"op": "facts"}, {}, {"op": "run", "args": {"argv": ["true"]}}]
     found = agent.read_all(reads, threading.Event())

@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from autoloop.agent import remote
+from autoloop.agent.files import ABSENT
 
 NAMES = st.sampled_from("abc")
 LEAVES = st.one_of(
@@ -47,7 +47,7 @@ def test_any_tree_into_any_other(world: Any, old: dict[str, Any], new: dict[str,
     for folder in (world.tree, world.state):
         shutil.rmtree(folder, ignore_errors=True)
     lay(world.tree, new)
-    wanted, store, absent = world.states(), world.store(), remote.ABSENT
+    wanted, store, absent = world.states(), world.store(), ABSENT
     for path, state in wanted.items():
         if state["kind"] == "file":
             store.keep(path)
