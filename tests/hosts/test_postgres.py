@@ -14,6 +14,7 @@ from autoloop.arena.state import State, aligned, take
 
 pytestmark = [
     pytest.mark.hosts,
+    pytest.mark.slow,
     pytest.mark.timeout(600),
     pytest.mark.skipif(os.geteuid() != 0, reason="throw-away hosts need root"),
 ]
