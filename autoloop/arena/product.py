@@ -242,16 +242,20 @@ class Product:
         state: dict[str, Any] = json.loads((self.home / "platform.json").read_text())
         return state
 
-    def register(self, name: str, host: Host, risk: str = "medium", **health: float) -> None:
+    def register(
+        self, name: str, host: Host, risk: str = "medium", watch: bool = True, **health: float
+    ) -> None:
         """Put the app of *host* under care, by the command line.
 
         Args:
             risk: what may be done without a person.
+            watch: whether its logs are watched.
             health: keys of ``[health]``.
         """
         path, document = self.home / f"{name}.json", app_document(name, host)
         document["health"] |= health
         document["limits"] = {"risk": risk}
+        document["watch"] = {"logs": watch, "journal": watch}
         path.write_text(json.dumps(document))
         self.command("register", str(path))
 

@@ -29,7 +29,7 @@ APP, ENV = "careful", "/etc/lingzhi/lingzhi.env"
 @pytest.fixture(scope="module")
 def care(host: Host, product: Product) -> Iterator[Product]:
     """An application whose people want to be asked about everything."""
-    product.register(APP, host, risk="none", every_s=86400, hold_s=0.5)
+    product.register(APP, host, risk="none", watch=False, every_s=86400, hold_s=0.5)
     yield product
     product.unregister(APP)
 

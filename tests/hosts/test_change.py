@@ -28,7 +28,7 @@ SECRET = "s3cret-of-this-test-0123456789abcdef"
 @pytest.fixture(scope="module")
 def care(host: Host, product: Product) -> Iterator[Product]:
     """An application under care."""
-    product.register(APP, host, every_s=86400, hold_s=0.5, ready_s=8)
+    product.register(APP, host, watch=False, every_s=86400, hold_s=0.5, ready_s=8)
     yield product
     product.unregister(APP)
 

@@ -30,7 +30,7 @@ DATA = "/srv/lingzhi/data/lingzhi_ecosystem.db"
 @pytest.fixture(scope="module")
 def care(host: Host, product: Product) -> Iterator[Product]:
     """The platform, with the host's application under care."""
-    product.register(APP, host, every_s=86400, hold_s=0.5, ready_s=8)
+    product.register(APP, host, watch=False, every_s=86400, hold_s=0.5, ready_s=8)
     yield product
     product.unregister(APP)
 

@@ -27,7 +27,7 @@ DATABASE = "/srv/lingzhi/data/lingzhi_ecosystem.db"
 @pytest.fixture(scope="module")
 def care(host: Host, product: Product) -> Iterator[Product]:
     """An application that nobody looks at but we."""
-    product.register(APP, host, every_s=86400, hold_s=0.5)
+    product.register(APP, host, watch=False, every_s=86400, hold_s=0.5)
     yield product
     product.unregister(APP)
 

@@ -85,7 +85,7 @@ def test_a_repair_ends_well_whoever_is_killed(
     """A lost setting is put back, once, under one run id; the file is never anything else."""
     product, points = drill.product, at_each(REPAIR, victim, every)
     name = f"repair-{victim}-{len(points)}"  # a budget of its own for what keeps coming back
-    product.register(name, host, every_s=86400, hold_s=0.5)
+    product.register(name, host, watch=False, every_s=86400, hold_s=0.5)
     good = sha256(host, ENV)
     assert host.inside(f"sed -i /^DATABASE_URL=/d {ENV}; systemctl restart lingzhi; sleep 2").ok
     broken = sha256(host, ENV)
@@ -117,7 +117,7 @@ def test_a_deployment_ends_well_whoever_is_killed(
     """New code is brought in place, once, under one run id; never half of it."""
     product, points = drill.product, at_each(DEPLOYMENT, victim, every)
     name = f"deploy-{victim}-{len(points)}"
-    product.register(name, host, every_s=86400, hold_s=0.5)
+    product.register(name, host, watch=False, every_s=86400, hold_s=0.5)
     source = release(host, tmp_path / "source", name)
     old = tree(host)
     with Counter(host, f"{CODE}/settings.py") as counter:
@@ -199,7 +199,7 @@ def test_a_migration_is_whole_or_gone(
     comes back leaves nothing: the next one puts database and code back, and restarts what serves
     them."""
     product, name = drill.product, "migrated"
-    product.register(name, host, every_s=86400, hold_s=0.5)
+    product.register(name, host, watch=False, every_s=86400, hold_s=0.5)
     source = migrating(host, tmp_path / "source", name)
     old, schema, people = tree(host), host.inside(SCHEMA).stdout, rows(host)
     marker = Path(f"{host.root}{DATA}/migrating")
@@ -216,7 +216,7 @@ def test_a_migration_is_whole_or_gone(
         os.kill(int(reached.read_text()), signal.SIGKILL)
         reached.unlink()
         began = host.inside("systemctl show -p InvocationID lingzhi").stdout
-        product.register(name, host, every_s=86400, hold_s=0.5)
+        product.register(name, host, watch=False, every_s=86400, hold_s=0.5)
         assert (tree(host), host.inside(SCHEMA).stdout) == (old, schema)
         assert host.inside("systemctl show -p InvocationID lingzhi").stdout != began
     else:

@@ -44,7 +44,7 @@ def test_a_salvage_ends_well_whoever_is_killed(
 ) -> None:
     """The file is the damaged one or the salvaged one, at every moment; all rows are there."""
     name = f"salvage-{victim}"
-    drill.product.register(name, host, every_s=86400, hold_s=0.5)
+    drill.product.register(name, host, watch=False, every_s=86400, hold_s=0.5)
     before = host.inside(ROWS).stdout
     assert before.count("\n") == 7
     assert host.inside(DAMAGE).ok
