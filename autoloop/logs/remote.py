@@ -63,6 +63,9 @@ class Far:
                 elif head["kind"] == "found":
                     self._deliver([_folded(row) for row in head["rows"]], head["states"])
                     self._send({"kind": "kept"})
+        except AgentLost:
+            if not self._closed.is_set():  # else it is we who ended it
+                raise
         except (ValueError, KeyError, TypeError) as error:
             what = f"sent no frame of the protocol: {error!r}"
             raise AgentRefused(self._channel.place, what, "check python3 there") from None
