@@ -292,7 +292,7 @@ def test_an_ending_is_mailed_once_however_often_it_is_told(book: Ledger, port: i
     assert got["Subject"] == f"[autoloop] shop: SERVICE.service_down — a person is asked ({number})"
     assert got["Message-ID"].startswith(f"<{number}.asked-a-person.")
     text = got.get_body(("plain",)).get_content()  # type: ignore[union-attr]
-    assert text.index("What was found") < text.index("诊断结果")
+    assert text.index("Root cause") < text.index("根本原因")
     assert reasons(book, report)[-1] == "mailed the report"
 
 
@@ -435,7 +435,7 @@ def test_one_language_may_be_chosen(
         tell(book, asked(book))
     (got,) = post.messages()
     assert "需要人工处理" in got["Subject"]
-    assert "What was found" not in got.get_body(("plain",)).get_content()  # type: ignore[union-attr]
+    assert "Root cause" not in got.get_body(("plain",)).get_content()  # type: ignore[union-attr]
 
 
 # ---- settings and secrets
