@@ -62,7 +62,7 @@ def cannot_be_started(spec: AppSpec, facts: Facts, part: Component) -> Finding |
         component=part.name,
         culprit=part.unit if state.exit_status == USER else spawned or part.unit,
         likelihood=0.9,
-        depth=24,
+        depth=31,  # of the last start itself: what a log says may be older
         evidence=(Evidence(source=f"log of {part.unit}", excerpt=said),),
     )
 
