@@ -41,6 +41,7 @@ class Look(Frozen):
     facts: Facts
     cases: tuple[CaseResult, ...]
     diagnosis: Diagnosis
+    at: str = ""
 
     @property
     def well(self) -> bool:
@@ -139,7 +140,7 @@ def look_at(
         found = answers[len(reads) :] if more else host.observe(closer_reads_for(spec), 120)
         facts = closer(spec, facts, found)
         diagnosis = diagnose(spec, facts, cases, at)
-    return Look(facts=facts, cases=cases, diagnosis=diagnosis)
+    return Look(facts=facts, cases=cases, diagnosis=diagnosis, at=at)
 
 
 def look_often(spec: AppSpec, host: Observer) -> Look:

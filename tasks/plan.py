@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 from autoloop.core.app import AppSpec
-from autoloop.core.diagnosis import Diagnosis
+from autoloop.core.diagnosis import Cause, Diagnosis
 from autoloop.core.errors import Drifted
 from autoloop.core.incident import State
 from autoloop.core.plan import Plan, make_plan, same_work, within, without_approval
@@ -78,11 +78,18 @@ def _planned(work: Work, diagnosis: Diagnosis) -> Plan:
         facts = last_look(work, spec, host).facts
         for cause in diagnosis.causes:
             context = Context(spec=spec, facts=facts, cause=cause)
-            asked = [r.propose(context, host) for r in for_cause(cause.name)]
+            asked = [_for(cause, r.propose(context, host)) for r in for_cause(cause.name)]
             offers += [offer for offer in asked if not _same_again(offer, offers)]
             if _enough(spec, diagnosis, asked):
                 break
     return make_plan(spec, work.id, offers)
+
+
+def _for(cause: Cause, offer: Proposal | Refusal) -> Proposal | Refusal:
+    """A proposal with the cause that it was asked about."""
+    if isinstance(offer, Refusal):
+        return offer
+    return offer.model_copy(update={"cause": cause.name})
 
 
 def _enough(spec: AppSpec, diagnosis: Diagnosis, asked: list[Proposal | Refusal]) -> bool:

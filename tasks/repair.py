@@ -4,6 +4,7 @@ import time
 
 from autoloop.core.diagnosis import Diagnosis, unknown
 from autoloop.core.errors import AutoloopError, OperationFailed
+from autoloop.core.experience import outcome_of
 from autoloop.core.incident import State
 from autoloop.core.plan import Plan
 from autoloop.core.proof import Check, Proof, proof_of
@@ -20,6 +21,7 @@ from autoloop.core.target import (
 )
 from autoloop.core.words import Frozen
 from autoloop.core.work import Work
+from autoloop.ledger.memories import Memories
 from tasks.backup import Backup, backup_action
 from tasks.look import look_at, look_until_well
 from tasks.remedies import library
@@ -132,13 +134,23 @@ def settle(work: Work, plan: Plan, applied: Applied, proof: Proof, backup: Backu
         if plan.proposals[work.attempt - 1].backup:
             good = backup_action(spec, f"{work.id}: proved", good=True)
             session.do(work.op("good"), good)
+        _learn(work, plan, proof)
         ledger().move(work.id, State.CLOSED, f"{applied.remedy} is proved",
                       outcome=kept.model_dump(mode="json"))  # fmt: skip
         return kept
     _undo(work, plan, applied)
+    _learn(work, plan, proof)
     why = f"{applied.remedy} was put back: {proof.complaint}"
     ledger().move(work.id, State.ROLLED_BACK, why)
     return kept.model_copy(update={"why": proof.complaint})
+
+
+def _learn(work: Work, plan: Plan, proof: Proof) -> None:
+    """Write down whether the cause that was repaired was the cause."""
+    diagnosis = Diagnosis.model_validate(ledger().record(work.id)["diagnosis"])
+    outcome = outcome_of(work.id, diagnosis, plan, work.attempt, proof)
+    if outcome is not None:
+        Memories(ledger()).learn(work.app, work.attempt, outcome)
 
 
 def _undo(work: Work, plan: Plan, applied: Applied) -> None:

@@ -13,7 +13,9 @@ from autoloop.core.case import CaseResult
 from autoloop.core.diagnosis import BENIGN, UNKNOWN, Cause, Diagnosis, Evidence
 from autoloop.core.facts import Facts
 from autoloop.core.impact import Impact, data_at_risk, severity_of
+from autoloop.core.incident import Incident
 from autoloop.core.probe import Finding, Probe
+from autoloop.core.reading import text_engine
 from autoloop.core.suspicions import PROBES
 from autoloop.core.taxonomy import BLAMED
 
@@ -87,6 +89,8 @@ def _cause(finding: Finding, at: str) -> Cause:
         component=finding.component,
         confidence=finding.likelihood,
         evidence=tuple(e.model_copy(update={"at": at}) for e in finding.evidence if e.excerpt),
+        probe=finding.probe,
+        depth=finding.depth,
     )
 
 
@@ -110,6 +114,14 @@ def informed(diagnosis: Diagnosis, said: tuple[Cause, ...]) -> Diagnosis:
         if agreed and len(causes) > 1 and _gives_way(causes[-2], cause, named):
             causes[-2:] = causes[:-3:-1]
     return diagnosis.model_copy(update={"causes": tuple(causes)})
+
+
+def told_by(incident: Incident) -> tuple[Cause, ...]:
+    """What the text of an incident says; the platform's own words are no evidence."""
+    if incident.source == "health":
+        return ()
+    told = incident.fields
+    return of_type(text_engine().read(incident.text), told.get("type", ""), told)
 
 
 def of_type(

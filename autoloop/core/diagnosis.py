@@ -24,13 +24,18 @@ class Evidence(Frozen):
 
 
 class Cause(Frozen):
-    """One possible cause: its name in the taxonomy, what is to blame, and how sure that is."""
+    """One possible cause: its name in the taxonomy, what is to blame, and how sure that is.
+
+    Of what the host shows, *probe* is who found it, and *depth* ranks causes over consequences.
+    """
 
     name: str = Field(pattern=r"^[A-Z]+\.[a-z_]+$")
     culprit: str = ""
     component: str = ""
     confidence: float = Field(ge=0, le=1)
     evidence: tuple[Evidence, ...] = ()
+    probe: str = ""
+    depth: int = 0
 
     @property
     def error_class(self) -> str:

@@ -50,6 +50,10 @@ CATALOGUE = {
     "every remedy was tried and put back": "所有修复措施均已尝试并回滚",
     "well again; not by a remedy": "已恢复正常，并非由修复措施所致",
     "looked back: {}": "回溯原因：{0}",
+    "past repairs": "以往的修复",
+    "repairs of this cause here: {} proved, {} put back": (
+        "此处针对该原因的修复：{0} 次通过验证，{1} 次已回滚"
+    ),
     "nothing on the host tells why": "主机上没有可说明原因的记录",
     "still so": "问题仍然存在",
     "its run was deleted": "其运行记录已被删除",

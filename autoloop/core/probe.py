@@ -14,7 +14,7 @@ from autoloop.core.words import Frozen
 
 
 class Finding(Frozen):
-    """A probe's answer for one component. *depth* ranks causes over consequences.
+    """An answer of *probe* for one component. *depth* ranks causes over consequences.
 
     *alone* says that it is trouble even while every component serves and every case passes.
     """
@@ -27,6 +27,7 @@ class Finding(Frozen):
     depth: int = 0
     alone: bool = False
     evidence: tuple[Evidence, ...] = ()
+    probe: str = ""
 
 
 class Probe(Protocol):
@@ -52,4 +53,5 @@ class PerComponent:
     def judge(self, spec: AppSpec, facts: Facts) -> tuple[Finding, ...]:
         """The findings of every component, in the order in which causes travel."""
         found = (self._judge(spec, facts, part) for part in spec.deepest_first())
-        return tuple(finding for finding in found if finding is not None)
+        own = {"probe": self.name}
+        return tuple(finding.model_copy(update=own) for finding in found if finding is not None)

@@ -42,6 +42,7 @@ class Proposal(Frozen):
     """What a remedy would do, complete enough to be judged before anything happens.
 
     *backup* is false where nothing of the application is changed, and a backup might not fit.
+    *cause* is the name of the cause that it was chosen for.
     """
 
     remedy: str
@@ -53,6 +54,7 @@ class Proposal(Frozen):
     rehearsable: bool = False
     backup: bool = True
     files: dict[str, str] = Field(default_factory=dict)  # path: SHA-256 that proves it
+    cause: str = ""
 
 
 class Refusal(Frozen):

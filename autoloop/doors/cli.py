@@ -1,6 +1,7 @@
 """The command line.
 
-Exit codes: 0 done, 1 an error, 2 wrong usage, 3 a person is asked, 4 slower than it may be.
+Exit codes: 0 done, 1 an error, 2 wrong usage, 3 a person is asked, 4 slower than it may be,
+5 a diagnosis has changed.
 """
 
 import json
@@ -271,6 +272,20 @@ def report(
         typer.echo(client.page_of(found, chosen))
         return
     show(client.report_of(found), as_json, lambda document: document.text(chosen))
+
+
+@app.command()
+def replay(
+    name: Annotated[str, typer.Option("--app", help="only incidents of this application")] = "",
+    since: Annotated[str, typer.Option(help="only those opened since then: 2026-11-01")] = "",
+    as_json: Json = False,
+) -> None:
+    """Diagnose past incidents again, from what was seen then, and say what changed."""
+    from autoloop.doors import client, replaying
+
+    done = replaying.replay(client.ledger(), name, since)
+    show(done, as_json, replaying.told)
+    raise typer.Exit(replaying.exit_code(done))
 
 
 @app.command("test")

@@ -23,9 +23,13 @@ def read_with_host(text: str, app: str) -> dict[str, Any]:
         HostUnreachable: its host does not answer.
     """
     from autoloop.core.diagnose import informed
+    from autoloop.core.experience import experienced
     from autoloop.doors import client
+    from autoloop.ledger.memories import Memories
 
-    found: Diagnosis = client.look(client.only_app(client.ledger(), app)).diagnosis
+    book = client.ledger()
+    name = client.only_app(book, app)
+    found: Diagnosis = experienced(client.look(name).diagnosis, Memories(book).outcomes(name))
     return informed(found, text_engine().read(text)).model_dump(mode="json")
 
 

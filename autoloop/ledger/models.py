@@ -39,6 +39,31 @@ class IncidentRow(Base):
     flow_run: Mapped[str] = mapped_column(String(36), default="")
 
 
+class SightRow(Base):
+    """What the diagnosis of an incident was made from, so that it can be made again."""
+
+    __tablename__ = "sights"
+
+    incident: Mapped[str] = mapped_column(ForeignKey("incidents.id"), primary_key=True)
+    app: Mapped[str] = mapped_column(String(64), index=True)
+    at: Mapped[str] = mapped_column(String(32), index=True)
+    body: Mapped[dict[str, Any]] = mapped_column(JSON)
+
+
+class OutcomeRow(Base):
+    """What came of one repair: whether the cause that it was for was it."""
+
+    __tablename__ = "outcomes"
+
+    incident: Mapped[str] = mapped_column(ForeignKey("incidents.id"), primary_key=True)
+    attempt: Mapped[int] = mapped_column(Integer, primary_key=True)
+    app: Mapped[str] = mapped_column(String(64), index=True)
+    cause: Mapped[str] = mapped_column(String(64))
+    probe: Mapped[str] = mapped_column(String(64))
+    cured: Mapped[bool] = mapped_column(Boolean)
+    at: Mapped[str] = mapped_column(String(32))
+
+
 class TransitionRow(Base):
     """One step of an incident's life."""
 

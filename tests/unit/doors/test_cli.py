@@ -15,7 +15,7 @@ from autoloop.doors import cli, client
 from autoloop.ledger.store import Ledger
 
 COMMANDS = ["up", "demo", "register", "unregister", "doctor", "fix", "incidents", "report"]
-COMMANDS += ["test", "deploy", "change", "rollback", "backups", "drill"]
+COMMANDS += ["test", "deploy", "change", "rollback", "backups", "drill", "replay"]
 
 
 def run(*words: str, stdin: Any = None) -> Any:
