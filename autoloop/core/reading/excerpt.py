@@ -1,7 +1,6 @@
 """An excerpt: the text as it is read, in bounded lines, each with the level its program gave it."""
 
 import re
-from bisect import bisect_right
 from enum import IntEnum
 from itertools import accumulate
 
@@ -45,6 +44,11 @@ _HEAD = re.compile(
     r"|^([IWEF])\d{4} \d\d:\d\d"
     r"|^([DIWEF]), \["
 )
+_LETTERS = re.compile(r"[a-z]{3,}")
+_TELLING = {
+    *("level", "lvl", "severity", "levelname", "loglevel", "priority"),
+    *(re.sub(r"\d", "", word) for word in _LEVELS),
+}
 _REDIS = re.compile(r"^\d{1,8}:[A-Z] \d\d \w{3} [\d: .]{8,24} ([.*#-]) ")
 _SOURCE = re.compile(r"^(?:[\w.-]{1,60}(?:\[[\w.-]{1,20}\])? {0,40}\| ?){1,2}(?=\S| )")
 """What ``docker compose`` writes before the lines of a container."""
@@ -60,11 +64,18 @@ def level_of(line: str) -> Level:
     if line.lstrip()[:1] == "{" and (found := _JSON.search(line)):
         return _LEVELS.get(found[1].lower(), Level.NONE)
     head = line[:160]
-    if found := _HEAD.search(head):
+    if _may_tell(head) and (found := _HEAD.search(head)):
         return _LEVELS.get((found[found.lastindex or 0]).lower(), Level.NONE)
     if found := _REDIS.match(head):
         return Level.NONE if found[1] == "#" else Level.CALM
     return Level.NONE
+
+
+def _may_tell(head: str) -> bool:
+    """Whether it may hold a level: most lines do not, and this is soon seen."""
+    if head[:1] in "DIWEF" or not head.isascii():
+        return True
+    return not _TELLING.isdisjoint(_LETTERS.findall(head.lower()))
 
 
 def lower(text: str) -> str:
@@ -103,8 +114,10 @@ def _lines(text: str) -> list[str]:
 
 def unmarked(lines: list[str]) -> list[str]:
     """Lines without the names of their containers, where each line has one."""
+    if not _SOURCE.match(lines[0]):
+        return lines
     marks = [_SOURCE.match(line) for line in lines]
-    if not marks[0] or sum(map(bool, marks)) * 2 < len(lines):
+    if sum(map(bool, marks)) * 2 < len(lines):
         return lines
     return [line[mark.end() :] if mark else line for line, mark in zip(lines, marks, strict=True)]
 
@@ -131,27 +144,18 @@ class Excerpt:
         """The level of a line; what continues a line has its level."""
         known = self._levels.get(number)
         if known is None:
-            known = self._levels[number] = self._level(number)
+            first = number
+            while (level := level_of(self.lines[first])) is Level.NONE and self._continues(first):
+                first -= 1
+                if first in self._levels:
+                    level = self._levels[first]
+                    break
+            self._levels |= dict.fromkeys(range(first, number + 1), level)
+            known = level
         return known
 
-    def _level(self, number: int) -> Level:
-        while True:
-            level = level_of(self.lines[number])
-            if level is not Level.NONE or not number or not _CONTINUED.match(self.lines[number]):
-                return level
-            number -= 1
-
-    def line_at(self, place: int) -> int:
-        """The number of the line at *place*."""
-        return min(bisect_right(self._starts, place) - 1, max(len(self.lines) - 1, 0))
-
-    def start_of(self, number: int) -> int:
-        """The place at which a line begins."""
-        return self._starts[number]
-
-    def end_of(self, number: int) -> int:
-        """The place after a line."""
-        return self._starts[number + 1]
+    def _continues(self, number: int) -> bool:
+        return number > 0 and bool(_CONTINUED.match(self.lines[number]))
 
     def around(self, number: int, reach: int = 2) -> str:
         """The line and its neighbours, in lower case."""

@@ -1,13 +1,14 @@
-"""The index: which of some thousand words occur in a text, without looking for each of them.
+"""The index: which of some thousand words occur in a line, without looking for each of them.
 
 Every word is filed under a piece of itself that few others have: two Chinese characters, four
-letters or digits, or three letters. Only words whose piece occurs in a text are looked for. The
-same runs of letters come again and again in logs, so what they hold is remembered.
+letters or digits, or less where it has no more. Only words whose piece occurs in a line are looked
+for. The same runs of letters come again and again in logs, so what they hold is remembered.
 """
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator
+from itertools import chain
 
 from autoloop.core.reading.excerpt import Excerpt
 
@@ -15,70 +16,115 @@ REMEMBERED = 20_000
 OCCURRENCES = 60
 """Lines with the same word that are looked at."""
 
-
-_KINDS = ((re.compile(r"[\u4e00-\u9fff]{2,40}"), 2), (re.compile(r"[a-z]{4,40}|[0-9]{4,40}"), 4),
-          (re.compile(r"[a-z]{3}"), 3))  # fmt: skip
+LONGEST = 40
+_RUN = re.compile(r"[a-z]{2,40}|[0-9]{2,40}|[\u4e00-\u9fff]{2,40}|[^\x00-\x7f\u4e00-\u9fff]{2,40}")
+_KINDS = (
+    (re.compile(r"[\u4e00-\u9fff]{2,40}"), 2),
+    (re.compile(r"[a-z]{4,40}|[0-9]{4,40}"), 4),
+    (re.compile(r"[a-z]{3}"), 3),
+    (_RUN, 2),
+)
 """Runs of characters, and the size of the pieces of them under which words are filed.
 
 What has no more than three letters must stand alone: "url" is not in "curl".
 """
 
-_RUN = re.compile(r"[a-z]{3,40}|[0-9]{4,40}|[\u4e00-\u9fff]{2,40}")
+Holds = tuple[tuple[str, ...], tuple[str, ...]]
+"""The words that a run holds, and those of which it may hold a part."""
 
 
 class WordIndex:
-    """Files rows under the words of which each needs one."""
+    """Files rows under the words of which each needs one; of others it may need one *also*."""
 
-    def __init__(self, needed: Iterable[tuple[int, tuple[str, ...]]]) -> None:
+    def __init__(self, needed: Iterable[tuple[tuple[str, ...], tuple[str, ...]]]) -> None:
         self._rows: dict[str, list[int]] = defaultdict(list)
-        for row, words in needed:
+        self._also: list[frozenset[str]] = []
+        for row, (words, also) in enumerate(needed):
             for word in words:
                 self._rows[word].append(row)
-        left = list(self._rows)
-        self._filed: dict[str, list[str]] = {}
+            self._also.append(frozenset(also))
+        left = list(dict.fromkeys((*self._rows, *chain.from_iterable(self._also))))
+        filed: dict[str, list[str]] = {}
         for run, size in _KINDS:
-            fit = [word for word in left if run.search(word)]
+            filed |= _filed([word for word in left if run.search(word)], run, size)
             left = [word for word in left if not run.search(word)]
-            self._filed |= _filed(fit, run, size)
-        self._short = [word for word in left if word.isascii()]
-        self._foreign = [word for word in left if not word.isascii()]
-        self._known: dict[str, tuple[tuple[str, ...], tuple[str, ...]] | None] = {}
+        self._apart = left
+        self._known = Runs(filed)
+        self._together: dict[frozenset[str], list[int]] = {}
 
-    def lines(self, excerpt: Excerpt) -> Mapping[int, set[int]]:
-        """The lines in which each row has a word; rows without any are left out."""
-        low, found = excerpt.low, defaultdict(set)
-        for word in self._words(low):
-            lines = _lines_with(excerpt, word)
-            for row in self._rows[word]:
-                found[row].update(lines)
-        return found
-
-    def _words(self, low: str) -> Iterable[str]:
-        """The words that occur in *low*."""
-        yield from (word for word in self._short if word in low)
-        if not low.isascii():
-            yield from (word for word in self._foreign if word in low)
-        found: set[str] = set()
-        asked: set[str] = set()
+    def rows(self, excerpt: Excerpt) -> Iterator[tuple[int, list[int]]]:
+        """The number of each line that has a word, and the rows that may be found in it."""
         if len(self._known) > REMEMBERED:
             self._known.clear()
-        known = self._known
-        for run in set(_RUN.findall(low)):
-            if run not in known:
-                known[run] = self._in_run(run)
-            if holds := known[run]:
-                found.update(holds[0])
-                asked.update(holds[1])
-        yield from found
-        yield from (word for word in asked - found if word in low)
+        if len(self._together) > REMEMBERED:
+            self._together.clear()
+        apart = [word for word in self._apart if word in excerpt.low]
+        seen = Counter[str]() if len(excerpt.lines) > OCCURRENCES else None
+        for number, low in enumerate(excerpt.low_lines):
+            words = self._words(low)
+            words.update(word for word in apart if word in low)
+            if seen is not None:
+                words = {word for word in words if seen[word] < OCCURRENCES}
+                seen.update(words)
+            if words and (rows := self._rows_of(frozenset(words))):
+                yield number, rows
 
-    def _in_run(self, run: str) -> tuple[tuple[str, ...], tuple[str, ...]] | None:
-        """The words that occur in a run of a text, and those that may go on outside of it."""
-        size = 2 if run > "z" else 4
-        pieces = {run, *(run[at : at + size] for at in range(len(run) - size + 1))}
+    def _words(self, low: str) -> set[str]:
+        """The words that occur in a line, but for those that are filed under no piece."""
+        found: set[str] = set()
+        for holds in map(self._known.__getitem__, _RUN.findall(low)):
+            if holds:
+                found.update(holds[0])
+                for word in holds[1]:
+                    if word in low:
+                        found.add(word)
+        return found
+
+    def _rows_of(self, words: frozenset[str]) -> list[int]:
+        """The rows that may be found where *words* occur; lines of one program hold the same."""
+        rows = self._together.get(words)
+        if rows is None:
+            filed, also = self._rows, self._also
+            near = {row for word in words for row in filed.get(word, ())}
+            rows = sorted(n for n in near if not also[n] or not also[n].isdisjoint(words))
+            self._together[words] = rows
+        return rows
+
+
+class Runs(dict[str, Holds | None]):
+    """What each run holds of the words that are *filed* under their pieces."""
+
+    def __init__(self, filed: dict[str, list[str]]) -> None:
+        super().__init__()
+        self._filed = filed
+
+    def __missing__(self, run: str) -> Holds | None:
+        pieces = {
+            run,
+            *(run[at : at + size] for size in (2, 4) for at in range(len(run) - size + 1)),
+        }
         words = [word for piece in pieces & self._filed.keys() for word in self._filed[piece]]
         whole = tuple(word for word in words if word in run)
-        return (whole, tuple(word for word in words if word not in run)) if words else None
+        parts = tuple(word for word in words if word not in run and _goes_on(word, run))
+        self[run] = found = (whole, parts) if whole or parts else None
+        return found
+
+
+def _goes_on(word: str, run: str) -> bool:
+    """Whether *run* may be where one of the runs of *word* stands in a line."""
+    if len(run) == LONGEST:
+        return True
+    for part in _RUN.finditer(word):
+        begins, ends = part.start() == 0, part.end() == len(word)
+        if begins and ends:
+            continue
+        if (
+            run == part[0]
+            or (begins and run.endswith(part[0]))
+            or (ends and run.startswith(part[0]))
+        ):
+            return True
+    return False
 
 
 def _filed(words: Iterable[str], run: re.Pattern[str], size: int) -> dict[str, list[str]]:
@@ -92,15 +138,5 @@ def _filed(words: Iterable[str], run: re.Pattern[str], size: int) -> dict[str, l
     common = Counter(piece for of_word in pieces.values() for piece in of_word)
     filed: dict[str, list[str]] = defaultdict(list)
     for word, of_word in pieces.items():
-        filed[min(of_word, key=lambda piece: (common[piece], piece))].append(word)
+        filed[min([(common[piece], piece) for piece in of_word])[1]].append(word)
     return dict(filed)
-
-
-def _lines_with(excerpt: Excerpt, word: str) -> list[int]:
-    found: list[int] = []
-    at = excerpt.low.find(word)
-    while at >= 0 and len(found) < OCCURRENCES:
-        line = excerpt.line_at(at)
-        found.append(line)
-        at = excerpt.low.find(word, excerpt.end_of(line))
-    return found

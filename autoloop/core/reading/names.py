@@ -31,7 +31,7 @@ _CODE = re.compile(
     r"([a-z]{2,20}(?:[_.-][a-z]{2,20}){1,5})\b"
 )
 _PARTS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
-_CLUES = ("error", "exception", "err", "fail", "denied", "code", "expired", "exceed", "not")
+_CLUES = ("err", "exception", "fail", "denied", "code", "expired", "exceed", "not")
 LONGEST = 600
 """Characters of a line in which names are looked for."""
 
@@ -57,10 +57,15 @@ class Names:
         self._db = db
         self.of = lru_cache(maxsize=4096)(self._of)
 
-    def read(self, line: str, low: str) -> Iterator[Named]:
-        """The names in *line* that mean something; *low* is the line in lower case."""
-        if not any(clue in low for clue in _CLUES):
-            return
+    def clue(self, low: str) -> bool:
+        """Whether a line, in lower case, may hold a name."""
+        for clue in _CLUES:  # noqa: SIM110 - any() is slower, and every line is asked
+            if clue in low:
+                return True
+        return False
+
+    def read(self, line: str) -> Iterator[Named]:
+        """The names in *line* that mean something."""
         for pattern in (_NAME, _CODE):
             for found in pattern.finditer(line[:LONGEST]):
                 group = found.lastindex or 0

@@ -74,7 +74,14 @@ def _branches(pieces: list[str]) -> list[list[str]]:
 
 def _of_branch(pieces: list[str]) -> list[str]:
     """The longest run of plain characters, or the words of a group that must be there."""
-    runs, at, choices = [""], 0, []
+    runs, groups = _musts(pieces)
+    choices = [_needs(group) for group in groups]
+    return max([*choices, [max(runs, key=len)]], key=_tells)
+
+
+def _musts(pieces: list[str]) -> tuple[list[str], list[list[str]]]:
+    """What must be there of an alternative: the runs of plain characters, and the groups."""
+    runs, groups, at = [""], list[list[str]](), 0
     while at < len(pieces):
         piece = pieces[at]
         end = _end(pieces, at) if piece[0] == "(" else at + 1
@@ -82,7 +89,7 @@ def _of_branch(pieces: list[str]) -> list[str]:
         optional = repeat.startswith(("*", "?", "{0"))
         if piece.startswith("("):
             if not optional:
-                choices.append(_needs(pieces[at + 1 : end - 1]))
+                groups.append(pieces[at + 1 : end - 1])
             runs.append("")
         elif (plain := _plain(piece)) and not optional:
             runs[-1] += plain
@@ -91,8 +98,30 @@ def _of_branch(pieces: list[str]) -> list[str]:
         else:
             runs.append("")
         at = end + bool(repeat)
-    choices.append([max(runs, key=len)])
-    return max(choices, key=_tells)
+    return runs, groups
+
+
+def also(pattern: str) -> tuple[str, ...]:
+    """Other words of which one must occur as well where *pattern*, an alternative, matches.
+
+    None that are in every line, and none that the index finds only where they stand alone.
+    """
+    first = needs(pattern)
+    choices = [tuple(dict.fromkeys(words)) for words in _conjuncts(tokens(pattern))]
+    fit = [each for each in choices if each != first and all(map(_TELLING.search, each))]
+    return max(fit, key=lambda words: _tells(list(words)), default=())
+
+
+def _conjuncts(pieces: list[str]) -> list[list[str]]:
+    """All sets of words of which one must occur, where there is one alternative; else none."""
+    if len(_branches(pieces)) > 1:
+        return [_needs(pieces)]
+    runs, groups = _musts(pieces)
+    return [[run] for run in runs if run] + [each for group in groups for each in _conjuncts(group)]
+
+
+_TELLING = re.compile(r"[a-z]{4}|[0-9]{2}|[^\x00-\x7f]{2}")
+"""What a word holds that is found wherever it stands, and is not in every line."""
 
 
 _RUN = re.compile(r"[a-z0-9]+|[^\x00-\x7f]+")

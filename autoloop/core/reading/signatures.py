@@ -6,18 +6,20 @@ groups match is the culprit. `docs/how-to/add-a-signature.md` describes the keys
 
 import json
 import tomllib
-from collections.abc import Iterator
+from bisect import bisect_left
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cache
 from hashlib import sha256
 from importlib.resources import files
+from operator import itemgetter
 from typing import Any
 
 from autoloop.core.diagnosis import BENIGN
 from autoloop.core.reading.excerpt import Excerpt, Level
 from autoloop.core.reading.index import WordIndex
 from autoloop.core.reading.names import names
-from autoloop.core.reading.patterns import begun, branches, compiled, needs
+from autoloop.core.reading.patterns import also, begun, branches, compiled, needs
 from autoloop.core.words import Words
 
 CLEAR = 0.93
@@ -62,13 +64,25 @@ class Hit:
     length: int = 0
 
 
-Parts = list[tuple[str, tuple[str, ...]]]
-"""The alternatives of a pattern, each with the words of which it needs one."""
+Found = tuple[int, int, Any]
+"""A row that is found: its number, the line, the match."""
+
+_place = itemgetter(0, 1)
+
+BROAD, QUIET = 1, 2
+"""The turns in which signatures are tried in a line: exact wordings, families, what is ordinary."""
+
+Parts = list[tuple[str, tuple[str, ...], tuple[str, ...]]]
+"""The alternatives of a pattern, each with the words of which it needs one, and one of others."""
 
 
 def apart(pattern: str) -> Parts:
-    """The alternatives of *pattern*, and the words of which each needs one."""
-    return [(branch, needs(branch)) for branch in branches(pattern)]
+    """The alternatives of *pattern*, the words of which each needs one, and also one of others."""
+    return [(branch, needs(branch), also(branch)) for branch in branches(pattern)]
+
+
+def _turn(signature: Signature) -> int:
+    return QUIET if signature.name == BENIGN else BROAD if signature.whole else 0
 
 
 class Book:
@@ -87,12 +101,16 @@ class Book:
         patterns = [(pattern, each) for each in signatures for pattern in each.patterns]
         parts = taken_apart or [apart(pattern) for pattern, _ in patterns]
         rows = [
-            (branch, words, each)
+            (branch, each, (words, others))
             for (_, each), of_pattern in zip(patterns, parts, strict=True)
-            for branch, words in of_pattern
+            for branch, words, others in of_pattern
         ]
-        self._rows = [(begun(branch) if each.whole else branch, each) for branch, _, each in rows]
-        self._index = WordIndex((n, words) for n, (_, words, _) in enumerate(rows))
+        rows.sort(key=lambda row: _turn(row[1]))
+        self._rows = [(branch, each) for branch, each, _ in rows]
+        turns = [_turn(each) for _, each in self._rows]
+        self._broad, self._quiet = (bisect_left(turns, turn) for turn in (BROAD, QUIET))
+        self._searches: list[Callable[[str], Any] | None] = [None] * len(rows)
+        self._index = WordIndex(needed for _, _, needed in rows)
 
     def hits(self, excerpt: Excerpt, *, thorough: bool = False) -> list[Hit]:
         """Every signature that is found in a line where it may count.
@@ -100,42 +118,55 @@ class Book:
         What a program logs as information is no trouble but for what may be (`Signature.calm`), and
         that something is ordinary is asked only where something alarms, unless *thorough*.
         """
-        rows = sorted(self._index.lines(excerpt).items())
-        told = set[int]().union(*(lines for _, lines in rows))
-        calm = {line for line in told if excerpt.level(line) is Level.CALM}
-        found = [hit for hit in self._named(excerpt) if excerpt.level(hit.line) is not Level.CALM]
-        broad: list[tuple[int, set[int]]] = []
-        quiet: list[tuple[int, set[int]]] = []
-        for row, lines in rows:
-            signature = self._rows[row][1]
-            if signature.name == BENIGN:
-                quiet.append((row, lines))
-            elif signature.whole:
-                broad.append((row, lines))
-            else:
-                found += self._found(row, lines if signature.calm else lines - calm, excerpt)
-        clear = calm | {hit.line for hit in found if hit.weight >= CLEAR}
-        for row, lines in broad:
-            found += self._found(row, lines - clear, excerpt)
-        alarmed = {hit.line for hit in found}
-        asked = told - (calm - alarmed) if thorough or not found else alarmed
-        for row, lines in quiet:
-            settles = self._rows[row][1].settles
-            found += self._found(row, lines if settles else lines & asked, excerpt)
-        return found
+        named = list(self._named(excerpt))
+        clear = {hit.line for hit in named if hit.weight >= CLEAR}
+        found: list[Found] = []
+        quiet: list[tuple[int, list[int]]] = []
+        for line, rows in self._index.rows(excerpt):
+            calm = bisect_left(rows, self._quiet)
+            if calm:
+                found += self._alarms(excerpt, line, rows[:calm], line in clear)
+            if calm < len(rows):
+                quiet.append((line, rows[calm:]))
+        alarmed = {hit.line for hit in named} | {line for _, line, _ in found}
+        anywhere = thorough or not alarmed
+        for line, rows in quiet:
+            asked = line in alarmed or (anywhere and excerpt.level(line) is not Level.CALM)
+            rows = rows if asked else [row for row in rows if self._rows[row][1].settles]
+            found += self._found(excerpt.low_lines[line], line, rows)
+        found.sort(key=_place)
+        return named + [self._hit(self._rows[row][1], excerpt, line, m) for row, line, m in found]
 
-    def _found(self, row: int, lines: set[int], excerpt: Excerpt) -> list[Hit]:
-        if not lines:
-            return []
-        pattern, signature = self._rows[row]
-        search = compiled(pattern).search
-        matches = ((line, search(excerpt.low_lines[line])) for line in sorted(lines))
-        return [self._hit(signature, excerpt, line, match) for line, match in matches if match]
+    def _alarms(self, excerpt: Excerpt, line: int, rows: list[int], clear: bool) -> list[Found]:
+        """What is found in a line of exact wordings and, where none is clear, of families."""
+        low = excerpt.low_lines[line]
+        broad = bisect_left(rows, self._broad)
+        if excerpt.level(line) is Level.CALM:
+            return self._found(low, line, [n for n in rows[:broad] if self._rows[n][1].calm])
+        found = self._found(low, line, rows[:broad])
+        if clear or any(self._rows[row][1].weight >= CLEAR for row, _, _ in found):
+            return found
+        return found + self._found(low, line, rows[broad:])
+
+    def _found(self, low: str, line: int, rows: list[int]) -> list[Found]:
+        searches = self._searches
+        found: list[Found] = []
+        for row in rows:
+            search = searches[row]
+            if search is None:
+                branch, signature = self._rows[row]
+                whole = begun(branch) if signature.whole else branch
+                search = searches[row] = compiled(whole).search
+            if match := search(low):
+                found.append((row, line, match))
+        return found
 
     def _named(self, excerpt: Excerpt) -> Iterator[Hit]:
         """What the names of exceptions and codes say that are written in the text."""
         for line, low in enumerate(excerpt.low_lines):
-            for named in self._names.read(excerpt.lines[line], low):
+            if not self._names.clue(low) or excerpt.level(line) is Level.CALM:
+                continue
+            for named in self._names.read(excerpt.lines[line]):
                 yield Hit(
                     signature=self._families[named.cause],
                     line=line,
@@ -196,10 +227,10 @@ def digest(texts: dict[str, str]) -> str:
 
 
 def taken_apart(signatures: tuple[Signature, ...], texts: dict[str, str]) -> str:
-    """The contents of ``taken_apart.json``: of each alternative its length and its words."""
+    """The contents of ``taken_apart.json``: of each alternative its length and both its words."""
     patterns = (pattern for each in signatures for pattern in each.patterns)
     lines = [
-        json.dumps([[len(branch), *words] for branch, words in apart(pattern)], ensure_ascii=False)
+        json.dumps([[len(branch), *words] for branch, *words in apart(pattern)], ensure_ascii=False)
         for pattern in patterns
     ]
     body = ",\n".join(lines)
@@ -221,8 +252,8 @@ def _taken_apart(signatures: tuple[Signature, ...], texts: dict[str, str]) -> li
 def _parts(pattern: str, rows: list[list[Any]]) -> Parts:
     found: Parts = []
     at = 0
-    for length, *words in rows:
-        found.append((pattern[at : at + length], tuple(words)))
+    for length, words, others in rows:
+        found.append((pattern[at : at + length], tuple(words), tuple(others)))
         at += length + 1
     return found
 

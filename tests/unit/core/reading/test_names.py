@@ -47,5 +47,5 @@ def test_what_is_listed_outweighs_what_is_composed() -> None:
 @given(st.text(max_size=200))
 def test_any_line_can_be_read(line: str) -> None:
     """What is found stands where it is said to stand."""
-    for named in names().read(line, line.lower()):
+    for named in names().read(line):
         assert 0 <= named.start < named.end <= len(line)

@@ -1,0 +1,75 @@
+"""The index: it finds what looking for each word would find, and asks little of each line."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from autoloop.core.reading.excerpt import Excerpt
+from autoloop.core.reading.index import OCCURRENCES, WordIndex
+from autoloop.core.reading.patterns import also, branches, compiled, needs
+from autoloop.core.reading.signatures import book
+
+WORDS = [
+    "connection refused", "refused", "timed out", "time", "errors in crontab", "42p07", "x509: ",
+    " 50", "(13: ", "no", "连接失败", "失败", "не удалось", "\\x16\\x03", "er_bad_db_error", "1040",
+]  # fmt: skip
+PIECES = [*WORDS, *(word[1:] for word in WORDS), *(word[:-1] for word in WORDS), " ", "_", "a", "1"]
+LINES = st.lists(st.lists(st.sampled_from(PIECES), min_size=1, max_size=6).map("".join), max_size=8)
+
+
+def rows(index: WordIndex, text: str) -> dict[int, list[int]]:
+    """The rows of each line."""
+    return dict(index.rows(Excerpt(text)))
+
+
+@given(LINES)
+def test_it_finds_what_looking_for_each_word_finds(lines: list[str]) -> None:
+    """Within longer runs, at their ends, across them, in any script."""
+    excerpt = Excerpt("\n".join(["x", *lines]))
+    found = dict(WordIndex(((word,), ()) for word in WORDS).rows(excerpt))
+    for number, line in enumerate(excerpt.low_lines):
+        assert found.get(number, []) == [n for n, word in enumerate(WORDS) if word in line]
+
+
+def test_three_letters_stand_alone() -> None:
+    """Whatever the other lines hold."""
+    assert rows(WordIndex([(("url",), ())]), "curl\nno url\nlibcurl4") == {1: [0]}
+
+
+def test_a_row_may_need_two_words_of_a_line() -> None:
+    """One of each kind."""
+    index = WordIndex([(("refused", "denied"), ("login", "password"))])
+    assert rows(index, "login denied\ndenied\nrefused by password\nlogin") == {0: [0], 2: [0]}
+
+
+def test_the_same_word_in_many_lines_is_looked_at_in_the_first() -> None:
+    """A storm of one message costs no more than its beginning."""
+    index = WordIndex([(("refused",), ()), (("denied",), ())])
+    found = rows(index, "refused\n" * 2 * OCCURRENCES + "denied")
+    assert (len(found), found[2 * OCCURRENCES]) == (OCCURRENCES + 1, [1])
+
+
+@pytest.mark.parametrize(
+    ("pattern", "words"),
+    [
+        ("http/2 50[234]", ("http/2 50",)),
+        (r"(?:disk|volume) \d{1,9} (?:is full|overflows)", ("disk", "volume")),
+        ("deadlock detected", ()),
+        (r"\burl: (?:refused|denied)", ()),
+    ],
+)
+def test_what_else_a_pattern_needs(pattern: str, words: tuple[str, ...]) -> None:
+    """Beside the best words; none that are in every line or must stand alone."""
+    assert {*also(pattern), *needs(pattern)} >= {*words}
+    assert (also(pattern) == ()) == (words == () or pattern.startswith("http"))
+
+
+def test_no_pattern_matches_an_example_without_what_it_needs() -> None:
+    """Else the answers would depend on the index."""
+    signatures = book().signatures
+    for signature in signatures:
+        lows = [Excerpt(text).low for text, _ in signature.examples]
+        for branch in (each for pattern in signature.patterns for each in branches(pattern)):
+            for low in filter(compiled(branch).search, lows):
+                for words in filter(None, (needs(branch), also(branch))):
+                    assert any(word in low for word in words), (branch, low)
