@@ -29,7 +29,7 @@ def backup_action(spec: AppSpec, reason: str, good: bool = False) -> SaveBackup:
     return SaveBackup(
         app=spec.name,
         trees=(spec.code.path,) if spec.code else (),
-        exclude=spec.code.exclude if spec.code else (),
+        exclude=spec.not_code(),
         files=spec.config_files(),
         sqlite=spec.data.sqlite,
         keep=spec.limits.backups,

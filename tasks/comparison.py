@@ -3,10 +3,11 @@
 import hashlib
 from typing import Any
 
+from autoloop.core.app import SQLITE_ENDS
 from autoloop.core.deployment import Comparison, asked_for, changes_back, extras_of, states_before
 from autoloop.core.effect import Effect
 from autoloop.core.errors import BadRequest, BadSpec, NotFound
-from autoloop.core.manifest import changes_between, release_id
+from autoloop.core.manifest import changes_between, is_apart, release_id
 from autoloop.core.redact import redact_value
 from autoloop.core.rules import broken, wanted
 from autoloop.core.settings_file import parse_settings
@@ -23,8 +24,6 @@ from tasks.correction import (
 from tasks.source import read_tree
 from tasks.step import step
 from tasks.target import session_of, spec_of
-
-COMPANIONS = ("-wal", "-shm", "-journal")
 
 
 class Wished(Frozen):
@@ -92,8 +91,8 @@ def _compared(work: Work, source: str, but: str = "") -> Comparison:
     spec = spec_of(work)
     if spec.code is None:
         raise BadSpec(f"app {spec.name}", "has no [code] in its file", "add code.path")
-    manifest, contents = read_tree(source, spec.code.exclude)
-    read = Read(op="tree", args={"path": spec.code.path, "exclude": list(spec.code.exclude)})
+    manifest, contents = read_tree(source, spec.not_code())
+    read = Read(op="tree", args={"path": spec.code.path, "exclude": list(spec.not_code())})
     answer = session_of(work).observe([read], 120)[0]
     now = {path: FileState.model_validate(state) for path, state in answer.value.items()}
     if spec.code.path not in now:
@@ -104,7 +103,8 @@ def _compared(work: Work, source: str, but: str = "") -> Comparison:
         if manifest[path].kind == "file"
     }
     corrections = corrected(work, but)
-    changes = changes_between(spec.code.path, manifest, now)
+    found = changes_between(spec.code.path, manifest, now)
+    changes = tuple(c for c in found if c.after.kind != "absent" or not is_apart(spec, c.path))
     changes += tuple(c.change for c in corrections if c.change is not None)
     return Comparison(
         app=spec.name,
@@ -176,7 +176,7 @@ def _drift_from_before(work: Work) -> dict[str, Any]:
 
 def _database_changes(work: Work, databases: dict[str, dict[str, object]]) -> list[FileChange]:
     """The database file, and its companions gone: they belong to the newer content."""
-    paths = [f"{path}{ending}" for path in databases for ending in ("", *COMPANIONS)]
+    paths = [f"{path}{ending}" for path in databases for ending in SQLITE_ENDS]
     answers = session_of(work).observe([Read(op="stat", args={"path": p}) for p in paths], 120)
     states = {p: FileState.model_validate(a.value) for p, a in zip(paths, answers, strict=True)}
     wanted = {path: FileState.model_validate(row["state"]) for path, row in databases.items()}

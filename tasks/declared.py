@@ -62,7 +62,7 @@ def broken_on_host(work: Work) -> tuple[str, ...]:
     """The rules held against the code that is on the host."""
     spec, session = spec_of(work), session_of(work)
     assert spec.code is not None
-    args = {"path": spec.code.path, "exclude": list(spec.code.exclude)}
+    args = {"path": spec.code.path, "exclude": list(spec.not_code())}
     states = session.observe([Read(op="tree", args=args)], 120)[0].value
     start = len(spec.code.path) + 1
     names = (path[start:] for path, state in states.items() if state["kind"] == "file")

@@ -76,8 +76,7 @@ def _send(work: Work, comparison: Comparison) -> None:
         return
     contents: dict[str, bytes] = {}
     if comparison.source:
-        code = spec_of(work).code
-        _, contents = read_tree(comparison.source, code.exclude if code else ())
+        _, contents = read_tree(comparison.source, spec_of(work).not_code())
     wanted = {change.after.sha256 for change in comparison.changes}
     contents |= contents_of_corrections(work, comparison)
     session_of(work).send({sha: data for sha, data in contents.items() if sha in wanted})

@@ -1,11 +1,10 @@
 """Source trees on the platform's own disk."""
 
-import fnmatch
 import hashlib
 from pathlib import Path
 
 from autoloop.core.errors import BadRequest
-from autoloop.core.manifest import Entry, is_text
+from autoloop.core.manifest import Entry, excluded, is_text
 
 
 def read_tree(source: str, exclude: tuple[str, ...]) -> tuple[dict[str, Entry], dict[str, bytes]]:
@@ -21,7 +20,7 @@ def read_tree(source: str, exclude: tuple[str, ...]) -> tuple[dict[str, Entry], 
     contents: dict[str, bytes] = {}
     for path in sorted(root.rglob("*")):
         name = path.relative_to(root).as_posix()
-        if _excluded(name, exclude):
+        if excluded(name, exclude):
             continue
         if not is_text(name):
             what = "has a name that is not UTF-8"
@@ -43,11 +42,3 @@ def read_tree(source: str, exclude: tuple[str, ...]) -> tuple[dict[str, Entry], 
     if not contents:
         raise BadRequest(f"source '{source}'", "holds no file", "name the folder to deploy")
     return manifest, contents
-
-
-def _excluded(name: str, patterns: tuple[str, ...]) -> bool:
-    parts = name.split("/")
-    return any(
-        fnmatch.fnmatch(name, pattern) or any(fnmatch.fnmatch(part, pattern) for part in parts)
-        for pattern in patterns
-    )

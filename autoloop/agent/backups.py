@@ -15,7 +15,7 @@ import urllib.parse
 from autoloop.agent.durable import ROOM, Refusal, sha256_of, space_of, write_durably
 from autoloop.agent.files import ABSENT, file_state, tree_states
 from autoloop.agent.looking import read_file
-from autoloop.agent.salvage import Damaged, Salvage, size_of
+from autoloop.agent.salvage import Damaged, Salvage, filled_tables, reading, size_of
 
 LOCKED_DATABASE_S = 20  # for so long a backup waits for a writer that does not let go
 MOST_SALVAGED = 2 << 30  # bytes of a database
@@ -108,6 +108,7 @@ class Backups:
             return {"sha256": "", "size": 0, "check": "absent", "state": dict(ABSENT)}
         handle, copy = tempfile.mkstemp(prefix=".autoloop-", dir=self.store.root)
         os.close(handle)
+        filled = []
         try:
             url = "file:%s?mode=ro" % urllib.parse.quote(path)
             source = sqlite3.connect(url, uri=True, timeout=1)
@@ -115,6 +116,7 @@ class Backups:
             try:
                 copy_sqlite(source, target)
                 check = target.execute("pragma quick_check(1)").fetchone()[0]
+                filled = filled_tables(target)
             except sqlite3.DatabaseError as error:
                 check = str(error)
             finally:
@@ -123,7 +125,7 @@ class Backups:
             sha, size = self.store.keep(path if check != "ok" else copy)
             state = dict(file_state(path, content=False), sha256=sha)
             saved = {"sha256": sha, "size": size, "check": check, "state": state}
-            saved["inode"] = os.stat(path).st_ino
+            saved.update(inode=os.stat(path).st_ino, changes=changes_of(path), filled=filled)
             return saved if check == "ok" else dict(saved, raw=self.raw_companions(path))
         finally:
             os.unlink(copy)
@@ -233,7 +235,7 @@ class Backups:
             if path not in now:
                 now[path] = file_state(path)
         changes = []
-        for path in sorted(set(now) | set(record["files"])):
+        for path in sorted((set(now) | set(record["files"])) - set(record["sqlite"])):
             then, current = record["files"].get(path, ABSENT), now.get(path, ABSENT)
             if then != current:
                 changes.append(self.drifted(path, then, current, args.get("texts", [])))
@@ -257,14 +259,13 @@ class Backups:
         return change
 
     def drifted_database(self, path, saved):
-        """A database whose file is gone, is another and much smaller one, or has another owner or
+        """A database whose file is gone, is another and much emptier one, or has another owner or
         mode. Its contents change all the time, and are no difference."""
         good, now = saved.get("state", ABSENT), file_state(path, content=False)
         if good["kind"] != "file":
             return []
         if now["kind"] == "file":
-            other = os.stat(path).st_ino != saved.get("inode", os.stat(path).st_ino)
-            if other and size_of(path) * 2 < saved["size"]:
+            if is_another(path, saved) and is_emptier(path, saved):
                 now = dict(now, sha256=sha256_of(path))
             elif all(now[key] == good[key] for key in ("mode", "uid", "gid")):
                 return []
@@ -277,6 +278,32 @@ class Backups:
         if state["kind"] != "file":
             return ""
         return read_file({"path": self.store.object_path(state["sha256"])})["text"]
+
+
+def is_another(path, saved):
+    """Whether the database at *path* is not the one that was *saved*: another file, or, as the
+    number of a removed file is given to the next one, a file that has changed less often."""
+    inode = os.stat(path).st_ino
+    return inode != saved.get("inode", inode) or changes_of(path) < saved.get("changes", 0)
+
+
+def is_emptier(path, saved):
+    """Whether it is not half as large, or half of the tables that held rows hold none."""
+    if size_of(path) * 2 < saved["size"]:
+        return True
+    had = saved.get("filled", ())
+    try:
+        with reading(path) as connection:
+            empty = set(had).difference(filled_tables(connection))
+    except sqlite3.DatabaseError:
+        return False  # then it is damaged, or locked, and others say so
+    return len(empty) * 2 >= max(1, len(had))
+
+
+def changes_of(path):
+    """SQLite's count of the changes of a database file, which only grows (bytes 24 to 27)."""
+    with open(path, "rb") as source:
+        return int.from_bytes(source.read(28)[24:], "big")
 
 
 def remove_older(path, moment):

@@ -13,6 +13,7 @@ from autoloop.agent.durable import SQLITE_ENDS, copy_stream, space_of
 from autoloop.agent.looking import describe_process
 
 CHECK_DATABASE_S = 10  # for so long a database is looked through
+MOST_TABLES = 500  # are looked at for rows
 NO_DAMAGE = ("NULL value in", "CHECK constraint failed", "non-unique entry")  # wrong, but sound
 
 
@@ -21,27 +22,50 @@ class Damaged(Exception):
 
 
 def read_sqlite_check(args):
-    """Whether a database is sound: ``ok``, what is wrong with it, or why that cannot be told.
-
-    Looks through read-only connections that leave nothing behind; where a journal would have to be
-    played first, at a copy.
-    """
+    """Whether a database is sound: ``ok``, what is wrong with it, or why that cannot be told."""
     path = args["path"]
     if not os.path.exists(path):
         return {"sound": None, "says": "does not exist"}
+    try:
+        with reading(path) as connection:
+            return checked(connection)
+    except sqlite3.DatabaseError as error:
+        return {"sound": False if is_damage(error) else None, "says": str(error)}
+
+
+@contextlib.contextmanager
+def reading(path):
+    """A connection that only reads and leaves nothing behind; where a journal would have to be
+    played first, to a copy.
+
+    Raises:
+        sqlite3.DatabaseError: it cannot be read, or not be copied for lack of room.
+    """
     ends = [end for end in ("-journal", "-wal") if size_of(path + end)]
     live = os.path.exists(path + "-shm")
-    try:
+    with contextlib.ExitStack() as stack:
         if "-journal" in ends or ("-wal" in ends and not live):
             room = space_of(tempfile.gettempdir())["free"]
             if sum(map(size_of, [path + end for end in SQLITE_ENDS])) * 2 > room:
-                return {"sound": None, "says": "has a journal, and is too large to be copied"}
-            with tempfile.TemporaryDirectory(prefix=".autoloop-") as folder:
-                return checked(sqlite3.connect(copy_with_journals(path, folder)))
-        option = "mode=ro" if live or not is_wal(path) else "immutable=1"
-        return checked(open_sqlite(path, option))
-    except sqlite3.DatabaseError as error:
-        return {"sound": False if is_damage(error) else None, "says": str(error)}
+                raise sqlite3.OperationalError("has a journal, and is too large to be copied")
+            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix=".autoloop-"))
+            connection = sqlite3.connect(copy_with_journals(path, folder))
+        else:
+            option = "mode=ro" if live or not is_wal(path) else "immutable=1"
+            connection = open_sqlite(path, option)
+        yield stack.enter_context(contextlib.closing(connection))
+
+
+def filled_tables(connection):
+    """The tables that hold rows, of the first `MOST_TABLES`; SQLite's own among them."""
+    found = []
+    tables = connection.execute("select name from sqlite_master where type = 'table'")
+    for (name,) in tables.fetchmany(MOST_TABLES):
+        one = 'select 1 from "%s" limit 1' % name.replace('"', '""')
+        with contextlib.suppress(sqlite3.DatabaseError):  # one of a module that is not here
+            if connection.execute(one).fetchone():
+                found.append(name)
+    return found
 
 
 def read_locks(args):
@@ -109,8 +133,6 @@ def checked(connection, deadline_s=CHECK_DATABASE_S):
         rows = [row[0] for row in connection.execute("pragma integrity_check(20)")]
     except sqlite3.DatabaseError as error:
         return {"sound": False if is_damage(error) else None, "says": str(error)}
-    finally:
-        connection.close()
     wrong = [row for row in rows if row != "ok" and not row.startswith(NO_DAMAGE)]
     return {"sound": not wrong, "says": "; ".join(wrong[:3])[:500] or "ok"}
 

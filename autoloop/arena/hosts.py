@@ -256,11 +256,22 @@ def _hosts() -> Path:
     return cache_folder() / "hosts"
 
 
+def _make_way(folder: Path) -> None:
+    """Throw away what a killed process left there; a host with an owner stays."""
+    with locked(cache_folder() / "hosts.lock"):
+        if folder.exists() and not (folder / "host.json").exists():
+            _out_of_the_way(folder)
+    with contextlib.suppress(NoSuchHost):
+        if Record.read(folder).abandoned:
+            Host(folder).crash()
+
+
 def _claim(name: str, image: Image, stays: bool) -> Path:
     """A folder with a record: from here on the name and the address are taken."""
     if not NAME.fullmatch(name):
         raise HostInTheWay(f"host {name!r}", "bad name", "use a-z, then up to 31 of a-z 0-9 -")
     cache, folder = cache_folder(), _hosts() / name
+    _make_way(folder)
     with locked(cache / "hosts.lock"):
         if folder.exists():
             raise HostInTheWay(f"host {name}", f"{folder} is there", "take it down, or sweep")

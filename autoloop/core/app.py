@@ -1,5 +1,6 @@
 """What an application is: the contents of its ``autoloop.toml``, checked."""
 
+import re
 from collections.abc import Iterable
 from typing import Annotated, Any, Literal
 
@@ -47,6 +48,10 @@ class CodeSpec(Frozen):
     path: str
     runs: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ("__pycache__", "*.pyc", ".git", ".venv", "node_modules")
+
+
+SQLITE_ENDS = ("", "-journal", "-wal", "-shm")
+"""What belongs to a SQLite database: its file, and what stands beside it while it is in use."""
 
 
 class DataSpec(Frozen):
@@ -267,6 +272,19 @@ class AppSpec(Frozen):
         if self.code and self.code.path.count("/") < 2:
             raise ValueError(f"code.path '{self.code.path}' is too near the root of the host")
         return self
+
+    def not_code(self) -> tuple[str, ...]:
+        """Patterns for what lies in the code tree and is no code: what is excluded, and databases
+        and logs, which are neither put back with the code nor deleted by a deployment."""
+        if self.code is None:
+            return ()
+        data = [f"{path}{end}" for path in self.data.sqlite for end in SQLITE_ENDS]
+        logs = [path for part in self.components for path in (*part.logs, *part.access_logs)]
+        own = [re.sub(r"([*?[])", r"[\1]", path) for path in data]
+        own += [f"{path}*" for path in logs]  # the rotated ones too
+        inside = f"{self.code.path}/"
+        patterns = (path.removeprefix(inside) for path in own if path.startswith(inside))
+        return tuple(dict.fromkeys((*self.code.exclude, *patterns)))
 
     def watched(self) -> tuple[str, ...]:
         """Every path whose last good state is remembered."""

@@ -8,7 +8,7 @@ from autoloop.core.app import RISKS, AppSpec, Component, Risk
 from autoloop.core.effect import Effect
 from autoloop.core.errors import BadRequest, NotAllowed, RuleBroken
 from autoloop.core.incident import digest
-from autoloop.core.manifest import is_text
+from autoloop.core.manifest import is_apart, is_text
 from autoloop.core.markdown import plain
 from autoloop.core.proof import Proof
 from autoloop.core.target import FileChange
@@ -198,7 +198,9 @@ def changes_back(
     return tuple(
         FileChange(path=row["path"], before=row["now"], after=row["good"])
         for row in drift["changes"]
-        if is_text(row["path"]) and (with_config or str(row["path"]).startswith(inside))
+        if is_text(row["path"])
+        and (with_config or str(row["path"]).startswith(inside))
+        and not (row["path"] in spec.data.sqlite or is_apart(spec, row["path"]))
     )
 
 

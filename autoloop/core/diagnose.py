@@ -26,6 +26,9 @@ WORTH_NAMING = 0.3
 CLOSE = 0.15
 """Confidences of the host's findings that are this close may be ordered by what the text says."""
 
+SURE = 0.95
+"""What the host shows that clearly stays first: a text often names its consequence."""
+
 
 def diagnose(
     spec: AppSpec,
@@ -166,4 +169,5 @@ def _agreed(cause: Cause, said: Cause) -> Cause:
 def _gives_way(before: Cause, cause: Cause, named: dict[str, Cause]) -> bool:
     """Whether the finding before one that the text names too is of the same part, and no surer."""
     same = before.component == cause.component and before.name not in named
-    return same and before.confidence - cause.confidence < CLOSE
+    sure = before.confidence >= SURE
+    return same and not sure and before.confidence - cause.confidence < CLOSE

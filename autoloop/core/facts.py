@@ -8,7 +8,7 @@ from autoloop.core.app import AppSpec, Component, Procedure
 from autoloop.core.case import CaseResult, Reply
 from autoloop.core.impact import Traffic, traffic_of
 from autoloop.core.log_lines import in_order
-from autoloop.core.manifest import is_text
+from autoloop.core.manifest import is_apart, is_text
 from autoloop.core.redact import redact, redact_value
 from autoloop.core.service import ServiceState
 from autoloop.core.settings_file import parse_settings
@@ -320,7 +320,7 @@ def facts_from(spec: AppSpec, answers: tuple[Answer, ...]) -> Facts:
     return Facts(
         components=components,
         holders=tuple(_holder(row) for row in (listeners.value or [])) if listeners.ok else (),
-        drift=_drift(drift),
+        drift=_drift(spec, drift),
         good=drift.value["backup"] if drift.ok else "",
         health=_reply(health),
         disks=tuple(Disk.model_validate(row) for row in disks.value) if disks.ok else (),
@@ -406,9 +406,10 @@ def _holder(row: dict[str, Any]) -> Holder:
     )
 
 
-def _drift(answer: Answer) -> tuple[Drift, ...]:
+def _drift(spec: AppSpec, answer: Answer) -> tuple[Drift, ...]:
     if not answer.ok:
         return ()
+    own = answer.value.get("sqlite", ())
     return tuple(
         Drift(
             path=row["path"],
@@ -417,7 +418,7 @@ def _drift(answer: Answer) -> tuple[Drift, ...]:
             settings=_settings_drift(row) if "good_text" in row else None,
         )
         for row in answer.value["changes"]
-        if is_text(row["path"])
+        if is_text(row["path"]) and (row["path"] in own or not is_apart(spec, row["path"]))
     )
 
 

@@ -1,8 +1,10 @@
 """Manifests: what a tree holds, and what has to change to make one tree of another."""
 
+import fnmatch
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
+from autoloop.core.app import AppSpec
 from autoloop.core.target import FileChange, FileState
 from autoloop.core.words import Frozen
 
@@ -24,6 +26,22 @@ Manifest = Mapping[str, Entry]
 def is_text(path: str) -> bool:
     """Whether *path* is UTF-8. Linux takes any bytes as a name; such files are left alone."""
     return path.isprintable() or not any("\ud800" <= char <= "\udfff" for char in path)
+
+
+def excluded(name: str, patterns: Iterable[str]) -> bool:
+    """Whether *name*, relative to its tree, or one of its parts matches one of *patterns*."""
+    parts = (name, *name.split("/"))
+    return any(fnmatch.fnmatchcase(part, pattern) for pattern in patterns for part in parts)
+
+
+def is_apart(spec: AppSpec, path: str) -> bool:
+    """Whether *path* lies in the code tree and is no code, or a folder that holds such data."""
+    inside = f"{spec.code.path}/" if spec.code else "\0"
+    if not path.startswith(inside):
+        return False
+    logs = (log for part in spec.components for log in (*part.logs, *part.access_logs))
+    holds = any(own.startswith(f"{path}/") for own in (*spec.data.sqlite, *logs))
+    return holds or excluded(path.removeprefix(inside), spec.not_code())
 
 
 def release_id(manifest: Manifest) -> str:

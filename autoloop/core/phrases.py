@@ -124,8 +124,8 @@ CATALOGUE = {
     "is gone since the last good state": "自正常状态后消失",
     "{} is new since the last good state": "{0} 是最近一次正常之后新增的",
     "is gone since all was well": "自最近一次正常之后已不存在",
-    "was replaced by another, much smaller file since all was well": (
-        "自最近一次正常之后被另一个小得多的文件替换"
+    "was replaced by another, much emptier one since all was well": (
+        "自最近一次正常之后被另一个几乎为空的文件替换"
     ),
     "process {} of {} holds it for writing: {}": "{1} 的进程 {0} 持有其写锁：{2}",
     "process {} holds it for writing: {}": "进程 {0} 持有其写锁：{1}",

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from autoloop.core.app import RISKS, Risk, Space
+from autoloop.core.app import RISKS, SQLITE_ENDS, Risk, Space
 from autoloop.core.effect import Effect
 from autoloop.core.facts import Disk
 from autoloop.core.remedy import Context, PlannedAction, Proposal, Refusal
@@ -57,9 +57,7 @@ class ClearSpace:
         asked = [
             {"glob": r.glob, "keep": r.keep, "older_s": r.older_than_days * DAY_S} for r in rules
         ]
-        sqlite = [
-            f"{path}{end}" for path in spec.data.sqlite for end in ("-wal", "-shm", "-journal")
-        ]
+        sqlite = [f"{path}{end}" for path in spec.data.sqlite for end in SQLITE_ENDS]
         logs = [path for part in spec.components for path in part.logs]
         args = {"place": disk.place, "rules": asked, "protect": [*spec.watched(), *sqlite, *logs]}
         answer = host.observe([Read(op="removable", args=args)], deadline_s=60)[0]

@@ -7,6 +7,7 @@ from autoloop.core.app import Curable
 from autoloop.core.effect import Effect, EffectKind
 from autoloop.core.putting_back import restarts, running_again
 from autoloop.core.remedy import Context, PlannedAction, Proposal, Refusal
+from autoloop.core.suspicions.data import lost_data
 from autoloop.core.target import Observer, RunCommand
 from autoloop.core.words import Words
 
@@ -40,6 +41,13 @@ class RunProcedure:
         fits = [p for p in context.spec.procedures if p.name in due and p.cures == cause.name]
         fits.sort(key=lambda p: p.component != cause.component)
         one = fits[0] if fits else None
+        if (lost := lost_data(context.spec, context.facts)) is not None:
+            why = Words(
+                en=f"{lost.path} is not the database that was there; on an empty one"
+                " a procedure would only make things look right",
+                zh=f"{lost.path} 已不是原来的数据库；在空数据库上执行处理程序只会掩盖数据丢失",
+            )
+            return Refusal(remedy=self.name, why=why, person=True)
         if one is None:
             why = Words(
                 en=f"no procedure for {cause.name} is declared and due",

@@ -280,6 +280,25 @@ def test_restore_data_is_a_high_risk_when_rows_are_lost(scenes: Any) -> None:
         assert said in offer.why.en
 
 
+@pytest.mark.parametrize("now", [FileState(), file("another")], ids=["gone", "replaced"])
+@pytest.mark.parametrize("name", ["restore_data", "run_procedure"])
+def test_a_lost_database_is_left_to_a_person(scenes: Any, name: str, now: FileState) -> None:
+    """No migration on an empty one, no older copy without being asked for it."""
+    lost = scenes.drift(DATA).model_copy(update={"good": file(GOOD), "now": now})
+    facts = scenes.facts(app={"activity": "failed"}, drift=(lost,), due={"migrations": "orders"})
+    context = example(scenes, name).model_copy(update={"facts": facts})
+    remedy = next(r for r in library() if r.name == name)
+    offer = remedy.propose(context, Host())
+    assert isinstance(offer, Refusal) and offer.person
+    assert DATA in offer.why.en and DATA in offer.why.zh
+
+
+def test_a_database_that_is_gone_has_a_remedy_that_asks() -> None:
+    """The cause of a file that is not there leads to it."""
+    for cause in ("CONFIG.missing_file", "DATABASE.data_corruption"):
+        assert "restore_data" in [remedy.name for remedy in for_cause(cause)]
+
+
 def test_rollback_release_needs_a_deployment_that_changed_the_culprit(scenes: Any) -> None:
     """Only the code goes back; a file that no deployment changed is no reason, nor is any code
     that somebody has changed by hand since."""
@@ -352,6 +371,24 @@ def test_restore_setting_makes_a_deleted_file_again(scenes: Any) -> None:
     assert isinstance(offer, Proposal) and isinstance(offer.actions[0].action, ChangeFiles)
     after = offer.actions[0].action.changes[0].after
     assert (after.kind, after.mode) == ("file", 0o600)
+
+
+def test_restore_setting_takes_out_the_new_line_that_is_to_blame_alone(scenes: Any) -> None:
+    """What else was added stays; who reads the plan sees that the setting goes."""
+    now = f"{GOOD}MINE=1\nBIND=9.9.9.9\n"
+    settings = SettingsDrift(added=("BIND", "MINE"))
+    drift = scenes.drift(ENV, settings).model_copy(update={"good": file(GOOD), "now": file(now)})
+    facts = scenes.facts(app={"activity": "failed"}, drift=(drift,))
+    context = example(scenes, "restore_setting")
+    cause = Cause(name="CONFIG.wrong_port", component="app", culprit="BIND", confidence=0.9)
+    context = context.model_copy(update={"facts": facts, "cause": cause})
+    remedy = next(r for r in library() if r.name == "restore_setting")
+    contents = remedy.contents(context, Host(now))
+    assert list(contents.values()) == [f"{GOOD}MINE=1\n".encode()]
+    offer = remedy.propose(context, Host(now))
+    assert isinstance(offer, Proposal)
+    setting = next(e for e in offer.effects if e.kind == "setting")
+    assert (setting.subject, setting.before, setting.after) == (f"{ENV}#BIND", "set", None)
 
 
 @pytest.mark.parametrize("now", ["# shop\nMINE=\ufffd\n", "# shop\n"])

@@ -2,7 +2,7 @@
 
 from autoloop.core.app import AppSpec, Component
 from autoloop.core.diagnosis import Evidence
-from autoloop.core.facts import Facts
+from autoloop.core.facts import Drift, Facts
 from autoloop.core.probe import Finding
 from autoloop.core.suspicions.seen import healthy, last_line, same_content, suffers
 
@@ -31,24 +31,29 @@ def data_damaged(spec: AppSpec, facts: Facts, part: Component) -> Finding | None
 
 
 def data_gone(spec: AppSpec, facts: Facts, part: Component) -> Finding | None:
-    """The file of a database is gone, or another, much smaller one stands in its place: what the
+    """The file of a database is gone, or another, much emptier one stands in its place: what the
     application finds there is not its data, whatever can be made to work with it."""
-    for drift in facts.drift:
-        own = drift.path in spec.data.sqlite and part in spec.affected((drift.path,))
-        if own and not same_content(drift) and suffers(spec, facts, part):
-            gone = drift.now.kind == "absent"
-            replaced = "was replaced by another, much smaller file since all was well"
-            what = "is gone since all was well" if gone else replaced
-            return Finding(
-                verdict="confirms",
-                name="CONFIG.missing_file" if gone else "DATABASE.data_corruption",
-                component=part.name,
-                culprit=drift.path,
-                likelihood=0.95,
-                depth=34,
-                evidence=(Evidence(source=drift.path, excerpt=what),),
-            )
-    return None
+    lost = lost_data(spec, facts)
+    if lost is None or part not in spec.affected((lost.path,)) or not suffers(spec, facts, part):
+        return None
+    gone = lost.now.kind == "absent"
+    replaced = "was replaced by another, much emptier one since all was well"
+    what = "is gone since all was well" if gone else replaced
+    return Finding(
+        verdict="confirms",
+        name="CONFIG.missing_file" if gone else "DATABASE.data_corruption",
+        component=part.name,
+        culprit=lost.path,
+        likelihood=0.95,
+        depth=34,
+        evidence=(Evidence(source=lost.path, excerpt=what),),
+    )
+
+
+def lost_data(spec: AppSpec, facts: Facts) -> Drift | None:
+    """A database that is gone, or in whose place there is another, much emptier one."""
+    own = (drift for drift in facts.drift if drift.path in spec.data.sqlite)
+    return next((drift for drift in own if not same_content(drift)), None)
 
 
 def data_locked(spec: AppSpec, facts: Facts, part: Component) -> Finding | None:

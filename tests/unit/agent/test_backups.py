@@ -258,6 +258,60 @@ def test_a_database_that_is_another_now(world: Any, tmp_path: Path) -> None:
     assert [(kind, same) for kind, same, _ in seen()] == [("file", False)]
 
 
+def test_a_new_database_under_the_old_number_is_another(world: Any, tmp_path: Path) -> None:
+    """File systems give the number of a removed file to the next one."""
+    path = tmp_path / "shop.db"
+    with contextlib.closing(sqlite3.connect(path)) as made:
+        for _ in range(9):
+            made.execute("create table if not exists t (x)")
+            made.execute("insert into t values (zeroblob(50000))")
+            made.commit()
+    args = {"app": "shop", "trees": [], "files": [], "sqlite": [str(path)], "good": True}
+    kept = backups(world)
+    kept.save(args)
+    with contextlib.closing(sqlite3.connect(path)) as emptied:
+        emptied.execute("delete from t")
+        emptied.commit()
+        emptied.execute("vacuum")
+    assert kept.drift({"app": "shop"})["changes"] == []  # its own people made it small
+    with contextlib.closing(sqlite3.connect(tmp_path / "new.db")) as new:
+        new.execute("create table t (x)")
+    path.write_bytes((tmp_path / "new.db").read_bytes())
+    assert [row["path"] for row in kept.drift({"app": "shop"})["changes"]] == [str(path)]
+
+
+@pytest.mark.parametrize(("rows", "seen"), [("", 1), ("insert into a values (1)", 1),
+    ("insert into a values (1); insert into b values (1)", 0)])  # fmt: skip
+def test_an_empty_database_as_large_as_the_old_one(
+    world: Any, tmp_path: Path, rows: str, seen: int
+) -> None:
+    """An application that makes its tables anew: seen while half of what held rows holds none."""
+    path, tables = tmp_path / "shop.db", "create table a (x); create table b (x);"
+    with contextlib.closing(sqlite3.connect(path)) as made:
+        made.executescript(f"{tables} insert into a values (1); insert into b values (1);")
+    kept = backups(world)
+    kept.save({"app": "shop", "sqlite": [str(path)], "good": True})
+    path.rename(tmp_path / "moved.db")
+    with contextlib.closing(sqlite3.connect(path)) as new:
+        new.executescript(tables + rows)
+    before = sorted(p.name for p in tmp_path.iterdir())
+    assert len(kept.drift({"app": "shop"})["changes"]) == seen
+    assert sorted(p.name for p in tmp_path.iterdir()) == before
+
+
+def test_a_database_that_a_backup_took_for_code_is_no_code(world: Any) -> None:
+    """It is held against its own copy, not against the bytes of the tree."""
+    path = world.tree / "shop.db"
+    for rows in (1, 2):
+        with contextlib.closing(sqlite3.connect(path)) as made:
+            made.execute("create table if not exists t (x)")
+            made.execute("insert into t values (1)")
+            made.commit()
+        if rows == 1:
+            save(world, sqlite=[str(path)], good=True)
+    assert backups(world).drift({"app": "demo"})["changes"] == []
+
+
 def test_who_holds_a_database(tmp_path: Path) -> None:
     """Another process that writes to it, and nobody when it has ended."""
     path = tmp_path / "shop.db"

@@ -6,6 +6,7 @@ import pytest
 
 from autoloop.core.app import AppSpec, parse_app
 from autoloop.core.errors import BadSpec
+from autoloop.core.manifest import is_apart
 
 PLAIN: dict[str, Any] = {
     "name": "shop",
@@ -129,3 +130,18 @@ def test_only_what_runs_the_changed_files_is_affected(spec: AppSpec) -> None:
     assert names == ["front"]
     assert [part.name for part in spec.affected(["/srv/shop/app/x.py"])] == ["app", "front"]
     assert spec.affected(["/elsewhere"]) == ()
+
+
+def test_databases_and_logs_in_the_code_tree_are_no_code() -> None:
+    """With what stands beside them, and rotated; names are taken as they are."""
+    part = {"name": "app", "unit": "u", "logs": ["/srv/app/log/x.log"], "access_logs": ["/var/l"]}
+    code = {"path": "/srv/app", "exclude": [".git"]}
+    data = {"sqlite": ["/srv/app/a[1].db", "/srv/data/b.db"]}
+    spec = parse_app({**PLAIN, "components": [part], "code": code, "data": data}, "x")
+    ends = ("", "-journal", "-wal", "-shm")
+    assert spec.not_code() == (".git", *(f"a[[]1].db{end}" for end in ends), "log/x.log*")
+    assert parse_app(PLAIN, "x").not_code() == ()
+    names = ["a[1].db-wal", "a1.db", "log", "log/x.log.2.gz", "log/y.log", ".git/x", "lo"]
+    apart = [name for name in names if is_apart(spec, f"/srv/app/{name}")]
+    assert apart == ["a[1].db-wal", "log", "log/x.log.2.gz", ".git/x"]
+    assert not is_apart(spec, "/srv/data/b.db")

@@ -65,6 +65,18 @@ def test_going_back_leaves_configuration_alone_unless_asked(spec: AppSpec) -> No
     assert len(changes_back(spec, drift, with_config=True)) == 3
 
 
+def test_going_back_with_the_code_leaves_data_and_logs_in_its_tree(spec: AppSpec) -> None:
+    """Also where a backup took them for code, as they were not declared then."""
+    inside = "/srv/shop/app/db/shop.db"
+    data = spec.data.model_copy(update={"sqlite": (inside,)})
+    spec = spec.model_copy(update={"data": data})
+    paths = ["/srv/shop/app/x.py", inside, f"{inside}-wal", "/srv/shop/app/db"]
+    drift = {"changes": [row(path) for path in paths]}
+    for with_config in (False, True):
+        found = changes_back(spec, drift, with_config)
+        assert [change.path for change in found] == ["/srv/shop/app/x.py"]
+
+
 DEPLOY = {
     "manifest": "requirements.txt",
     "install": ["pip", "install"],

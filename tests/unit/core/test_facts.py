@@ -70,6 +70,21 @@ def test_nothing_secret_is_kept(spec: AppSpec) -> None:
     assert set(settings.changed) == {"A", "DB_PASSWORD", "URL"}
 
 
+def test_what_is_no_code_does_not_differ_from_the_code(spec: AppSpec) -> None:
+    """A log in the code tree grows; a database there is seen by its own rules alone."""
+    inside = [f"/srv/shop/app/{name}" for name in ("x.py", "shop.db", "shop.db-wal", "app.log.1")]
+    rows = [{"path": p, "good": {"kind": "file"}, "now": {"kind": "absent"}} for p in inside]
+    parts = [
+        part.model_copy(update={"logs": ("/srv/shop/app/app.log",)}) for part in spec.components
+    ]
+    data = spec.data.model_copy(update={"sqlite": (inside[1],)})
+    spec = spec.model_copy(update={"components": tuple(parts), "data": data})
+    for sqlite, seen in ({}, inside[:1]), ({inside[1]: {}}, inside[:2]):
+        drift = {"backup": "b", "changes": rows, "sqlite": sqlite}
+        facts = facts_from(spec, answers(spec, drift=drift))
+        assert [drift.path for drift in facts.drift] == seen
+
+
 def test_a_line_that_was_cut_is_left_out(spec: AppSpec) -> None:
     """Its end may be a secret whose name was cut off."""
     parts = [part.model_copy(update={"logs": ("/var/log/x",)}) for part in spec.components]

@@ -62,7 +62,8 @@ def test_the_text_decides_between_findings_that_are_about_as_sure() -> None:
     near = of((one, "app", 0.8), (other, "app", 0.8))
     assert names(informed(near, said(other))) == [other, one]
     for shown in (
-        of((one, "app", 0.97), (other, "app", 0.8)),
+        of((one, "app", 0.94), (other, "app", 0.7)),
+        of((one, "app", 0.95), (other, "app", 0.9)),
         of((one, "db", 0.8), (other, "app", 0.8)),
     ):
         assert names(informed(shown, said(other))) == [one, other]
