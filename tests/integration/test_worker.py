@@ -430,20 +430,17 @@ def test_the_limit_is_kept(server: Server, worker: Worker) -> None:
 
 
 EMBEDDED = """
-    import asyncio, sys, httpx
+    import asyncio, sys
     from autoloop.worker.policy import Policy
     from autoloop.worker.warm import work
 
-    async def main(pool, api):
+    async def main(pool):
         stop, nudge = asyncio.Event(), asyncio.Event()
         rarely = Policy(poll_s=60)
         working = asyncio.create_task(work("nudged", pool, 2, ["trial"], stop, nudge, rarely))
         loop = asyncio.get_running_loop()
-        while path := await loop.run_in_executor(None, sys.stdin.readline):
-            async with httpx.AsyncClient() as client:
-                answer = await client.post(api + path.strip(), json={})
+        while await loop.run_in_executor(None, sys.stdin.readline):
             nudge.set()
-            print(answer.json()["id"], flush=True)
         stop.set()
         await working
 
@@ -453,23 +450,22 @@ EMBEDDED = """
 
 def test_another_program_runs_the_worker_and_nudges_it(server: Server) -> None:
     """In one event loop with it; the worker polls once in a minute, yet the run starts at once."""
-    command = [sys.executable, "-c", textwrap.dedent(EMBEDDED), "pool-nudged", server.url]
+    command = [sys.executable, "-c", textwrap.dedent(EMBEDDED), "pool-nudged"]
     with subprocess.Popen(
         command,
         env=server.env,
         cwd=server.home,
         stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
         text=True,
     ) as program:
         assert program.stdin
-        assert program.stdout
         workers = "/work_pools/pool-nudged/workers/filter"
         until(lambda: server.http.post(workers, json={}).status_code == 200, 30)
         deployment = server.deploy("good.steps", "pool-nudged")
         time.sleep(1.5)
-        print(f"/deployments/{deployment}/create_flow_run", file=program.stdin, flush=True)
-        server.await_state(program.stdout.readline().strip(), "COMPLETED", seconds=15)
+        run = server.run(deployment)
+        print("nudge", file=program.stdin, flush=True)
+        server.await_state(run, "COMPLETED", seconds=15)
         program.stdin.close()
         assert program.wait(15) == 0
 
