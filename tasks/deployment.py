@@ -62,7 +62,7 @@ def place(work: Work, comparison: Comparison, backup: Backup) -> Placed:
         session.do(work.op("files"), ChangeFiles(changes=changes, wake=wake))
         down = [_run_extra(work, comparison, extra, ran) for extra in comparison.extras]
         for part in _served(work, comparison, ran):
-            _started(_restart(work, "restart", part), part)
+            started(restart(work, "restart", part), part)
     except (OperationFailed, DeadlineExceeded) as error:
         return Placed(failed=str(error), ran=tuple(ran))
     now = _host_time(work)
@@ -166,7 +166,7 @@ def _host_time(work: Work) -> float:
     return float(answer.value["time"])
 
 
-def _restart(work: Work, why: str, part: Component) -> Done:
+def restart(work: Work, why: str, part: Component) -> Done:
     """Restart a component, also when its manager has given up on it after failed starts."""
     session, manager = session_of(work), part.service()
     clear = manager.clear(part.unit)
@@ -175,7 +175,12 @@ def _restart(work: Work, why: str, part: Component) -> Done:
     return session.do(work.op(f"{why}/{part.name}"), manager.restart(part.unit))
 
 
-def _started(done: Done, part: Component) -> None:
+def started(done: Done, part: Component) -> None:
+    """Refuse a component that did not start.
+
+    Raises:
+        OperationFailed: with what its manager said.
+    """
     if done.outcome == "failed":
         said = str(done.value.get("err"))[-300:]
         raise OperationFailed(part.unit, f"does not start: {said}", "see its log")
@@ -245,7 +250,7 @@ def _put_back(work: Work, comparison: Comparison, placed: Placed) -> Back:
     if touched:
         ran = [Ran(kind=extra.kind, name=extra.name) for extra in comparison.extras]
         for part in _served(work, comparison, ran):
-            _restart(work, "undo", part)
+            restart(work, "undo", part)
     return back
 
 

@@ -9,6 +9,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from autoloop.core.case import Case
 from autoloop.core.delivery import DeploySpec
 from autoloop.core.errors import BadSpec
+from autoloop.core.install import InstallSpec
 from autoloop.core.redact import redact_value
 from autoloop.core.service import ServiceManager, Supervisord, Systemd
 from autoloop.core.words import Frozen
@@ -193,6 +194,7 @@ class AppSpec(Frozen):
     procedures: tuple[Procedure, ...] = ()
     space: tuple[Space, ...] = ()
     deploy: DeploySpec = DeploySpec()
+    install: InstallSpec | None = None
     health: Health = Health()
     limits: Limits = Limits()
     watch: Watch = Watch()
@@ -264,6 +266,8 @@ class AppSpec(Frozen):
     @model_validator(mode="after")
     def _absolute_paths(self) -> "AppSpec":
         more = [self.deploy.environment, *(one.file for one in self.deploy.expect)]
+        if self.install is not None:
+            more += [*self.install.folders, *(file.path for file in self.install.files)]
         logs = (path for part in self.components for path in (*part.logs, *part.access_logs))
         state = [self.host.state_dir] if self.host.state_dir else []
         for path in (*self.watched(), *filter(None, more), *logs, *state):

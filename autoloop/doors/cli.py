@@ -109,6 +109,27 @@ def register(
 
 
 @app.command()
+def install(
+    source: Annotated[Path, typer.Option("--from", help="folder with the code")],
+    file: Annotated[Path, typer.Argument(help="the application's autoloop.toml")] = Path(
+        "autoloop.toml"
+    ),
+    settings: Annotated[
+        str, typer.Option(help="the settings file to bring; '-' reads it from the input")
+    ] = "",
+    plan: Annotated[bool, typer.Option("--plan", help="only say what would be made")] = False,
+    as_json: Json = False,
+) -> None:
+    """Bring an application to a host that does not know it, and put it under care."""
+    from autoloop.doors import client, deployments
+
+    text = deployments.file_given(settings, sys.stdin)
+    done = client.install(file, str(source.resolve()), text, plan)
+    show(done, as_json, deployments.told)
+    raise typer.Exit(deployments.exit_code(done))
+
+
+@app.command()
 def unregister(
     name: Annotated[str, typer.Argument(help="the application")],
     as_json: Json = False,

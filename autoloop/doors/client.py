@@ -10,6 +10,7 @@ import re
 import tomllib
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import httpx
 
@@ -24,10 +25,11 @@ from autoloop.settings import settings
 WAIT_S = 600.0
 START_S = 120
 """Seconds that a server of this process's own may take to start: a machine may be busy."""
+INSTALL_S = 3600.0
 CONSOLE = "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL"
 """From which level on Prefect writes to the terminal."""
 
-DEPLOYMENTS = {"deploy": "d-", "rollback": "r-", "change": "c-"}
+DEPLOYMENTS = {"deploy": "d-", "rollback": "r-", "change": "c-", "install": "n-"}
 """How the names of what these flows do begin."""
 
 _RAISED = re.compile(r"Flow run encountered an exception: (\w+): (.+?): (.+) - (.+)", re.DOTALL)
@@ -125,6 +127,11 @@ def register(path: Path) -> dict[str, Any]:
 
     App.of(spec).save(spec.name, overwrite=True)
     adopted = run("adopt", {"app": spec.name})
+    _into_care(spec)
+    return {"app": spec.name, **adopted}
+
+
+def _into_care(spec: AppSpec) -> None:
     book = ledger()
     about = {
         "environment": spec.environment,
@@ -134,7 +141,37 @@ def register(path: Path) -> dict[str, Any]:
     book.save_app(spec.name, about)
     if running():
         asyncio.run(_renew(book))
-    return {"app": spec.name, **adopted}
+
+
+def install(path: Path, source: str, settings: str, plan_only: bool) -> dict[str, Any]:
+    """Bring the application of an ``autoloop.toml`` to a host that does not know it, and put it
+    under care.
+
+    Args:
+        settings: the whole settings file; may be secret.
+
+    Raises:
+        NotSettled: it is under care already.
+        AutoloopError: it was not begun, or could not be ended.
+    """
+    spec = read_spec(path)
+    if spec.name in ledger().apps():
+        raise NotSettled(f"app {spec.name}", "is under care already", "autoloop deploy")
+    use_prefect()
+    from blocks.app import App
+    from blocks.wish import Wish
+
+    App.of(spec).save(spec.name, overwrite=True)
+    block = f"wish-{uuid4().hex}" if settings else ""
+    if settings:
+        Wish.of({"file": settings}).save(block)
+    parameters = {"app": spec.name, "source": source, "settings": block}
+    done: dict[str, Any] = run("install", {**parameters, "plan_only": plan_only}, INSTALL_S)
+    if done.get("kept"):
+        _into_care(spec)
+    elif "state" not in done:  # what waits for approval needs it
+        App.delete(spec.name)
+    return done
 
 
 def unregister(app: str) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, TextIO
 
 from autoloop.core.errors import BadRequest
@@ -46,6 +47,18 @@ def settings_given(words: Iterable[str], lines: TextIO) -> dict[str, str]:
     return given
 
 
+def file_given(name: str, lines: TextIO) -> str:
+    """The text of the file *name*; "-" is *lines*, "" is none.
+
+    Raises:
+        BadRequest: it cannot be read.
+    """
+    try:
+        return lines.read() if name == "-" else Path(name).read_text("utf-8") if name else ""
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadRequest("--settings", f"cannot be read: {error}", "name a text file") from None
+
+
 def told(done: dict[str, Any]) -> str:
     """What was done, or would be."""
     if "state" in done:
@@ -58,6 +71,7 @@ def _planned(done: dict[str, Any]) -> str:
     rows = [f"  setting  {_set(effect)}" for effect in done.get("sets", ())]
     rows += [f"  {_kind(change)} {change['path']}" for change in done["changes"]]
     head = f"{done['app']}: {_what(done)}: {len(done['changes'])} files, nothing was done"
+    rows += [f"  then {' '.join(argv)}" for argv in done.get("commands", ())]
     rows += map(_extra, done.get("extras", ()))
     rows += [f"  broken rule: {told}" for told in done.get("broken", ())]
     return "\n".join([head, *rows])
