@@ -81,8 +81,9 @@ def install(product: Product, file: Path, source: Path, *words: str) -> tuple[in
 
 def seen(host: Host) -> str:
     """Everything that the application could have left."""
-    look = "ls -lAR --time-style=+ /srv /etc/lingzhi /var/log/lingzhi /etc/systemd/system "
-    look += "/etc/nginx; getent passwd; getent group; systemctl is-active nginx lingzhi"
+    places = "/srv /etc/lingzhi /var/log/lingzhi /etc/systemd/system /etc/nginx"
+    look = f"find {places} -printf '%p %y %m %u:%g %l\\n' | sort"
+    look += "; getent passwd; getent group; systemctl is-active nginx lingzhi"
     return host.inside(f"{look} 2>&1; true").stdout
 
 
