@@ -4,7 +4,7 @@ from typing import Annotated
 
 from prefect import flow, runtime
 
-from autoloop.core.deployment import Deployment
+from autoloop.core.deployment import Deployment, refuse_broken
 from autoloop.core.errors import AutoloopError
 from autoloop.core.work import Work
 from flows.bring import decided
@@ -37,8 +37,8 @@ def install(
     work = Work(id=f"n-{runtime.flow_run.id}", app=app)
     with working_on(work):
         try:
-            plan = plan_install(work, source, settings)
-            ended = plan if plan_only else first(work, plan, settings)
+            made = plan_install if plan_only else first
+            ended = made(work, source, settings)
         except AutoloopError:
             forget_wish(work, settings)
             raise
@@ -46,17 +46,21 @@ def install(
         return ended
 
 
-def first(work: Work, plan: InstallPlan, settings: str) -> Deployment:
-    """Carry it out, or leave the host as it was."""
-    made = decided(work, plan.comparison)
+def first(work: Work, source: str, settings: str) -> Deployment:
+    """Carry it out, or leave the host as it was. The lock is taken before the host is looked at: so
+    what an earlier run left that never came back is taken away first."""
+    with writing(work):
+        plan = plan_install(work, source, settings)
+    refuse_broken(plan.comparison)
+    wanted = decided(work, plan.comparison)
     try:
         with writing(work):
             placed = place_install(work, plan, settings)
-            proof = prove_deployment(work, made, placed)
+            proof = prove_deployment(work, wanted, placed)
             ended = settle_install(work, plan, placed, proof)
     except AutoloopError as error:
         left = abandon_install(work, plan, str(error))
-        tell_of_abandoned(work, made, left)
+        tell_of_abandoned(work, wanted, left)
         raise
     tell_of_deployment(work, ended)
     return ended

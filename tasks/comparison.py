@@ -1,13 +1,14 @@
 """Comparisons: what a deployment, or going back, would change. Nothing is changed here."""
 
 import hashlib
+from collections.abc import Mapping
 from typing import Any
 
-from autoloop.core.app import SQLITE_ENDS
+from autoloop.core.app import SQLITE_ENDS, AppSpec
 from autoloop.core.deployment import Comparison, asked_for, changes_back, extras_of, states_before
 from autoloop.core.effect import Effect
 from autoloop.core.errors import BadRequest, BadSpec, NotFound
-from autoloop.core.manifest import changes_between, is_apart, release_id
+from autoloop.core.manifest import Entry, changes_between, is_apart, release_id
 from autoloop.core.redact import redact_value
 from autoloop.core.rules import broken, wanted
 from autoloop.core.settings_file import parse_settings
@@ -97,11 +98,6 @@ def _compared(work: Work, source: str, but: str = "") -> Comparison:
     now = {path: FileState.model_validate(state) for path, state in answer.value.items()}
     if spec.code.path not in now:
         raise NotFound(spec.code.path, "does not exist on the host", "create the application first")
-    files = {
-        path: contents[manifest[path].sha256]
-        for path in wanted(spec.deploy.rules, manifest)
-        if manifest[path].kind == "file"
-    }
     corrections = corrected(work, but)
     found = changes_between(spec.code.path, manifest, now)
     changes = tuple(c for c in found if c.after.kind != "absent" or not is_apart(spec, c.path))
@@ -113,10 +109,22 @@ def _compared(work: Work, source: str, but: str = "") -> Comparison:
         changes=changes,
         extras=extras_of(spec, changes),
         broken=(
-            *broken(spec.deploy.rules, files),
+            *breaches(spec, manifest, contents),
             *(c.wrong for c in corrections if c.change is None),
         ),
     )
+
+
+def breaches(
+    spec: AppSpec, manifest: Mapping[str, Entry], contents: Mapping[str, bytes]
+) -> tuple[str, ...]:
+    """The rules of the code that a source breaks."""
+    files = {
+        path: contents[manifest[path].sha256]
+        for path in wanted(spec.deploy.rules, manifest)
+        if manifest[path].kind == "file"
+    }
+    return broken(spec.deploy.rules, files)
 
 
 @step()

@@ -1,25 +1,49 @@
-"""The first deployment: account, folders, code, settings, environment, data, unit and site."""
+"""The first deployment: account, folders, code, settings, environment, data, unit and site.
+
+Each part is an operation of the journal, so what a run leaves that never comes back is taken away
+by the next one that works on the host.
+"""
 
 import hashlib
 import posixpath
+from collections.abc import Iterable
 
-from autoloop.core.app import AppSpec
-from autoloop.core.deployment import Comparison, Deployment, Placed
+from autoloop.core.app import AppSpec, Component
+from autoloop.core.deployment import Comparison, Deployment, Extra, Placed
 from autoloop.core.errors import (
     AutoloopError,
     BadRequest,
     BadSpec,
     DeadlineExceeded,
+    HostNotReady,
     OperationFailed,
 )
+from autoloop.core.expected import LARGEST
 from autoloop.core.install import InstallSpec
 from autoloop.core.manifest import changes_between, release_id
 from autoloop.core.proof import Proof
-from autoloop.core.target import ChangeFiles, FileChange, FileState, Read, RunCommand, RunGuarded
+from autoloop.core.target import (
+    ChangeFiles,
+    Done,
+    FileChange,
+    FileState,
+    Read,
+    RunCommand,
+    RunGuarded,
+)
+from autoloop.core.vacancy import (
+    looks,
+    made_places,
+    missing_settings,
+    obstacles,
+    own_units,
+    there_before,
+)
 from autoloop.core.words import Frozen
 from autoloop.core.work import Work
 from tasks.backup import backup_action
-from tasks.correction import settings_file_of, wished
+from tasks.comparison import breaches
+from tasks.correction import wished
 from tasks.deployment import SAVING_S, Abandoned, restart, started
 from tasks.source import read_tree
 from tasks.step import step
@@ -28,62 +52,179 @@ from tasks.target import session_of, spec_of, writing
 FILE = "file"
 """The key of the block under which the whole settings file stands."""
 
+ACCOUNT = -1
+"""Stands in a plan for the number of the account that is not made yet."""
+
+OPS = ("account", "files", "made", "units")
+"""The operations, in the order in which they are done; they are taken back from the end."""
+
+UNDO_ACCOUNT = 'case "$(getent passwd "$1")" in *":$2:"*) exec userdel "$1";; esac'
+"""Removes an account that bears this run's mark, and no other of that name."""
+
 
 class InstallPlan(Frozen):
-    """What a first deployment would do. Owners are not known before the account is made."""
+    """What a first deployment would do. `ACCOUNT` owns what belongs to the application."""
 
     app: str
     source: str
     release: str
     changes: tuple[FileChange, ...]
     commands: tuple[tuple[str, ...], ...]
-    new_user: bool
+    procedures: tuple[Extra, ...] = ()
+    broken: tuple[str, ...] = ()
 
     @property
     def comparison(self) -> Comparison:
         """The same as a deployment."""
         return Comparison(
-            app=self.app, source=self.source, release=self.release, changes=self.changes
+            app=self.app,
+            source=self.source,
+            release=self.release,
+            changes=self.changes,
+            extras=self.procedures,
+            broken=self.broken,
         )
 
 
 @step()
 def plan_install(work: Work, source: str, settings: str) -> InstallPlan:
-    """Look at the host: nothing of the application may be there yet."""
+    """Look at the host: nothing of the application, or in its way, may be there; all that it needs
+    must be.
+
+    Raises:
+        BadSpec: its file says nothing of a first deployment.
+        BadRequest: the source or the settings lack something that only a person can give.
+        HostNotReady: names all that is in the way, and all that is missing.
+    """
     spec, wanted = spec_of(work), _install_of(work)
     assert spec.code is not None
-    reads = [
-        Read(op="stat", args={"path": spec.code.path}),
-        Read(op="run", args={"argv": ["id", "-u", wanted.user]}),
-    ]
-    code, account = session_of(work).observe(reads)
-    if code.value["kind"] != "absent":
-        raise BadRequest(spec.code.path, "is there already", "autoloop register, then deploy")
-    manifest, _ = read_tree(source, spec.code.exclude)
-    new_user = account.value["code"] != 0
-    commands = [command.argv for command in _commands(spec, wanted)]
+    manifest, contents = read_tree(source, spec.code.exclude)
+    if spec.deploy.manifest and spec.deploy.manifest not in manifest:
+        what = f"has no {spec.deploy.manifest}, which deploy.manifest names"
+        raise BadRequest(f"source '{source}'", what, "name the folder to deploy")
+    states = _states(work, settings)
+    code = changes_between(spec.code.path, manifest, {spec.code.path: _folder(ACCOUNT)})
+    now = _looked(work, states, code)
+    there = tuple(
+        FileChange(path=path, before=now[path], after=state)
+        for path, state in sorted(states.items())
+        if now[path] != state
+    )
+    above = sorted(path for path, state in now.items() if path not in states)
+    folders = tuple(
+        FileChange(path=path, before=now[path], after=_folder(0))
+        for path in above
+        if now[path].kind == "absent"
+    )
     return InstallPlan(
         app=spec.name,
         source=source,
         release=release_id(manifest),
-        changes=_changes(work, source, settings, (0, 0)),
-        commands=(*([_useradd(spec, wanted).argv] if new_user else []), *commands),
-        new_user=new_user,
+        changes=(*folders, *there, *code),
+        commands=tuple(
+            c.argv for c in (_useradd(work), *_commands(spec, wanted), *_enabling(spec))
+        ),
+        procedures=_procedures(spec),
+        broken=breaches(spec, manifest, contents),
     )
 
 
 def _install_of(work: Work) -> InstallSpec:
     spec = spec_of(work)
-    if spec.install is None or spec.code is None:
+    if spec.install is None:
         what = "says nothing of a first deployment"
         raise BadSpec(f"app {spec.name}", what, "add [install] and [code] to its file")
     return spec.install
 
 
-def _useradd(spec: AppSpec, wanted: InstallSpec) -> RunCommand:
+def _folder(owner: int) -> FileState:
+    return FileState(kind="dir", mode=0o755, uid=owner, gid=owner)
+
+
+def _states(work: Work, settings: str) -> dict[str, FileState]:
+    """What will be there besides the code: folders, settings, unit, site."""
+    states = {path: _folder(ACCOUNT) for path in made_places(spec_of(work))}
+    for file in _install_of(work).files:
+        if file.kind == "file":
+            mode = int(file.mode, 8)
+            states[file.path] = FileState(kind="file", sha256=_sha(file.content), mode=mode)
+        else:
+            states[file.path] = FileState(kind=file.kind, link=file.link)
+    return states | _settings_state(work, settings)
+
+
+def _settings_state(work: Work, settings: str) -> dict[str, FileState]:
+    """The settings file that a person gives, readable by root and the application's group.
+
+    Raises:
+        BadRequest: naming what only a person can give.
+    """
+    brought = {file.path: file.content for file in _install_of(work).files}
+    paths = {part.settings for part in spec_of(work).components if part.settings}
+    open_ = sorted(paths - brought.keys())
+    if settings and len(open_) != 1:
+        what = f"is for one settings file that nothing else brings; there are {open_ or 'none'}"
+        raise BadRequest("--settings", what, "see settings of components and install.files")
+    path = open_[0] if len(open_) == 1 else ""
+    given = wished(settings)[FILE] if settings else _laid_there(work, path)
+    text = "\n".join([given, *(brought[one] for one in sorted(paths & brought.keys()))])
+    if lacking := missing_settings(spec_of(work), path, text):
+        what = f"{path or 'a settings file'} lacks: {', '.join(lacking)}"
+        raise BadRequest("--settings", what, "only a person can give that: put it into the file")
+    state = FileState(kind="file", sha256=_sha(given), mode=0o640, gid=ACCOUNT)
+    return {path: state} if settings else {}
+
+
+def _laid_there(work: Work, path: str) -> str:
+    """The settings file that a person has laid on the host before; it stays theirs."""
+    read = Read(op="file", args={"path": path, "limit": LARGEST})
+    answer = session_of(work).observe([read])[0] if path else None
+    return str(answer.value["text"]) if answer and answer.ok else ""
+
+
+def _looked(
+    work: Work, states: dict[str, FileState], code: Iterable[FileChange]
+) -> dict[str, FileState]:
+    """What is at each path now, and at the folders above.
+
+    Raises:
+        HostNotReady: the host cannot take the application.
+    """
+    spec, session = spec_of(work), session_of(work)
+    paths = sorted({*states, *(parent for path in states for parent in _parents(path))})
+    asked = looks(spec, (*states, *(change.path for change in code)))
+    stats = [Read(op="stat", args={"path": path}) for path in paths]
+    answers = session.observe([*stats, *asked.values()], 120)
+    now: dict[str, FileState] = {}
+    for path, answer in zip(paths, answers, strict=False):
+        if not answer.ok:
+            raise HostNotReady(path, answer.error, "move it away")
+        now[path] = FileState.model_validate(answer.value)
+    said = dict(zip(asked, answers[len(paths) :], strict=True))
+    if found := obstacles(spec, {path: now[path] for path in states}, said):
+        more = f"; and {len(found) - 8} more" if len(found) > 8 else ""
+        what = f"{'; '.join(found[:8])}{more}; nothing was changed"
+        step = "put that right; an application that is there already: autoloop register"
+        raise HostNotReady(f"host of {spec.name}", what, step)
+    return now
+
+
+def _parents(path: str) -> list[str]:
+    found = []
+    while (path := posixpath.dirname(path)) != "/":
+        found.append(path)
+    return found
+
+
+def _mark(work: Work) -> str:
+    return f"made by autoloop {work.id}"
+
+
+def _useradd(work: Work) -> RunCommand:
+    spec, wanted = spec_of(work), _install_of(work)
     home = posixpath.dirname(spec.code.path) if spec.code else "/"
     options = ("--system", "--user-group", "--home-dir", home, "--shell", "/usr/sbin/nologin")
-    return RunCommand(argv=("useradd", *options, wanted.user), witness=("id", "-u", wanted.user))
+    return RunCommand(argv=("useradd", *options, "--comment", _mark(work), wanted.user))
 
 
 def _commands(spec: AppSpec, wanted: InstallSpec) -> list[RunCommand]:
@@ -99,6 +240,35 @@ def _commands(spec: AppSpec, wanted: InstallSpec) -> list[RunCommand]:
     return commands
 
 
+def _procedures(spec: AppSpec) -> tuple[Extra, ...]:
+    """The procedures, whose risk may need a person."""
+    names = spec.deploy.procedures
+    return tuple(Extra(kind="data", name=n, argv=spec.procedure(n).apply) for n in names)
+
+
+def _enabling(spec: AppSpec) -> tuple[RunCommand, ...]:
+    """Units are enabled; those that are no component, as timers, are started too."""
+    enabled = spec.install.enable if spec.install else ()
+    parts = {part.unit for part in spec.components}
+    return (
+        RunCommand(argv=("systemctl", "daemon-reload")),
+        *(RunCommand(argv=("systemctl", "enable", unit)) for unit in enabled),
+        *(RunCommand(argv=("systemctl", "start", u)) for u in enabled if u not in parts),
+    )
+
+
+def _disabling(spec: AppSpec) -> tuple[RunCommand, ...]:
+    """Exit codes 1 and 5: there is no such unit any more."""
+    gone: list[RunCommand] = []
+    for unit in own_units(spec):
+        gone += [
+            RunCommand(argv=("systemctl", "stop", unit), ok_codes=(0, 1, 5), timeout_s=100),
+            RunCommand(argv=("systemctl", "disable", unit), ok_codes=(0, 1, 5)),
+            RunCommand(argv=("systemctl", "reset-failed", unit), ok_codes=(0, 1, 5)),
+        ]
+    return tuple(gone)
+
+
 def _contents(work: Work, source: str, settings: str) -> dict[str, bytes]:
     """All that must travel, by hash; settings may be secret, so it is made when it is needed."""
     spec, wanted = spec_of(work), _install_of(work)
@@ -112,94 +282,93 @@ def _sha(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _changes(
-    work: Work, source: str, settings: str, owner: tuple[int, int]
-) -> tuple[FileChange, ...]:
-    """Everything that is to be there; what is there already as a folder stays as it is."""
-    spec, wanted = spec_of(work), _install_of(work)
-    assert spec.code is not None
-    uid, gid = owner
-    own = FileState(kind="dir", mode=0o755, uid=uid, gid=gid)
-    states = _outside(work, settings, gid)
-    folders = {spec.code.path, *wanted.folders, *filter(None, [spec.deploy.environment])}
-    above = {parent for path in (*states, *folders) for parent in _parents(path)}
-    asked = sorted({*states, *folders, *above})
-    answers = session_of(work).observe([Read(op="stat", args={"path": p}) for p in asked], 60)
-    now = {p: FileState.model_validate(a.value) for p, a in zip(asked, answers, strict=True)}
-    roots = FileState(kind="dir", mode=0o755)
-    for path in asked:
-        if path not in states and now[path].kind == "absent":
-            states[path] = own if path in folders else roots
-    manifest, _ = read_tree(source, spec.code.exclude)
-    code = changes_between(spec.code.path, manifest, {spec.code.path: own})
-    there = tuple(
-        FileChange(path=path, before=now[path], after=state)
-        for path, state in sorted(states.items())
-        if now[path] != state
-    )
-    return (*there, *code)
-
-
-def _outside(work: Work, settings: str, gid: int) -> dict[str, FileState]:
-    """Settings, unit, site: what each is afterwards."""
-    states = {}
-    for file in _install_of(work).files:
-        if file.kind == "file":
-            mode = int(file.mode, 8)
-            states[file.path] = FileState(kind="file", sha256=_sha(file.content), mode=mode)
-        else:
-            states[file.path] = FileState(kind=file.kind, link=file.link)
-    if settings:
-        path = settings_file_of(work, "")
-        sha = _sha(wished(settings)[FILE])
-        states[path] = FileState(kind="file", sha256=sha, mode=0o640, gid=gid)
-    return states
-
-
-def _parents(path: str) -> list[str]:
-    found = []
-    while (path := posixpath.dirname(path)) != "/":
-        found.append(path)
-    return found
-
-
 @step(timeout_s=7200)
 def place_install(work: Work, plan: InstallPlan, settings: str) -> Placed:
-    """Account, files, environment and data; then the units are enabled and started."""
-    session, spec, wanted = session_of(work), spec_of(work), _install_of(work)
+    """Account, files, environment and data; then the units are enabled and all is started."""
+    spec = spec_of(work)
     try:
-        if plan.new_user:
-            _must(work, "user", _useradd(spec, wanted))
-        owner = _owner(work, wanted.user)
-        session.send(_contents(work, plan.source, settings))
-        changes = _changes(work, plan.source, settings, owner)
-        session.do(work.op("files"), ChangeFiles(changes=changes))
-        commands = tuple(_commands(spec, wanted))
-        trees = tuple(dict.fromkeys(filter(None, (spec.deploy.environment, *wanted.folders))))
-        guarded = RunGuarded(app=spec.name, run=commands, trees=trees, part_of=work.op("files"))
-        session.do(work.op("made"), guarded, sum(c.timeout_s for c in commands) + SAVING_S)
-        _must(work, "reload", RunCommand(argv=("systemctl", "daemon-reload"), idempotent=True))
-        for unit in wanted.enable:
-            enable = RunCommand(argv=("systemctl", "enable", unit), idempotent=True)
-            _must(work, f"enable/{unit}", enable)
+        session_of(work).send(_contents(work, plan.source, settings))
+        _make(work, plan)
         for part in spec.deepest_first():
-            started(restart(work, "restart", part), part)
+            if part in there_before(spec):
+                _told_of_site(work, plan, part)
+            else:
+                started(restart(work, "restart", part), part)
     except (OperationFailed, DeadlineExceeded) as error:
         return Placed(failed=str(error))
     return Placed()
 
 
-def _must(work: Work, name: str, command: RunCommand) -> None:
-    done = session_of(work).do(work.op(name), command)
-    if done.outcome == "failed":
-        said = str(done.value.get("err") or done.value.get("out")).strip()[-300:]
-        raise OperationFailed(" ".join(command.argv)[:100], said, "look at the host")
+def _make(work: Work, plan: InstallPlan) -> None:
+    """The four operations; together they stay or go, as the files do."""
+    session, spec, wanted = session_of(work), spec_of(work), _install_of(work)
+    whole = work.op("files")
+    undo = ("sh", "-c", UNDO_ACCOUNT, "sh", wanted.user, _mark(work))
+    account = RunGuarded(
+        app=spec.name,
+        run=(_useradd(work),),
+        undo=(RunCommand(argv=undo, ok_codes=(0, 6)),),
+        part_of=whole,
+    )
+    session.do(work.op("account"), account)
+    changes, wake = _owned(work, plan), _wakes(spec, plan)
+    session.do(whole, ChangeFiles(changes=changes, wake=wake), SAVING_S)
+    commands = tuple(_commands(spec, wanted))
+    made = RunGuarded(app=spec.name, run=commands, trees=made_places(spec), part_of=whole)
+    session.do(work.op("made"), made, sum(c.timeout_s for c in commands) + SAVING_S)
+    units = RunGuarded(app=spec.name, run=_enabling(spec), undo=_disabling(spec), part_of=whole)
+    session.do(work.op("units"), units, SAVING_S)
 
 
-def _owner(work: Work, user: str) -> tuple[int, int]:
+def _owned(work: Work, plan: InstallPlan) -> tuple[FileChange, ...]:
+    """The plan's changes with the numbers of the account."""
+    user = _install_of(work).user
     reads = [Read(op="run", args={"argv": ["id", flag, user]}) for flag in ("-u", "-g")]
     uid, gid = (int(answer.value["out"]) for answer in session_of(work).observe(reads))
-    return uid, gid
+
+    def owned(state: FileState) -> FileState:
+        numbers = {
+            "uid": uid if state.uid == ACCOUNT else state.uid,
+            "gid": gid if state.gid == ACCOUNT else state.gid,
+        }
+        return state.model_copy(update=numbers)
+
+    return tuple(c.model_copy(update={"after": owned(c.after)}) for c in plan.changes)
+
+
+def _serves(plan: InstallPlan, part: Component) -> bool:
+    """Whether a component that was there has a new file among its configuration."""
+    return not {change.path for change in plan.changes}.isdisjoint(part.files())
+
+
+def _wakes(spec: AppSpec, plan: InstallPlan) -> tuple[RunCommand, ...]:
+    """By what systemd and the front see that the files are gone again."""
+    parts = (part for part in there_before(spec) if _serves(plan, part))
+    reload = RunCommand(argv=("systemctl", "daemon-reload"), idempotent=True)
+    return (reload, *(_reload(part) for part in parts))
+
+
+def _reload(part: Component) -> RunCommand:
+    """Others may be served by it too: it goes on while it reads its configuration anew."""
+    manager = part.service()
+    return manager.reload(part.unit) or manager.restart(part.unit)
+
+
+def _told_of_site(work: Work, plan: InstallPlan, part: Component) -> None:
+    """Reload what was there before, once its own test of the new configuration passes."""
+    if not _serves(plan, part):
+        return
+    session = session_of(work)
+    if part.config_test:
+        read = Read(op="run", args={"argv": list(part.config_test)})
+        answer = session.observe([read])[0]
+        if not answer.ok or answer.value["code"] != 0:
+            said = answer.error or str(answer.value["err"] or answer.value["out"]).strip()[-300:]
+            raise OperationFailed(part.unit, f"does not take the configuration: {said}", "mend it")
+    done: Done = session.do(work.op(f"reload/{part.name}"), _reload(part))
+    if done.outcome == "failed":
+        said = str(done.value.get("err"))[-300:]
+        raise OperationFailed(part.unit, f"does not reload: {said}", "see its log")
 
 
 @step(timeout_s=3600)
@@ -208,7 +377,7 @@ def settle_install(work: Work, plan: InstallPlan, placed: Placed, proof: Proof) 
     session, spec, made = session_of(work), spec_of(work), plan.comparison
     backup = ""
     if proof.holds:
-        for name in ("files", "made"):
+        for name in ("files", *OPS):
             session.commit(work.op(name))
         action = backup_action(spec, f"{work.id}: installed", good=True)
         backup = str(session.do(work.op("good"), action).value["id"])
@@ -228,22 +397,12 @@ def settle_install(work: Work, plan: InstallPlan, placed: Placed, proof: Proof) 
 
 
 def _take_away(work: Work, plan: InstallPlan) -> None:
-    """The latest first. What was there before, as a front, is restarted without the new site."""
-    session, spec, wanted = session_of(work), spec_of(work), _install_of(work)
-    for unit in wanted.enable:
-        disable = RunCommand(argv=("systemctl", "disable", "--now", unit), idempotent=True)
-        session.do(work.op(f"disable/{unit}"), disable)
-        forget = RunCommand(argv=("systemctl", "reset-failed", unit), idempotent=True)
-        session.do(work.op(f"forget/{unit}"), forget)
-    session.revert(work.op("made"), SAVING_S)
-    session.revert(work.op("files"), SAVING_S)
-    reload = RunCommand(argv=("systemctl", "daemon-reload"), idempotent=True)
-    session.do(work.op("undo-reload"), reload)
-    for part in spec.deepest_first():
-        if part.unit not in wanted.enable:
-            restart(work, "undo", part)
-    if plan.new_user and session.outcome(work.op("user")).outcome == "done":
-        _must(work, "undo-user", RunCommand(argv=("userdel", wanted.user), ok_codes=(0, 6)))
+    """The latest first; then systemd and the front see that it is gone."""
+    session = session_of(work)
+    for name in reversed(OPS):
+        session.revert(work.op(name), SAVING_S)
+    for number, command in enumerate(_wakes(spec_of(work), plan)):
+        session.do(work.op(f"undo/{number}"), command)
 
 
 @step(timeout_s=3600)
@@ -255,5 +414,6 @@ def abandon_install(work: Work, plan: InstallPlan, error: str) -> Abandoned:
                 return Abandoned(why=error, as_before=False)
             _take_away(work, plan)
     except AutoloopError as another:
-        return Abandoned(why=f"{error}; taking away failed too: {another}", as_before=False)
+        why = error if str(another) == error else f"{error}; taking away failed too: {another}"
+        return Abandoned(why=why, as_before=False)
     return Abandoned(why=error, as_before=True)

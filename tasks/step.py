@@ -16,11 +16,11 @@ from prefect.context import TaskRunContext
 from prefect.tasks import Task
 from pydantic import BaseModel
 
-from autoloop.core.errors import BadRequest, BadSpec, NotFound, NotSettled
+from autoloop.core.errors import BadRequest, BadSpec, HostNotReady, NotFound, NotSettled
 from autoloop.core.incident import digest
 from autoloop.core.work import Work
 
-REFUSED = (BadRequest, NotFound, NotSettled, BadSpec)
+REFUSED = (BadRequest, NotFound, NotSettled, BadSpec, HostNotReady)
 """What was asked for cannot be; that does not pass."""
 
 P = ParamSpec("P")

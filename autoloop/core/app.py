@@ -264,6 +264,24 @@ class AppSpec(Frozen):
         return self
 
     @model_validator(mode="after")
+    def _installable(self) -> "AppSpec":
+        if self.install is None:
+            return self
+        if self.code is None:
+            raise ValueError("install needs code.path")
+        for unit in self.install.enable:
+            if not self.install.brings(unit):
+                raise ValueError(f"install.enable: no file of install.files is the unit '{unit}'")
+        inside = tuple(f"{path}/" for path in (self.code.path, *self.install.folders))
+        for path in self.data.sqlite:
+            if not path.startswith(inside):
+                raise ValueError(f"'{path}' must lie below code.path or one of install.folders")
+        for file in self.install.files:
+            if file.path.startswith(inside[0]):
+                raise ValueError(f"install.files: '{file.path}' is code: bring it with the source")
+        return self
+
+    @model_validator(mode="after")
     def _absolute_paths(self) -> "AppSpec":
         more = [self.deploy.environment, *(one.file for one in self.deploy.expect)]
         if self.install is not None:

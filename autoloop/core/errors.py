@@ -15,6 +15,7 @@
     ├── DeadlineExceeded (TimeoutError)     5004
     ├── TargetBusy (RuntimeError)           5005
     ├── StaleFence (RuntimeError)           5006
+    ├── HostNotReady (RuntimeError)         5007
     ├── Drifted (RuntimeError)              6000
     ├── OperationFailed (RuntimeError)      6001
     ├── RuleBroken (ValueError)             6002
@@ -120,6 +121,12 @@ class StaleFence(AutoloopError, RuntimeError):
     """A later holder of the lock has been here: this run must not change anything more."""
 
     code = 5006
+
+
+class HostNotReady(AutoloopError, RuntimeError):
+    """Something on the host is in the way, or is missing, that only a person may change."""
+
+    code = 5007
 
 
 class Drifted(AutoloopError, RuntimeError):

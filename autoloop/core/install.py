@@ -26,10 +26,11 @@ class InstallFile(Frozen):
 
 
 class InstallSpec(Frozen):
-    """What must be there before the application can run.
+    """What must be made before the application can run.
 
-    *user*: a system account, made if there is none. *folders*: belong to it. *python* makes the
-    virtual environment ``deploy.environment``. *enable*: units that are started with the host.
+    *user*: its own system account. *folders*: belong to it. *python* makes the virtual environment
+    ``deploy.environment``. *enable*: units among *files* that are started with the host.
+    *requires*: settings that only a person can give, which the settings file must have.
     """
 
     user: str = Field(pattern=r"^[a-z_][a-z0-9_-]{0,31}$")
@@ -37,6 +38,7 @@ class InstallSpec(Frozen):
     python: str = "python3"
     files: tuple[InstallFile, ...] = ()
     enable: tuple[str, ...] = ()
+    requires: tuple[str, ...] = ()
 
     @field_validator("user")
     @classmethod
@@ -44,3 +46,23 @@ class InstallSpec(Frozen):
         if user == "root":
             raise ValueError("must be an account of the application's own, not root")
         return user
+
+    @field_validator("files")
+    @classmethod
+    def _name_each_path_once(cls, files: tuple[InstallFile, ...]) -> tuple[InstallFile, ...]:
+        paths = [file.path for file in files]
+        for path in set(paths):
+            if paths.count(path) > 1:
+                raise ValueError(f"'{path}' is named twice")
+        return files
+
+    def brings(self, unit: str) -> bool:
+        """Whether *files* hold the definition of a systemd *unit*; nobody else uses it then."""
+        full = unit if "." in unit else f"{unit}.service"
+        name, _, ending = full.rpartition(".")
+        wanted = {full, f"{name.partition('@')[0]}@.{ending}" if "@" in name else full}
+        there = (file.path for file in self.files if file.kind == "file")
+        return any(
+            path.startswith("/etc/systemd/system/") and path.rpartition("/")[2] in wanted
+            for path in there
+        )

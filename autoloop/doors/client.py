@@ -16,7 +16,16 @@ import httpx
 
 from autoloop.core import errors
 from autoloop.core.app import AppSpec, parse_app
-from autoloop.core.errors import AutoloopError, BadSpec, HostUnreachable, NotFound, NotSettled
+from autoloop.core.errors import (
+    AutoloopError,
+    BadRequest,
+    BadSpec,
+    HostNotReady,
+    HostUnreachable,
+    NotFound,
+    NotSettled,
+    RuleBroken,
+)
 from autoloop.core.incident import ENDED, OPERATOR, Incident, Request
 from autoloop.core.words import Language
 from autoloop.ledger.store import Ledger
@@ -26,6 +35,7 @@ WAIT_S = 600.0
 START_S = 120
 """Seconds that a server of this process's own may take to start: a machine may be busy."""
 INSTALL_S = 3600.0
+"""Seconds that a first deployment is waited for: packages may be many."""
 CONSOLE = "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL"
 """From which level on Prefect writes to the terminal."""
 
@@ -166,7 +176,11 @@ def install(path: Path, source: str, settings: str, plan_only: bool) -> dict[str
     if settings:
         Wish.of({"file": settings}).save(block)
     parameters = {"app": spec.name, "source": source, "settings": block}
-    done: dict[str, Any] = run("install", {**parameters, "plan_only": plan_only}, INSTALL_S)
+    try:
+        done: dict[str, Any] = run("install", {**parameters, "plan_only": plan_only}, INSTALL_S)
+    except (BadRequest, BadSpec, HostNotReady, RuleBroken):  # nothing was begun
+        App.delete(spec.name)
+        raise
     if done.get("kept"):
         _into_care(spec)
     elif "state" not in done:  # what waits for approval needs it

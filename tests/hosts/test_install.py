@@ -1,19 +1,23 @@
-"""An application comes to a host that does not know it; then it is deployed to as any other."""
+"""An application comes to a host that does not know it; then it is cared for as any other."""
 
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from autoloop.arena.hosts import Host, up
 from autoloop.arena.image import APP as CODE
 from autoloop.arena.image import Image, build
+from autoloop.arena.killing import KillDrill
 from autoloop.arena.product import Product, app_document
 
 pytestmark = [
@@ -44,9 +48,25 @@ def empty() -> Iterator[Host]:
         yield host
 
 
+@pytest.fixture(scope="module")
+def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
+    """A platform of its own, with failpoints."""
+    made = Product(tmp_path_factory.mktemp("install") / "home")
+    KillDrill(made)
+    with made:
+        yield made
+
+
 @pytest.fixture
-def file(empty: Host, product: Product) -> Path:
-    """Its autoloop.toml, with all that a first deployment needs."""
+def source(tmp_path: Path) -> Path:
+    """The code, which a test may spoil."""
+    folder = tmp_path / "app"
+    shutil.copytree(CODE, folder, ignore=shutil.ignore_patterns("__pycache__", "*.pyc"))
+    return folder
+
+
+def written(empty: Host, product: Product, **install: Any) -> Path:
+    """Its autoloop.toml, with all that a first deployment needs, but for what is said."""
     document = app_document("first", empty)
     document["health"] |= {"every_s": 86400, "hold_s": 0.5, "ready_s": 15}
     document["deploy"]["data"] = ["accounts"]
@@ -60,23 +80,42 @@ def file(empty: Host, product: Product) -> Path:
             {"path": DEFAULT, "absent": True},
         ],
         "enable": ["lingzhi.service"],
+        "requires": ["SECRET_KEY", "DATABASE_URL"],
+        **install,
     }
     path = product.home / "first.json"
     path.write_text(json.dumps(document))
     return path
 
 
-def install(product: Product, file: Path, source: Path, *words: str) -> tuple[int, Any]:
-    """One command; its exit code and its JSON."""
-    settings = (SKELETON / "etc/lingzhi/lingzhi.env").read_text()
-    settings = settings.replace("throwaway-hosts-only-b7d1f0a94c3e58", SECRET)
+def begun(product: Product, file: Path, source: Path, *words: str) -> subprocess.Popen[str]:
+    """One command, under way; the settings are on its input."""
     argv = [sys.executable, "-m", "autoloop.doors.cli", "install", str(file)]
     argv += ["--from", str(source), "--settings", "-", "--json", *words]
-    done = subprocess.run(
-        argv, env=product.environment, input=settings, capture_output=True, text=True, timeout=400
-    )
-    assert done.stdout, done.stderr
-    return done.returncode, json.loads(done.stdout)
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    return subprocess.Popen(argv, env=product.environment, text=True, **pipes)  # type: ignore[call-overload,no-any-return]
+
+
+def install(product: Product, file: Path, source: Path, *words: str) -> tuple[int, Any]:
+    """One command to its end; its exit code and its JSON, or what it complains of."""
+    return ended(begun(product, file, source, *words))
+
+
+def ended(process: subprocess.Popen[str], secret: str = SECRET) -> tuple[int, Any]:
+    """Give it the settings and wait."""
+    settings = (SKELETON / "etc/lingzhi/lingzhi.env").read_text()
+    settings = settings.replace("throwaway-hosts-only-b7d1f0a94c3e58", secret)
+    out, err = process.communicate(settings, 400)
+    return process.returncode, json.loads(out) if out else err
+
+
+def until(true: Callable[[], Any], seconds: float = 120) -> Any:
+    """What *true* gives once it gives something."""
+    end = time.monotonic() + seconds
+    while not (found := true()):
+        assert time.monotonic() < end, true
+        time.sleep(0.05)
+    return found
 
 
 def seen(host: Host) -> str:
@@ -84,41 +123,116 @@ def seen(host: Host) -> str:
     places = "/srv /etc/lingzhi /var/log/lingzhi /etc/systemd/system /etc/nginx"
     look = f"find {places} -printf '%p %y %m %u:%g %l\\n' | sort"
     look += "; getent passwd; getent group; systemctl is-active nginx lingzhi"
+    look += "; systemctl show -p LoadState lingzhi; systemctl show -p InvocationID nginx"
     return host.inside(f"{look} 2>&1; true").stdout
 
 
-def test_it_comes_whole_or_not_at_all(
-    empty: Host, product: Product, file: Path, tmp_path: Path
+def test_what_is_in_the_way_is_named_and_nothing_is_changed(
+    empty: Host, product: Product, source: Path
 ) -> None:
-    """Planned; taken away without a trace when its code does not work; then installed, registered
-    and deployed to; the secret is seen by nobody."""
-    source = tmp_path / "app"
-    shutil.copytree(CODE, source, ignore=shutil.ignore_patterns("__pycache__", "*.pyc"))
+    """An account and a port of others, a Python that is not there; a secret that nobody gave."""
     before = seen(empty)
-    code, plan = install(product, file, source, "--plan")
-    assert (code, plan["new_user"]) == (0, True)
+    code, said = ended(begun(product, written(empty, product), source), secret="")
+    assert (code != 0, seen(empty)) == (True, before)
+    assert "/etc/lingzhi/lingzhi.env lacks: SECRET_KEY has no value" in str(said)
+
+    other = "systemd-run -q -u other python3 -m http.server 8080 --bind 127.0.0.1"
+    assert empty.inside(f"useradd --system lingzhi; mkdir -p /srv/lingzhi/data; {other}").ok
+    until(lambda: empty.inside("curl -fs -o /dev/null 127.0.0.1:8080").ok)
+    taken = seen(empty)
+    code, said = install(product, written(empty, product, python="python9"), source)
+    assert (code != 0, seen(empty)) == (True, taken)
+    for words in (
+        "/srv/lingzhi/data is there already",
+        "account lingzhi is there already",
+        "port 8080 of app is taken by other.service",
+        "python9 cannot make a virtual environment",
+    ):
+        assert words in str(said)
+    assert empty.inside("systemctl stop other; userdel lingzhi; rm -r /srv/lingzhi").ok
+    assert seen(empty) == before
+
+
+def test_what_cannot_be_proved_leaves_no_trace(empty: Host, product: Product, source: Path) -> None:
+    """Planned; then code that does not start, and a site that the front does not take: it serves
+    others, and is not restarted."""
+    before = seen(empty)
+    code, plan = install(product, written(empty, product), source, "--plan")
+    assert (code, plan["commands"][0][0]) == (0, "useradd")
     assert f"/{UNIT}" in [change["path"] for change in plan["changes"]]
     assert seen(empty) == before
 
     good = (source / "app.py").read_text()
     (source / "app.py").write_text("this is no Python\n")
-    code, done = install(product, file, source)
-    assert (code, done["kept"]) == (1, False)
+    code, done = install(product, written(empty, product), source)
+    assert (code, done["kept"]) == (1, False), done
     assert seen(empty) == before
-
     (source / "app.py").write_text(good)
+
+    file = written(empty, product)
+    file.write_text(file.read_text().replace("default_server;", "default_server; nonsense on;"))
     code, done = install(product, file, source)
+    assert (code, done["kept"], "nonsense" in done["why"]) == (1, False, True), done
+    assert seen(empty) == before
+    assert empty.inside("nginx -t").ok
+
+
+def test_a_run_that_never_comes_back_is_taken_away_by_the_next(
+    empty: Host, product: Product, source: Path
+) -> None:
+    """Killed when all is in place and nothing proved. The next one begins with an empty host; it is
+    killed twice itself, goes on, and then the application is as any other under care."""
+    file, points = written(empty, product), product.home / "failpoints"
+    point, reached = points / "place_install.after", points / "place_install.after.reached"
+    before = seen(empty)
+    point.touch()
+    process = begun(product, file, source)
+    process.stdin.write("SECRET_KEY=left\nDATABASE_URL=sqlite:////srv/lingzhi/data/x.db\n")
+    process.stdin.close()
+    until(lambda: reached.exists() and reached.read_text())
+    assert empty.inside("systemctl is-enabled lingzhi; id lingzhi").ok
+    server = product.pids()["prefect"]
+    asked = {"flow_runs": {"state": {"type": {"any_": ["RUNNING"]}}}}
+    [run] = httpx.post(f"{server}/api/flow_runs/filter", json=asked).json()
+    state = {"state": {"type": "CANCELLED", "name": "Cancelled"}, "force": True}
+    httpx.post(f"{server}/api/flow_runs/{run['id']}/set_state", json=state).raise_for_status()
+    os.kill(int(reached.read_text()), signal.SIGKILL)
+    reached.unlink()
+    assert process.wait(60) != 0
+    assert seen(empty) != before
+
+    point.touch()
+    process = begun(product, file, source)
+    settings = (SKELETON / "etc/lingzhi/lingzhi.env").read_text()
+    process.stdin.write(settings.replace("throwaway-hosts-only-b7d1f0a94c3e58", SECRET))
+    process.stdin.close()
+    until(lambda: empty.inside("pgrep -f 'm pip install'").ok)
+    assert "left" not in Path(f"{empty.root}/etc/lingzhi/lingzhi.env").read_text()
+    empty.inside("pkill -9 -f '[a]utoloop-agent$'")
+    os.kill(int(until(lambda: reached.exists() and reached.read_text())), signal.SIGKILL)
+    reached.unlink()
+    out, code = process.stdout.read(), process.wait(300)
+    done = json.loads(out)
     assert (code, done["kept"]) == (0, True), done["why"]
+    assert done["backup"] in product.command("backups", "--app", "first")
     owners = "stat -c %U:%G:%a /srv/lingzhi/app/app.py /srv/lingzhi/data /etc/lingzhi/lingzhi.env"
     assert empty.inside(owners).stdout.split() == [
         "lingzhi:lingzhi:644", "lingzhi:lingzhi:755", "root:lingzhi:640",
     ]  # fmt: skip
     assert empty.inside("systemctl is-enabled lingzhi").stdout.strip() == "enabled"
-    assert SECRET in Path(f"{empty.root}/etc/lingzhi/lingzhi.env").read_text()
     found = subprocess.run(["grep", "-rlaF", SECRET, str(product.home)], capture_output=True)
     assert found.stdout == b""
 
+    code, said = install(product, file, source)
+    assert (code != 0, "is under care already" in str(said)) == (True, True)
+
+    assert empty.inside("systemctl stop lingzhi").ok
+    words = ("fix", "--app", "first", "--error", "502 Bad Gateway", "--json")
+    assert json.loads(product.command(*words))["state"] == "closed"
+    assert empty.inside("systemctl is-active lingzhi").ok
+
     (source / "NEXT").write_text("x")
     words = ("deploy", "--app", "first", "--from", str(source), "--json")
-    assert json.loads(product.command(*words))["kept"]
+    done = json.loads(product.command(*words))
+    assert (done["kept"], done["new"], done["modified"]) == (True, 1, 0)
     product.unregister("first")

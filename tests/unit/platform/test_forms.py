@@ -68,9 +68,9 @@ def test_without_applications_any_name_may_be_written() -> None:
 
 def test_front_door_and_adoption_take_what_their_forms_do_not_offer() -> None:
     """The run of an incident must never be refused because a form is behind, and no form knows the
-    application that is about to be taken into care."""
+    application that is about to be taken into care, or to come to a host."""
     loose = [name for name, row in ROWS.items() if not row.get("enforce_parameter_schema", True)]
-    assert loose == ["remediate", "adopt"]
+    assert loose == ["remediate", "adopt", "install"]
 
 
 def test_schedules_are_declared_by_cron_or_interval() -> None:
