@@ -17,9 +17,13 @@ from autoloop.agent.looking import (
     ancestors,
     describe_process,
     identity,
+    proc_text,
     run_program,
     started_ticks,
 )
+
+MARK = "AUTOLOOP_OPERATION"
+"""In the environment of programs under guard: the operation that they belong to."""
 
 
 class Worker:
@@ -260,7 +264,8 @@ class Worker:
     @staticmethod
     def run_all(op, commands, cancel=None):
         for command in commands:
-            done = run_program(command["argv"], command["timeout_s"], command.get("env"), cancel)
+            env = dict(command.get("env") or {}, **{MARK: op})
+            done = run_program(command["argv"], command["timeout_s"], env, cancel)
             if done["timed_out"] or done["code"] not in command.get("ok_codes", [0]):
                 said = (done["err"] or done["out"]).strip()[-600:]
                 how = "took too long" if done["timed_out"] else "exit code %d" % done["code"]
@@ -279,6 +284,8 @@ class Worker:
         lived = record.setdefault("lived", record["state"] == "applied")
         record["state"] = "putting back"
         self.store.save_op(record)
+        if not lived:
+            end_marked(record["op"])
         value = {"why": why, "put_back": record["trees"] + record["sqlite"]}
         if ran:
             self.run_all(record["op"], record["stop"])
@@ -442,6 +449,24 @@ class Worker:
         record = self.backups.load(args["app"], args["backup"])
         self.backups.mark_good(args["app"], record["id"])
         return {"good": record["id"]}
+
+
+def end_marked(op):
+    """End what *op* has started and what has outlived its agent: with another user's rights no
+    program dies with the one that began it, and it would go on changing what is put back."""
+    own, deadline = ancestors(os.getpid()), time.monotonic() + 10
+    while time.monotonic() < deadline:
+        pids = [int(name) for name in os.listdir("/proc") if name.isdigit()]
+        mark = "%s=%s" % (MARK, op)
+        left = [p for p in pids if p not in own and mark in proc_text(p, "environ").split("\0")]
+        if not left:
+            return
+        for pid in left:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        time.sleep(0.02)
+    what = "process %d still runs and does not end" % left[0]
+    raise Refusal("OperationFailed", "operation " + op, what, "look at the host")
 
 
 def bare(commands):

@@ -88,24 +88,25 @@ def written(empty: Host, product: Product, **install: Any) -> Path:
     return path
 
 
-def begun(product: Product, file: Path, source: Path, *words: str) -> subprocess.Popen[str]:
-    """One command, under way; the settings are on its input."""
+def begun(product: Product, file: Path, source: Path, *words: str, secret: str = SECRET) -> Any:
+    """One command, under way."""
+    settings = product.home.with_name("settings.env")
+    text = (SKELETON / "etc/lingzhi/lingzhi.env").read_text()
+    settings.write_text(text.replace("throwaway-hosts-only-b7d1f0a94c3e58", secret))
     argv = [sys.executable, "-m", "autoloop.doors.cli", "install", str(file)]
-    argv += ["--from", str(source), "--settings", "-", "--json", *words]
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    return subprocess.Popen(argv, env=product.environment, text=True, **pipes)  # type: ignore[call-overload,no-any-return]
+    argv += ["--from", str(source), "--settings", str(settings), "--json", *words]
+    pipe = subprocess.PIPE
+    return subprocess.Popen(argv, env=product.environment, text=True, stdout=pipe, stderr=pipe)
 
 
 def install(product: Product, file: Path, source: Path, *words: str) -> tuple[int, Any]:
-    """One command to its end; its exit code and its JSON, or what it complains of."""
+    """One command to its end."""
     return ended(begun(product, file, source, *words))
 
 
-def ended(process: subprocess.Popen[str], secret: str = SECRET) -> tuple[int, Any]:
-    """Give it the settings and wait."""
-    settings = (SKELETON / "etc/lingzhi/lingzhi.env").read_text()
-    settings = settings.replace("throwaway-hosts-only-b7d1f0a94c3e58", secret)
-    out, err = process.communicate(settings, 400)
+def ended(process: Any) -> tuple[int, Any]:
+    """Its exit code, and its JSON or what it complains of."""
+    out, err = process.communicate(timeout=400)
     return process.returncode, json.loads(out) if out else err
 
 
@@ -132,7 +133,7 @@ def test_what_is_in_the_way_is_named_and_nothing_is_changed(
 ) -> None:
     """An account and a port of others, a Python that is not there; a secret that nobody gave."""
     before = seen(empty)
-    code, said = ended(begun(product, written(empty, product), source), secret="")
+    code, said = ended(begun(product, written(empty, product), source, secret=""))
     assert (code != 0, seen(empty)) == (True, before)
     assert "/etc/lingzhi/lingzhi.env lacks: SECRET_KEY has no value" in str(said)
 
@@ -186,9 +187,7 @@ def test_a_run_that_never_comes_back_is_taken_away_by_the_next(
     point, reached = points / "place_install.after", points / "place_install.after.reached"
     before = seen(empty)
     point.touch()
-    process = begun(product, file, source)
-    process.stdin.write("SECRET_KEY=left\nDATABASE_URL=sqlite:////srv/lingzhi/data/x.db\n")
-    process.stdin.close()
+    process = begun(product, file, source, secret="left")
     until(lambda: reached.exists() and reached.read_text())
     assert empty.inside("systemctl is-enabled lingzhi; id lingzhi").ok
     server = product.pids()["prefect"]
@@ -198,22 +197,18 @@ def test_a_run_that_never_comes_back_is_taken_away_by_the_next(
     httpx.post(f"{server}/api/flow_runs/{run['id']}/set_state", json=state).raise_for_status()
     os.kill(int(reached.read_text()), signal.SIGKILL)
     reached.unlink()
-    assert process.wait(60) != 0
+    assert ended(process)[0] != 0
     assert seen(empty) != before
 
     point.touch()
     process = begun(product, file, source)
-    settings = (SKELETON / "etc/lingzhi/lingzhi.env").read_text()
-    process.stdin.write(settings.replace("throwaway-hosts-only-b7d1f0a94c3e58", SECRET))
-    process.stdin.close()
     until(lambda: empty.inside("pgrep -f 'm pip install'").ok)
     assert "left" not in Path(f"{empty.root}/etc/lingzhi/lingzhi.env").read_text()
     empty.inside("pkill -9 -f '[a]utoloop-agent$'")
     os.kill(int(until(lambda: reached.exists() and reached.read_text())), signal.SIGKILL)
     reached.unlink()
-    out, code = process.stdout.read(), process.wait(300)
-    done = json.loads(out)
-    assert (code, done["kept"]) == (0, True), done["why"]
+    code, done = ended(process)
+    assert (code, done["kept"]) == (0, True), done
     assert done["backup"] in product.command("backups", "--app", "first")
     owners = "stat -c %U:%G:%a /srv/lingzhi/app/app.py /srv/lingzhi/data /etc/lingzhi/lingzhi.env"
     assert empty.inside(owners).stdout.split() == [

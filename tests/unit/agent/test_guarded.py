@@ -3,6 +3,7 @@
 import os
 import sqlite3
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -138,6 +139,18 @@ def test_without_a_database_file_its_undo_takes_it_back(world: Any, place: Place
     world.do(worker, OP, action)
     world.revert(worker, OP)
     assert place.said() == ["stop", "up", "stop", "down"]
+
+
+def test_what_outlives_its_agent_is_ended_before_it_is_put_back(world: Any, place: Place) -> None:
+    """A program with another user's rights does not die with the one that began it. It would go on
+    in a folder that is being put back; here it has a session of its own, and writes for ever."""
+    write = "i=0; while :; do i=$((i+1)); echo x >$0/$i; sleep 0.01; done"
+    argv = ["setsid", "-f", "sh", "-c", write, str(place.packages)]
+    lasting = {"argv": argv, "timeout_s": 10}
+    with pytest.raises(Refusal, match="exit code 7"):
+        world.do(world.worker(), OP, place.action(lasting, fails()))
+    time.sleep(0.1)
+    assert place.now() == place.before
 
 
 def test_a_database_that_cannot_be_saved_is_not_changed(world: Any, place: Place) -> None:
