@@ -20,7 +20,7 @@ from autoloop.core.errors import (
 )
 from autoloop.core.expected import LARGEST
 from autoloop.core.install import InstallSpec
-from autoloop.core.manifest import changes_between, release_id
+from autoloop.core.manifest import Manifest, changes_between, release_id
 from autoloop.core.proof import Proof
 from autoloop.core.target import (
     ChangeFiles,
@@ -54,6 +54,9 @@ FILE = "file"
 
 ACCOUNT = -1
 """Stands in a plan for the number of the account that is not made yet."""
+
+PRIVATE = 0o640
+"""The mode of a settings file that a person gives."""
 
 OPS = ("account", "files", "made", "units")
 """The operations, in the order in which they are done; they are taken back from the end."""
@@ -103,6 +106,7 @@ def plan_install(work: Work, source: str, settings: str) -> InstallPlan:
         what = f"has no {spec.deploy.manifest}, which deploy.manifest names"
         raise BadRequest(f"source '{source}'", what, "name the folder to deploy")
     states = _states(work, settings)
+    _refuse_settings_in_code(manifest, states)
     code = changes_between(spec.code.path, manifest, {spec.code.path: _folder(ACCOUNT)})
     now = _looked(work, states, code)
     there = tuple(
@@ -127,6 +131,16 @@ def plan_install(work: Work, source: str, settings: str) -> InstallPlan:
         procedures=_procedures(spec),
         broken=breaches(spec, manifest, contents),
     )
+
+
+def _refuse_settings_in_code(manifest: Manifest, states: dict[str, FileState]) -> None:
+    """Code can be read by everybody on the host; secrets must not come with it."""
+    private = {state.sha256 for state in states.values() if state.mode == PRIVATE}
+    for name, entry in manifest.items():
+        if entry.kind == "file" and entry.sha256 in private:
+            what = f"'{name}' of the source is that file, and would be brought as code"
+            step = "move it out of the source, or add it to code.exclude"
+            raise BadRequest("--settings", what, step)
 
 
 def _install_of(work: Work) -> InstallSpec:
@@ -171,7 +185,7 @@ def _settings_state(work: Work, settings: str) -> dict[str, FileState]:
     if lacking := missing_settings(spec_of(work), path, text):
         what = f"{path or 'a settings file'} lacks: {', '.join(lacking)}"
         raise BadRequest("--settings", what, "only a person can give that: put it into the file")
-    state = FileState(kind="file", sha256=_sha(given), mode=0o640, gid=ACCOUNT)
+    state = FileState(kind="file", sha256=_sha(given), mode=PRIVATE, gid=ACCOUNT)
     return {path: state} if settings else {}
 
 

@@ -189,6 +189,13 @@ def test_settings_may_lie_on_the_host_already(planned: Any, host: EmptyHost) -> 
     assert "/etc/shop.env" not in {change.path for change in planned(settings="").changes}
 
 
+def test_settings_never_come_as_code(planned: Any, tmp_path: Path) -> None:
+    """Everybody on the host could read them there."""
+    (tmp_path / "my.env").write_text("SECRET=hunter2\n")
+    with pytest.raises(BadRequest, match=r"'my\.env' of the source is that file"):
+        planned()
+
+
 def test_a_source_without_its_manifest_is_refused(planned: Any, tmp_path: Path) -> None:
     """The wrong folder was named."""
     (tmp_path / "requirements.txt").unlink(missing_ok=True)
