@@ -61,7 +61,11 @@ PRIVATE = 0o640
 OPS = ("account", "files", "made", "units")
 """The operations, in the order in which they are done; they are taken back from the end."""
 
-UNDO_ACCOUNT = 'case "$(getent passwd "$1")" in *":$2:"*) exec userdel "$1";; esac'
+UNDO_ACCOUNT = (
+    "import pwd, subprocess, sys; name, mark = sys.argv[1:]; "
+    "found = [p for p in pwd.getpwall() if (p.pw_name, p.pw_gecos) == (name, mark)]; "
+    "sys.exit(subprocess.call(['userdel', name]) if found else 0)"
+)
 """Removes an account that bears this run's mark, and no other of that name."""
 
 
@@ -317,7 +321,7 @@ def _make(work: Work, plan: InstallPlan) -> None:
     """The four operations; together they stay or go, as the files do."""
     session, spec, wanted = session_of(work), spec_of(work), _install_of(work)
     whole = work.op("files")
-    undo = ("sh", "-c", UNDO_ACCOUNT, "sh", wanted.user, _mark(work))
+    undo = ("python3", "-I", "-c", UNDO_ACCOUNT, wanted.user, _mark(work))
     account = RunGuarded(
         app=spec.name,
         run=(_useradd(work),),

@@ -12,6 +12,7 @@ from autoloop.core.settings_file import parse_settings
 from autoloop.core.target import Answer, FileState, Read
 
 SHOWN = ("-p", "LoadState,ActiveState,FragmentPath")
+IS_THERE = "import shutil, sys; sys.exit(shutil.which(sys.argv[1]) is None)"
 _STARTS = re.compile(r"^\s*Exec[A-Za-z]+\s*=\s*[-@:+!|]*(/[^\s\"']+)", re.MULTILINE)
 
 LACKS = {
@@ -76,7 +77,7 @@ def looks(spec: AppSpec, brought: Iterable[str]) -> dict[Look, Read]:
     for unit in (*own_units(spec), *(p.unit for p in there_before(spec) if p.manager == "systemd")):
         found[("unit", unit)] = _run("systemctl", "show", *SHOWN, unit)
     for program in _programs(spec):
-        found[("program", program)] = _run("sh", "-c", 'command -v -- "$1"', "sh", program)
+        found[("program", program)] = _run("python3", "-I", "-c", IS_THERE, program)
     if spec.deploy.environment:
         python = spec.install.python
         found[("venv", python)] = _run(python, "-I", "-c", "import ensurepip, venv")
