@@ -100,6 +100,8 @@ def _lines(text: str) -> list[str]:
     """The lines that are read: of a long text its beginning and its end, each line bounded."""
     if len(text) > CLIP:
         text = text[: CLIP // 4] + "\n" + text[-CLIP * 3 // 4 :]
+    if not text.isascii():  # half of a surrogate pair is no character: RE2 refuses it
+        text = text.encode("utf-8", "replace").decode()
     text = _ANSI.sub("", text).replace('\\"', '"').replace("\r", "\n").replace("\0", " ")
     found: list[str] = []
     for line in unmarked(text.split("\n")):

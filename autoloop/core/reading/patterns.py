@@ -49,6 +49,18 @@ def begun(branch: str) -> str:
     return rf"\b(?:{branch})" if _LETTER_FIRST.match(branch) else branch
 
 
+ENDLESS = 40
+"""How often what may be repeated without an end is: letters that go on and on would take long."""
+
+
+def bounded(pattern: str) -> str:
+    """*pattern* with an end to every repetition."""
+    ends = {"*": f"{{0,{ENDLESS}}}", "+": f"{{1,{ENDLESS}}}"}
+    return "".join(
+        ends[piece[0]] + piece[1:] if piece[0] in ends else piece for piece in tokens(pattern)
+    )
+
+
 def needs(pattern: str) -> tuple[str, ...]:
     """Words of which one must occur where *pattern* matches; none when there is no such word."""
     words = [pattern] if pattern.replace(" ", "").isalnum() else _needs(tokens(pattern))

@@ -19,7 +19,7 @@ from autoloop.core.diagnosis import BENIGN
 from autoloop.core.reading.excerpt import Excerpt, Level
 from autoloop.core.reading.index import WordIndex
 from autoloop.core.reading.names import names
-from autoloop.core.reading.patterns import also, begun, branches, compiled, needs
+from autoloop.core.reading.patterns import also, begun, bounded, branches, compiled, needs
 from autoloop.core.words import Words
 
 CLEAR = 0.93
@@ -155,8 +155,8 @@ class Book:
             search = searches[row]
             if search is None:
                 branch, signature = self._rows[row]
-                whole = begun(branch) if signature.whole else branch
-                search = searches[row] = compiled(whole).search
+                pattern = bounded(begun(branch) if signature.whole else branch)
+                search = searches[row] = compiled(pattern).search
             if match := search(low):
                 found.append((row, line, match))
         return found

@@ -59,3 +59,8 @@ def test_the_names_of_containers_are_no_part_of_the_lines() -> None:
     text = "web-1  | Traceback\nweb-1  |   File x\ndb-1   | ready"
     assert Excerpt(text).lines == ["Traceback", "  File x", "ready"]
     assert Excerpt("a | b\nno bar\nnone either").lines[0] == "a | b"
+
+
+def test_halves_of_characters_become_question_marks() -> None:
+    """As they come from bytes that were no UTF-8; not every engine takes them."""
+    assert Excerpt(b"caf\xe9 error".decode("utf-8", "surrogateescape")).lines == ["caf? error"]

@@ -1,5 +1,7 @@
 """What holds for any text: an answer, the same one whenever it was logged, in bounded time."""
 
+import tracemalloc
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -58,3 +60,52 @@ def test_a_quoted_statement_is_no_wording() -> None:
         "FROM users \nWHERE users.username = ?]"
     )
     assert text_engine().read(text)[0].name == "DATABASE.deadlock_or_lock_timeout"
+
+
+HOSTILE = [
+    "a" * 1_000_000,
+    "\0" * 1_000_000,
+    "\n" * 1_000_000,
+    "[<(" * 300_000,
+    '{"a":' * 200_000,
+    '{"msg":"' + "\\n".join(["error failed"] * 50_000),
+    "\x1b[" + "0;" * 300_000,
+    "ERROR x\n" + "    y error\n" * 50_000,
+    "AbcDef" * 100_000 + "Exception",
+    "A" * 300_000 + "_ERROR",
+    'sqlalchemy error\n[SQL: "' * 20_000,
+    "web-1  | error x\n" * 50_000,
+    "İ\ud800 " * 100_000,
+    (b"\xff\xfe error \xc3" * 100_000).decode("utf-8", "surrogateescape"),
+]
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("text", HOSTILE, ids=lambda text: repr(text[:9]))
+def test_hostile_texts_are_read_like_others(text: str) -> None:
+    """Bytes that are no text, lines without an end, brackets that nobody closes."""
+    causes = text_engine().read(text + " connection refused")
+    assert causes[0].name != "NONE.benign"
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("piece", ["membera", "credentiala", "reconnecti", "saslf", "-a", "-.a"])
+def test_letters_without_an_end_take_no_time(piece: str) -> None:
+    """What patterns repeat has an end."""
+    line = piece * (1200 // len(piece))
+    ends = "locked", "token expired", "config", "upstream", "sasl failed"
+    text = "\n".join(f"error {end}: {line} {end}" for end in ends * 20)
+    assert text_engine().read(text)
+
+
+def test_of_a_long_text_only_the_ends_are_held() -> None:
+    """Ten megabytes take no more memory than the quarter of one that is read."""
+    text = "2026-03-03 10:00:00 ERROR connection refused by db:5432\n" * 180_000
+    text_engine().read("connection refused")
+    tracemalloc.start()
+    try:
+        text_engine().read(text)
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert most < 8_000_000

@@ -8,7 +8,7 @@ import pytest
 
 from autoloop.core.reading import text_engine
 from autoloop.core.reading.excerpt import Excerpt
-from autoloop.core.reading.patterns import compiled, faults, needs
+from autoloop.core.reading.patterns import bounded, compiled, faults, needs
 from autoloop.core.reading.signatures import TAKEN_APART, book, sources, taken_apart
 
 TAXONOMY = {
@@ -94,7 +94,7 @@ def test_both_engines_give_the_same_answers() -> None:
     for pattern in PATTERNS:
         for text in texts:
             one, other = (
-                [(m.span(), m.groups()) for m in compiled(pattern, e).finditer(text)]
+                [(m.span(), m.groups()) for m in compiled(bounded(pattern), e).finditer(text)]
                 for e in (re, re2)
             )
             assert one == other, pattern
