@@ -2,22 +2,31 @@
 
 import re
 import tomllib
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 
 from autoloop.core.reading.patterns import compiled
 from autoloop.core.redact import redact
 
 LONGEST = 160
+NEAR = 3
+"""Lines off the one that tells, in which its culprit is looked for."""
+
 _TIME = re.compile(
-    r"\d{2,4}[-/]\d\d[-/]\d\d[T ]|\b\d{1,2}:\d\d:\d\d(?:[.,]\d{1,9})?(?:Z|[+-]\d\d:?\d\d)?"
+    r"(?:\d{2,4}[-/]\d\d[-/]\d\d[T ]|\b)\d{1,2}:\d\d:\d\d(?:[.,]\d{1,9})?(?:Z|[+-]\d\d:?\d\d)?"
+    r"|\d{2,4}[-/]\d\d[-/]\d\d[T ]?"
 )
 _TRIM = " \t'\"`,;()[]<>「」“”‘’"
 
-PLACES = ("CONFIG.invalid_config_file", "CODE.syntax_error")
+PLACES = {"CONFIG.invalid_config_file", "SERVICE.memory_leak"} | {
+    f"CODE.{each}_error" for each in ("syntax", "runtime", "encoding", "logic")
+}
 """Causes that lie at a line of a file."""
 
-_FILE = r"(?P<f>[\w./~@+-]{0,160}[\w-]\.[A-Za-z]\w{0,9}|/[\w./~@+-]{2,160})"
+_WHO_LOGS = re.compile(r"""["']?\b(?:caller|logger|source)["']?[:=] ?["']?[\w./:-]{1,120}["']?""")
+"""What a logger tells of itself."""
+
+_FILE = r"(?P<f>[A-Z]\w{0,20}file|[\w./~@+-]{0,160}[\w-]\.[A-Za-z]\w{0,9}|/[\w./~@+-]{2,160})"
 _PLACED = tuple(
     re.compile(pattern)
     for pattern in (
@@ -30,18 +39,21 @@ _PLACED = tuple(
 _NO_NAMES = frozenset(
     re.findall(
         r"\w+",
-        "a an and any at be been by can cause code connect connection container could daemon data "
-        "database does error errors exception exist exists failed failure false fatal field file "
-        "for found from function get given has have host http https id in info instance into "
-        "invalid is it its job key line list local log main message method missing name new "
-        "no not null object of on or out password path process property remote request "
-        "required response running server service set socket some specified status "
-        "string system table tcp that the their "
-        "them this time to token true type undefined unknown user using valid value "
-        "warning was we web when while with worker you your",
+        "a an and any at be been by can cause code connect connection container could crit "
+        "critical daemon data database debug does error errors exception exist exists failed "
+        "failure false fatal field file for found from function get given has have host http "
+        "https id in info instance into invalid is it its job key level line list local log "
+        "main many max maximum message method missing msg name new no not notice null object of "
+        "on or out password path process property remote request required response running "
+        "sandbox server service set socket some specified status string system table tcp that "
+        "the their them this time to token true ts type undefined unknown user using valid "
+        "value warn warning was we web when while with worker you your",
     )
 )
 """Words that patterns may take for a name."""
+
+
+_NUMBERED = re.compile(r"[\da-fA-F]{8}(?:-[\da-fA-F]{4}){3}-[\da-fA-F]{12}|[\da-f]{24,64}")
 
 
 @cache
@@ -56,14 +68,35 @@ def culprit_of(name: str, lines: list[str], line: int, hint: str = "") -> str:
 
     What the pattern of a broad signature took, *hint*, goes before what a class mostly names.
     """
-    around = (n for n in (line, line + 1, line - 1) if 0 <= n < len(lines))
-    near = (_TIME.sub("", lines[n]) for n in around)
-    exact = _patterns().get(name, ())
-    general = _patterns().get(name.split(".")[0], ())
-    if name in PLACES and (place := place_in(lines[line])):
+    family, known = name.split(".")[0], _patterns()
+    if name in PLACES and (place := place_near(lines, line)):
         return place
-    found = next(filter(None, (_first(exact, text) for text in near)), "")
-    return found or named(hint) or _first(general, _TIME.sub("", lines[line]))
+    last = (*known.get(f"{family}.*", ()), *known["*"])
+    return (
+        _near(known.get(name, ()), lines, line, NEAR)
+        or named(hint)
+        or _near(known.get(family, ()), lines, line, 0)
+        or _near(last, lines, line, 1)
+    )
+
+
+def _near(patterns: tuple[str, ...], lines: list[str], line: int, reach: int) -> str:
+    """What *patterns* find in *line*, else in those at most *reach* lines off, the next first."""
+    away = (line + step * side for step in range(1, reach + 1) for side in (1, -1))
+    asked = (n for n in (line, *away) if 0 <= n < len(lines))
+    return next(filter(None, (_first(patterns, _plain(lines[n])) for n in asked)), "")
+
+
+def place_near(lines: list[str], line: int) -> str:
+    """The file and the line in it that *line* or one of the next three speaks of; else empty."""
+    near = (_plain(each) for each in lines[line : line + NEAR + 1])
+    return next(filter(None, map(place_in, near)), "")
+
+
+@lru_cache(maxsize=64)
+def _plain(line: str) -> str:
+    """*line* without times, and without what a logger tells of itself."""
+    return _WHO_LOGS.sub("", _TIME.sub("", line))
 
 
 def place_in(line: str) -> str:
@@ -96,6 +129,6 @@ def trimmed(text: str) -> str:
 
 
 def named(text: str) -> str:
-    """As `trimmed`; empty where it is a word and no name."""
+    """As `trimmed`; empty where it is a word or the number of a request, and no name."""
     text = trimmed(text)
-    return "" if text.lower() in _NO_NAMES else text
+    return "" if text.lower() in _NO_NAMES or _NUMBERED.fullmatch(text) else text

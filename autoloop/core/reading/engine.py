@@ -1,20 +1,25 @@
 """The text engine: reads a text and says what may be wrong, most likely first."""
 
 import re
+from dataclasses import replace
 from functools import cache
 from typing import Protocol
 
 from autoloop.core.diagnosis import BENIGN, Cause, Evidence
-from autoloop.core.reading.culprits import culprit_of, shown, trimmed
+from autoloop.core.reading.culprits import culprit_of, named, place_near, shown
 from autoloop.core.reading.excerpt import Excerpt
 from autoloop.core.reading.gate import calm_cause, guessed
-from autoloop.core.reading.rank import Suspect, ranked
+from autoloop.core.reading.grammar import grammar
+from autoloop.core.reading.rank import FAILED, Suspect, ranked
 from autoloop.core.reading.signatures import Book, Hit, book
 from autoloop.core.reading.traces import Trace, trace_of
 from autoloop.core.redact import redact
 from autoloop.core.words import Language
 
 CAUSES = 5
+VAGUE = 0.55
+"""The weight up to which the words of a line are asked what exactly failed."""
+
 _CHINESE = re.compile(r"[\u4e00-\u9fff]")
 
 
@@ -39,6 +44,8 @@ class SignatureEngine:
             return (Cause(name=BENIGN, confidence=0.99),)
         trace = trace_of(excerpt)
         hits = [hit for hit in self._book.hits(excerpt) if hit.line not in trace.frames]
+        if all(hit.weight <= VAGUE or hit.name == BENIGN for hit in hits):
+            hits = [clearer(hit, excerpt) for hit in hits]
         suspects = ranked(hits, excerpt, trace)
         if suspects:
             return tuple(_cause(suspect, excerpt, trace) for suspect in suspects[:CAUSES])
@@ -46,9 +53,19 @@ class SignatureEngine:
         return (guessed(excerpt, trace, hits) or calm_cause(excerpt, hits),)
 
 
+def clearer(hit: Hit, excerpt: Excerpt) -> Hit:
+    """*hit*, with what its line complains of where it is too vague to tell."""
+    if hit.weight > VAGUE or hit.name not in FAILED:
+        return hit
+    name = grammar().read(excerpt.low_lines[hit.line], topical=True)
+    return replace(hit, name=name) if name and name not in FAILED else hit
+
+
 def _cause(suspect: Suspect, excerpt: Excerpt, trace: Trace) -> Cause:
     hit = suspect.hit
-    culprit = trimmed(hit.culprit)
+    culprit = named(hit.culprit)
+    if hit.name == "CONFIG.invalid_config_file":
+        culprit = place_near(excerpt.lines, hit.line) or culprit
     if not culprit and hit.name.startswith("CODE."):
         culprit = trace.own
     culprit = culprit or culprit_of(hit.name, excerpt.lines, hit.line, hit.hint)

@@ -22,10 +22,10 @@ class Level(IntEnum):
 
 _WORDS = {
     Level.CALM: "trace debug verbose fine finer finest info inf information informational notice "
-    "note log success ok statement debug1 debug2 dbg i d v 10 20 30 6 7 5",
+    "note progress log success ok statement debug1 debug2 dbg i d v 10 20 30 6 7 5",
     Level.WARN: "warn warning wrn w 40 4",
     Level.ALARM: "error err eror severe critical crit fatal ftl fail alert emerg emergency panic "
-    "e f c 50 60 0 1 2 3",
+    "crash supervisor e f c 50 60 0 1 2 3",
 }
 _LEVELS = {word: level for level, words in _WORDS.items() for word in words.split()}
 _LONG = "|".join(sorted((w for w in _LEVELS if len(w) > 2 and not w.isdigit()), reverse=True))
@@ -37,12 +37,14 @@ _JSON = re.compile(
 _HEAD = re.compile(
     rf"\b(?:level|lvl|severity|levelname|loglevel|priority)=[\"\[]?([A-Za-z]{{1,13}})"
     rf"|[\[<](?:[\w-]{{1,20}}:)?((?i:{_LONG}))\s*[\]>]"
-    rf"|(?:^|[\s|:.\])])({_LONG.upper()}|WRN|DBG)(?=[\s:|\]\[,(]|$)"
+    rf"|(?:^|[\s|:.\])])({_LONG.upper()}|WRN|DBG)(?=[\s:|\]\[,(/]|$)"
     r"|(?:^|[\s|])(Debug|Info|Notice|Note|Warning|Error|Fatal|Panic|Alert|Critical):(?=\s|$)"
     r"|^((?i:debug|info|notice|note|warning|error|fatal|panic|alert|critical)):(?=\s|$)"
     r"|, (Info|Warning|Error) {2,}"
     r"|^([IWEF])\d{4} \d\d:\d\d"
     r"|^([DIWEF]), \["
+    r"|^=(INFO|ERROR|WARNING|CRASH|SUPERVISOR|PROGRESS) REPORT="
+    r"|^npm (ERR|WARN|error|warn|notice)\b"
 )
 _LETTERS = re.compile(r"[a-z]{3,}")
 _TELLING = {

@@ -3,7 +3,10 @@
 import re
 
 from autoloop.core.diagnosis import BENIGN, Cause, Evidence
+from autoloop.core.reading.culprits import culprit_of, shown
 from autoloop.core.reading.excerpt import Excerpt, Level
+from autoloop.core.reading.grammar import grammar
+from autoloop.core.reading.rank import FAILED
 from autoloop.core.reading.signatures import Hit
 from autoloop.core.reading.traces import Trace
 from autoloop.core.redact import redact
@@ -14,24 +17,49 @@ _ALARMING = re.compile(
     r"|\b(?:fehler|fehlgeschlagen|erreur|échec|échoué|impossible|fallo|falló|ошибка)\b"
     r"|错误|失败|异常|无法|不能|拒绝|报错|錯誤|失敗|無法|未找到|不存在|无效"
 )
+_SAD = re.compile(
+    r"\b(?:must (?:be|have|not)|required|outside|unsupported|unavailable|unreachable|mismatch|not "
+    r"(?:present|supported|allowed|exist|available|match\w*)|already exists|exceed\w*|expired|"
+    r"duplicate|corrupt\w*|timed out|conflict|too (?:many|large|long|slow)|lost|died|down)\b"
+    r"|超时|不足|缺少|过期|冲突|重复|已存在|不匹配|不支持|不正确|请(?:先|输入|选择|检查)|不可用|断开|超出|损坏"
+)
 _EXCEPTION = re.compile(r"\b[a-z_.]{0,80}[a-z](?:error|exception)\b|traceback|panic|undefined|null")
 _GUESS = 0.2
+
+ASKED = 12
+"""Lines that alarm of which it is asked what they mean."""
+
+SHORT = 160
+"""Characters of a message that may be a complaint although no word of it alarms."""
 
 
 def guessed(excerpt: Excerpt, trace: Trace, hits: list[Hit]) -> Cause | None:
     """A guess, and marked as one, where a line is alarming and no signature knows it."""
     calm = {hit.line for hit in hits if hit.name == BENIGN}
-    for number in _alarming(excerpt, calm):
-        low = excerpt.around(number, 0)
-        if trace.own or _EXCEPTION.search(low):
-            name = "CODE.runtime_error"
-        else:
-            name = "SERVICE.service_down"
-        seen = Evidence(
-            source=f"text, line {number + 1}", excerpt=redact(excerpt.lines[number].strip())[:300]
-        )
-        return Cause(name=name, culprit=trace.own, confidence=_GUESS, evidence=(seen,))
-    return None
+    alarming = _alarming(excerpt, calm)
+    if not alarming:
+        return None
+    if trace.own or _EXCEPTION.search(excerpt.low_lines[alarming[0]]):
+        number, name = alarming[0], "CODE.runtime_error"
+    else:
+        number, name = _complaint(excerpt, alarming)
+    seen = Evidence(
+        source=f"text, line {number + 1}", excerpt=redact(excerpt.lines[number].strip())[:300]
+    )
+    culprit = trace.own or culprit_of(name, excerpt.lines, number)
+    culprit = shown(culprit, seen.excerpt, excerpt.lines[number])
+    return Cause(name=name, culprit=culprit, confidence=_GUESS, evidence=(seen,))
+
+
+def _complaint(excerpt: Excerpt, alarming: list[int]) -> tuple[int, str]:
+    """The line that complains, and what it means; what only says that something failed, is last.
+
+    Below a line that alarms may stand what it is about.
+    """
+    asked = [n for n in alarming[:ASKED] for n in (n, n + 1) if n < len(excerpt.lines)]
+    read = [(n, meaning) for n in asked if (meaning := grammar().read(excerpt.low_lines[n]))]
+    told = [each for each in read if each[1] not in FAILED]
+    return next(iter(told or read), (alarming[0], FAILED[0]))
 
 
 def _alarming(excerpt: Excerpt, calm: set[int]) -> list[int]:
@@ -43,6 +71,8 @@ def _alarming(excerpt: Excerpt, calm: set[int]) -> list[int]:
         for n, level in enumerate(levels)
         if level is Level.NONE and n not in calm and _ALARMING.search(excerpt.around(n, 0))
     ]
+    if not marked + plain and len(excerpt.lines) == 1 and len(excerpt.text) <= SHORT:
+        plain = [0] if 0 not in calm and levels == [Level.NONE] and _SAD.search(excerpt.low) else []
     return marked + plain
 
 

@@ -1,5 +1,6 @@
 """Ranking: the cause goes before its consequences, a sure word before a vague one."""
 
+import re
 from dataclasses import dataclass, replace
 
 from autoloop.core.diagnosis import BENIGN
@@ -34,14 +35,17 @@ DEPTH = {
 }
 """How deep a cause lies, 0..1: a full disk explains a dead unit, and that a 502."""
 
-CALMS = 120
-"""Characters to either side for which a calm word speaks in a long line."""
-
 RIVALS = 0.1
 """How much less a second meaning of a line may weigh."""
 
 LONG = 30
 """Characters of a phrase from which on it says no more."""
+
+FAILED = ("SERVICE.service_down", "CODE.runtime_error")
+"""What a line says that only tells that something failed; the reason may stand behind it."""
+
+REASON = 0.2
+"""How much less the reason may weigh."""
 
 DEPTH_ELSE = 0.6
 DEPTH_COUNTS = 0.3
@@ -119,12 +123,29 @@ def _best_of_lines(hits: list[Hit], excerpt: Excerpt, trace: Trace) -> list[Hit]
         top = max(weighed, key=_says)
         if top.name == BENIGN:
             continue
+        reason = _reason(top, weighed, excerpt.lines[number])
+        if reason is not top:
+            top, weighed = reason, [h for h in weighed if h.name not in FAILED]
         same = [h for h in weighed if h.name == top.name]
         named = next((h.culprit for h in same if h.culprit), "")
         hint = next((h.hint for h in same if h.hint), "")
         found.append(replace(top, culprit=top.culprit or named, hint=top.hint or hint))
         found += [h for h in weighed if h.weight > top.weight - RIVALS and _apart(h, top)]
     return found
+
+
+def _reason(top: Hit, here: list[Hit], line: str) -> Hit:
+    """What stands behind a colon after *top*, where that only says that something failed."""
+    if top.name not in FAILED:
+        return top
+    end = top.place + top.length
+    told = (
+        hit
+        for hit in here
+        if hit.place >= end and hit.weight >= top.weight - REASON and hit.name not in FAILED
+        if hit.name != BENIGN and re.search(r"[:：]", line[end : hit.place])
+    )
+    return max(told, key=_says, default=top)
 
 
 def _apart(hit: Hit, top: Hit) -> bool:
@@ -140,7 +161,7 @@ def _says(hit: Hit) -> float:
 
 def _speaks_for(calm: Hit, alarms: list[Hit]) -> bool:
     """Whether a calm word is about what alarms: within a line of JSON it may be about anything."""
-    return all(abs(calm.place - alarm.place) < CALMS for alarm in alarms)
+    return all(abs(calm.place - alarm.place) < calm.signature.reach for alarm in alarms)
 
 
 def _weighed(hit: Hit, level: Level, trace: Trace) -> Hit:

@@ -25,6 +25,9 @@ from autoloop.core.words import Words
 CLEAR = 0.93
 """What an exact wording weighs beside which broad ones need not be looked for in its line."""
 
+REACH = 120
+"""Characters to either side for which a calm word speaks in a long line."""
+
 FILES = ("database", "code", "config", "service", "login", "benign")
 
 
@@ -35,6 +38,7 @@ class Signature:
     *context* names another meaning where the lines around speak of something: of a database, a
     proxy, a login. *calm* is for what programs log as information although it is trouble. *whole*
     is for what begins where a word begins. *depth* is for what lies less deep than its cause.
+    *reach* is how far a calm word speaks, in characters.
     """
 
     name: str
@@ -47,6 +51,7 @@ class Signature:
     settles: bool = False
     whole: bool = False
     depth: float | None = None
+    reach: int = REACH
     examples: tuple[tuple[str, str], ...] = ()
 
 
@@ -270,5 +275,6 @@ def _signature(row: dict[str, Any]) -> Signature:
         settles=row.get("settles", False),
         whole=row.get("whole", False),
         depth=row.get("depth"),
+        reach=row.get("reach", REACH),
         examples=tuple((text, culprit) for text, culprit in row.get("examples", ())),
     )

@@ -9,7 +9,7 @@ from autoloop.core.reading.excerpt import Excerpt
 _PYTHON = re.compile(r'^[\s|+-]*File "([^"]+)", line (\d+)(, in )?')
 _JAVA = re.compile(r"^\s*at ([\w.$/@<>-]+)\(([\w$]+\.(?:java|kt|scala|groovy)):(\d+)\)")
 _JAVA_ANY = re.compile(r"^\s*at [\w.$/@<>`-]+ ?\(|^\s*\.\.\. \d+ (?:more|common)")
-_NODE = re.compile(r"^\s*at (?:.{0,200}\()?(?:file://)?([\w./@\\ :-]+?):(\d+):\d+\)?\s*$")
+_NODE = re.compile(r"^\s*at (?:.{0,200}\()?(?:file://)?([\w./@\\ :\[\]-]+?):(\d+):\d+\)?\s*$")
 _NODE_HEAD = re.compile(r"^(?:file://)?(/?[\w./@\\:-]+\.[cm]?[jt]sx?):(\d+)$")
 _GO = re.compile(r"^\s+(\S.{0,200}?\.go):(\d+)(?:\s|$)")
 _GO_CALL = re.compile(r"^(?:created by )?[\w./()*-]{3,200}\((?:0x|\.\.\.|\{0x|\)$)|^created by ")
@@ -21,6 +21,7 @@ _RUST = re.compile(
     r"panicked at (?:.{0,200}, )?([\w./-]+\.rs):(\d+):\d+|^\s*--> ([\w./-]+):(\d+):\d+"
 )
 _DOTNET = re.compile(r"^\s*at .{1,300} in (.{1,200}):(?:line )?(\d+)\s*$")
+_ELIXIR = re.compile(r"^\s+(?:\([\w. ]{1,60}\) )?([\w./-]{1,200}\.(?:exs?|erl)):(\d+): ")
 _DART = re.compile(r"^#\d+\s.{1,200}\((?:file://|package:)?([\w./:-]+\.dart):(\d+)")
 
 _FOREIGN = re.compile(
@@ -46,6 +47,8 @@ _FRAMES = (
     (".rs:", _RUST),
     ("--> ", _RUST),
     (".dart:", _DART),
+    (".ex", _ELIXIR),
+    (".erl:", _ELIXIR),
 )
 """What a line holds that is a frame of a language, and the frame."""
 
@@ -73,7 +76,10 @@ def trace_of(excerpt: Excerpt) -> Trace:
     low = excerpt.low
     if 'file "' in low and ", line " in low:
         return _python(excerpt.lines)
-    if any(mark in low for mark in ("at ", ".go:", ".rb:", ".rs:", ".php", ".dart:", "caused by")):
+    if any(
+        mark in low
+        for mark in ("at ", ".go:", ".rb:", ".rs:", ".php", ".dart:", ".ex", "caused by")
+    ):
         return _other(excerpt.lines)
     return Trace()
 
