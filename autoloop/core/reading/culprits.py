@@ -53,7 +53,12 @@ _NO_NAMES = frozenset(
 """Words that patterns may take for a name."""
 
 
-_NUMBERED = re.compile(r"[\da-fA-F]{8}(?:-[\da-fA-F]{4}){3}-[\da-fA-F]{12}|[\da-f]{24,64}")
+_NONE_NAMED = re.compile(
+    r"[\w.$:]*(?:error|exception|warning|emergency|critical|fatal)s?|"
+    r"[\da-fA-F]{8}(?:-[\da-fA-F]{4}){3}-[\da-fA-F]{12}|[\da-f]{24,64}",
+    re.I,
+)
+"""Names of exceptions, of channels of logs, of requests and of contents."""
 
 
 @cache
@@ -129,6 +134,6 @@ def trimmed(text: str) -> str:
 
 
 def named(text: str) -> str:
-    """As `trimmed`; empty where it is a word or the number of a request, and no name."""
+    """As `trimmed`; empty where it is a word, a request's number or an exception, and no name."""
     text = trimmed(text)
-    return "" if text.lower() in _NO_NAMES or _NUMBERED.fullmatch(text) else text
+    return "" if text.lower() in _NO_NAMES or _NONE_NAMED.fullmatch(text) else text
