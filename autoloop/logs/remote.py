@@ -19,6 +19,7 @@ MODULES = (
     "marks",
     "scan",
     "records",
+    "folder",
     "files",
     "fold",
     "globs",

@@ -7,16 +7,14 @@ of a log is the place up to which each of its files was read; see docs/explanati
 import contextlib
 import gzip
 import os
-import re
 import time
 import zlib
-from typing import Any, Dict, List, NamedTuple, Optional, Tuple
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
+from autoloop.logs.target.folder import HEAD, File, Folder, Sight, beginning_of, number_of
 from autoloop.logs.target.records import BACK, LONGEST, open_ended, spans
 
 BLOCK = 256 << 10
-HEAD = 256
-"""Bytes at the beginning of a file by which it is known again."""
 
 LEAST = 16
 """Bytes of a beginning by which content is known under another number."""
@@ -25,10 +23,15 @@ LINE = 1 << 20
 """Bytes of a line that are looked at; the rest of a longer one is passed over."""
 
 LINGER_S = 30.0
-"""For so long a file that was rotated away is kept open: its writer may not have noticed yet."""
+"""For so long a file that was rotated away is kept open: its writer may not have noticed yet. And
+for so long a folder that changed is looked at again: rotating takes time, and disks tell the time
+of a change coarsely."""
 
-KNOWN = 200
-"""Files of one log that are remembered, at most."""
+LOOK_S = 1.0
+"""So often it is looked at then."""
+
+KNOWN, GONE = 200, 50
+"""Files of one log that are remembered, at most; and of those that are not there any more."""
 
 PACKED_DONE = 1 << 62
 """The offset of a packed file that was read to its end."""
@@ -38,8 +41,6 @@ SETTLE_S, OPEN_S, PARTIAL_S = 0.002, 0.25, 1.0
 and a line without its newline, in a file that was rotated away."""
 
 NEVER = FOR_EVER = float("inf")
-
-_ROTATED = r"(?:[.-]\d[\dT:_.-]*|\.old|\.bak)"
 
 
 class Found(NamedTuple):
@@ -52,82 +53,100 @@ class Found(NamedTuple):
 
 
 class Mark:
-    """How far a file was read: *offset*, and what it is known by."""
+    """How far a file was read: *offset*, and what it is known by.
+
+    The checksum is of bytes that were read, and of all of them up to `HEAD`: so a mark never fits
+    content of which something else was read. *lines* has it at the end of each line of these.
+    """
 
     def __init__(
-        self, number: str, head: int = 0, crc: int = 0, offset: int = 0, skipping: bool = False
+        self,
+        number: str,
+        head: int = 0,
+        crc: int = 0,
+        offset: int = 0,
+        skipping: bool = False,
+        lines: Sequence[List[int]] = (),
     ) -> None:
         self.number, self.head, self.crc = number, head, crc
-        self.offset, self.skipping = offset, skipping
-
-    def is_of(self, each: "File") -> bool:
-        """Whether this is about that file, and not about an earlier one with its number."""
-        return self.number == each.number and self.begins(each.beginning)
+        self.offset, self.skipping, self.lines = offset, bool(skipping), list(lines)
 
     def state(self) -> List[Any]:
-        return [self.number, self.head, self.crc, self.offset, int(self.skipping)]
+        row = [self.number, self.head, self.crc, self.offset, int(self.skipping)]
+        return [*row, self.lines] if self.lines else row
+
+    def is_of(self, each: File) -> bool:
+        """Whether this is about that file, and not about an earlier one with its number."""
+        return (
+            self.number == each.number
+            and (each.packed or self.offset <= each.size)
+            and self.begins(each.beginning)
+        )
+
+    def is_in(self, sight: Sight) -> bool:
+        """Whether the file that this is about is there."""
+        each = sight.by_number.get(self.number)
+        return each is not None and self.is_of(each)
 
     def begins(self, beginning: bytes) -> bool:
         """Whether a file with this *beginning* is this one, or a copy of it."""
-        return len(beginning) >= self.head and zlib.crc32(beginning[: self.head]) == self.crc
+        return 0 < self.head <= len(beginning) and zlib.crc32(beginning[: self.head]) == self.crc
 
-    def under(self, number: str) -> "Mark":
-        """The same place in the same content, in the file with another *number*."""
-        return Mark(number, self.head, self.crc, self.offset, self.skipping)
+    def has_read(self, beginning: bytes) -> bool:
+        """Whether all lines of this short *beginning* were read, and more after them."""
+        end = beginning.rfind(b"\n") + 1
+        return [end, zlib.crc32(beginning[:end])] in self.lines
 
     def learn(self, beginning: bytes) -> None:
         if self.head < HEAD and len(beginning) > self.head:
+            beginning = beginning[:HEAD]
             self.head, self.crc = len(beginning), zlib.crc32(beginning)
-
-
-def number_of(found: os.stat_result) -> str:
-    return "%d:%d" % (found.st_dev, found.st_ino)
-
-
-class File:
-    """A file as it is now: its path, what stat says, and how it begins."""
-
-    def __init__(self, path: str, found: os.stat_result, beginning: bytes) -> None:
-        self.path, self.found, self.beginning = path, found, beginning
-        self.number = number_of(found)
-
-    def is_beginning_of(self, other: "File") -> bool:
-        """Whether it is a copy, or will be one when it is all written."""
-        return (
-            other.number != self.number
-            and other.found.st_size >= self.found.st_size
-            and other.beginning.startswith(self.beginning)
-        )
+            ends = [end for end in range(1, self.head + 1) if beginning[end - 1] == 10]
+            self.lines = [[end, zlib.crc32(beginning[:end])] for end in ends]
 
 
 class Reader:
-    """Reads one file from a mark on, in blocks; holds back what is not whole yet."""
+    """Reads one open file from a mark on, in blocks; holds back what is not whole yet."""
 
-    def __init__(self, path: str, mark: Mark) -> None:
-        self.mark, self.packed = mark, path.endswith(".gz")
-        self.handle: Any = None
-        self.handle = gzip.open(path) if self.packed else open(path, "rb", buffering=0)
-        self.finished, self.due = False, NEVER
+    def __init__(self, handle: Any, mark: Mark, packed: bool = False) -> None:
+        self.mark, self.packed, self._file = mark, packed, handle
+        self.handle: Any = gzip.GzipFile(fileobj=handle) if packed else handle
+        self.finished, self.drained, self.broken, self.due = False, False, False, NEVER
+        self.truncated = False
         self.grown = time.monotonic()
         self._start()
 
     def _start(self) -> None:
         back = min(self.mark.offset, BACK)
-        self.handle.seek(self.mark.offset - back)
-        self.data = self.handle.read(back) or b""
+        with contextlib.suppress(OSError, EOFError, zlib.error):
+            self.handle.seek(self.mark.offset - back)
+        self.data = self._read(back)
         self.done = len(self.data)  # what lies before it in data is consumed
         cut = self.data.find(b"\n") + 1
         if self.mark.offset > back:  # context begins with a whole line
             self.data, self.done = self.data[cut:], self.done - cut
         self.floor = self.done  # what is before it was told before
 
-    def beginning(self) -> bytes:
+    def over_again(self) -> None:
+        """From the beginning, under a new mark: the file was truncated."""
+        self.mark, self.truncated = Mark(self.mark.number), False
+        self._start()
+
+    def is_truncated(self) -> bool:
+        """Whether what was read is not in the file any more."""
         if self.packed:
-            return b""
-        return os.pread(self.handle.fileno(), HEAD, 0)
+            return False
+        beginning = self.beginning()
+        if self.mark.offset == self.done and not beginning.startswith(self.data[:HEAD]):
+            return True  # data begins where the file began
+        known = not self.mark.head or self.mark.begins(beginning)
+        return self.size() < self._file.tell() or not known
+
+    def beginning(self) -> bytes:
+        return b"" if self.packed else beginning_of(self._file, False)
 
     def size(self) -> int:
-        return os.fstat(self.handle.fileno()).st_size
+        return os.fstat(self._file.fileno()).st_size
 
     def step(self, engine: Any, final: bool = False) -> Optional[Found]:
         """The next block with what was found in it; None when there is nothing new.
@@ -136,7 +155,7 @@ class Reader:
         """
         while True:
             fresh = self._fresh()
-            if not fresh and self.done == len(self.data):
+            if self.truncated or (not fresh and self.done == len(self.data)):
                 self.due = NEVER
                 return None
             silence = FOR_EVER if final else time.monotonic() - self.grown
@@ -145,12 +164,21 @@ class Reader:
                 return found
 
     def _fresh(self) -> bytes:
-        try:
-            fresh: bytes = self.handle.read(BLOCK)
-        except (OSError, EOFError, zlib.error):  # a damaged archive: what could be unpacked is read
-            fresh = b""
+        fresh = self._read(BLOCK)
+        self.drained = not fresh
+        if self.is_truncated():  # asked after reading: else it may happen in between
+            self.truncated = True
+            return b""
         if fresh:
             self.grown = time.monotonic()
+        return fresh
+
+    def _read(self, size: int) -> bytes:
+        try:
+            fresh: bytes = self.handle.read(size) or b""
+            self.broken = False
+        except (OSError, EOFError, zlib.error):  # a damaged archive: what could be unpacked is read
+            fresh, self.broken = b"", True
         return fresh
 
     def _block(self, engine: Any, silence: float, data: bytes) -> Optional[Found]:
@@ -193,6 +221,8 @@ class Reader:
         return len(data) if self.finished and silence > PARTIAL_S else start
 
     def _keep(self, data: bytes, consumed: int, floor: int) -> None:
+        if self.mark.offset == self.done:
+            self.mark.learn(data[:consumed])
         self.mark.offset += consumed - self.done
         first = max(0, consumed - BACK)
         if first:
@@ -202,6 +232,7 @@ class Reader:
 
     def close(self) -> None:
         self.handle.close()
+        self._file.close()
 
 
 class Log:
@@ -216,188 +247,211 @@ class Log:
     ) -> None:
         self.path, self.name, self.reader = path, "file:" + path, reader
         self.known = [Mark(*row) for row in (state or {}).get("files", ())]
+        self.before = float((state or {}).get("before", 0.0))
         self.readers: List[Reader] = []
-        self.missing, self.folder_at = "", 0.0
-        if not self.known:
-            self._first_time(from_start)
+        self.missing = ""
+        self._is_new, self._from_start = state is None, from_start
+        self._folder, self._moment = Folder(path), -1.0
+        self._look_at = self._look_until = 0.0
         self.refresh()
-
-    def _first_time(self, from_start: bool) -> None:
-        """What was rotated away before we came is not read; the file itself if *from_start*."""
-        for path, found in self._siblings():
-            self._register(path, found)
-        if not from_start:
-            with contextlib.suppress(OSError):
-                found = os.stat(self.path)
-                self._register(self.path, found)
-
-    def _register(self, path: str, found: os.stat_result) -> None:
-        offset = PACKED_DONE if path.endswith(".gz") else found.st_size
-        mark = Mark(number_of(found), offset=offset)
-        mark.learn(beginning_of(path))
-        self.known.append(mark)
 
     def state(self) -> Dict[str, Any]:
         """What must be remembered to go on from here."""
-        return {"files": [mark.state() for mark in self.known[-KNOWN:]]}
+        state: Dict[str, Any] = {"files": [mark.state() for mark in self.known if mark.offset]}
+        if self.before:
+            state["before"] = self.before
+        return state
 
     def refresh(self) -> None:
         """Look at the folder: has the file been renamed, truncated, or made anew?"""
         try:
-            found: Optional[os.stat_result] = os.stat(self.path)
+            number = number_of(os.stat(self.path))
             self.missing = ""
         except OSError as error:
-            found, self.missing = None, error.strerror or "missing"
+            number, self.missing = "", error.strerror or "missing"
         active = self._active()
-        same = active is not None and found is not None and active.mark.number == number_of(found)
-        if active is not None and same:
-            self._check_truncated(active)
-        elif active is not None:
-            active.finished = True
-        if not same or self._folder_changed():
-            self._catch_up(found)
-        if found is not None and not same:
-            self._open_active(found)
+        if active is not None and active.mark.number != number:
+            active.finished, active.mark.lines, active = True, [], None
+        cut = active is not None and active.is_truncated()
+        if self._must_look(active is None or cut):
+            self._catch_up()
         self._forget_finished()
 
     def _active(self) -> Optional[Reader]:
         return self.readers[-1] if self.readers and not self.readers[-1].finished else None
 
-    def _folder_changed(self) -> bool:
-        try:
-            moment = os.stat(os.path.dirname(self.path) or ".").st_mtime
-        except OSError:
-            return False
-        changed, self.folder_at = moment != self.folder_at, moment
-        return changed
+    def _must_look(self, sure: bool) -> bool:
+        now, moment = time.monotonic(), self._folder.moment()
+        if moment != self._moment:
+            self._moment, self._look_until = moment, now + LINGER_S
+            return True
+        return sure or self._look_at <= now < self._look_until
 
-    def check(self) -> None:
-        """Quick, before each read: has the file been truncated under our feet?"""
-        active = self._active()
-        if active is not None:
-            self._check_truncated(active)
+    def _look_again(self) -> None:
+        self._look_at, self._look_until = 0.0, time.monotonic() + LINGER_S
 
-    def _check_truncated(self, active: Reader) -> None:
-        mark, beginning = active.mark, active.beginning()
-        if active.size() >= mark.offset and mark.begins(beginning):
-            mark.learn(beginning)
+    def _begin_again(self, reader: Reader) -> None:
+        """Read a truncated file from its beginning.
+
+        What was not read of it is in the copy that was made, if any was. Its mark stays behind
+        without a file, until a copy is found where it goes on.
+        """
+        if reader.finished:
+            self._close(reader)
+        else:
+            reader.over_again()
+            self.known.append(reader.mark)
+
+    def _catch_up(self) -> None:
+        """Go on in the files that this log was rotated into, the oldest first; then in itself."""
+        sight = self._folder.look()
+        if sight is None:
+            self._look_again()
             return
-        old = mark.under(mark.number)
-        self._read_copy_of(old)
-        mark.head, mark.crc, mark.offset, mark.skipping = 0, 0, 0, False
-        mark.learn(beginning)
-        active._start()
+        self._look_at = time.monotonic() + LOOK_S
+        for cut in [r for r in self.readers if r.is_truncated()]:  # before the sight, or since
+            self._begin_again(cut)
+        if self._is_new:
+            self._pass_over(sight)
+        for each in sight.files:
+            reader = self._reader_of(each)
+            if reader is not None and each is sight.own:
+                reader.finished = False
+                self.readers.append(self.readers.pop(self.readers.index(reader)))
+            elif reader is None:
+                mark = self._mark_of(each) or self._new_mark(each, sight)
+                if mark is not None:
+                    self._open(each, mark)
+        self._forget_marks(sight)
 
-    def _read_copy_of(self, old: Mark) -> None:
-        """The rest of a truncated file is in the copy that was made of it, if there is one."""
-        for path, found in self._siblings():
-            each = File(path, found, beginning_of(path))
-            if old.head >= LEAST and old.begins(each.beginning) and self._mark_of(each) is None:
-                self._add(path, old.under(each.number))
-                return
+    def _pass_over(self, sight: Sight) -> None:
+        """What was rotated away before we came is not read; the file itself if *from_start*."""
+        self._is_new = False
+        for each in sight.files:
+            if each is not sight.own or not self._from_start:
+                mark = Mark(each.number, offset=whole(each))
+                mark.learn(each.beginning)
+                self.known.append(mark)
 
-    def _catch_up(self, active: Optional[os.stat_result]) -> None:
-        """Go on in the files that this log was rotated into, the oldest first."""
-        siblings = [File(path, found, beginning_of(path)) for path, found in self._siblings()]
-        now = None
-        if active is not None:
-            now = File(self.path, active, beginning_of(self.path))
-        names = {each.path for each in siblings}
-        opened = [reader.mark for reader in self.readers]
-        for each in siblings:
-            packed = each.path.endswith(".gz")
-            mark = self._mark_of(each)
-            if mark in opened or not each.beginning or (packed and each.path[:-3] in names):
-                continue
-            if mark is None:
-                self._read_unknown(each, siblings, now)
-            elif mark.offset < (PACKED_DONE if packed else each.found.st_size):
-                self._add(each.path, mark)
+    def _reader_of(self, each: File) -> Optional[Reader]:
+        """Who has it open; while it is open, its number is nobody else's."""
+        return next((r for r in self.readers if r.mark.number == each.number), None)
 
-    def _mark_of(self, each: "File") -> Optional[Mark]:
+    def _mark_of(self, each: File) -> Optional[Mark]:
         """What is known of a file; its number alone says little, numbers are used again."""
         return next((mark for mark in self.known if mark.is_of(each)), None)
 
-    def _read_unknown(self, each: "File", siblings: List["File"], active: Optional["File"]) -> None:
-        """A file that is not known: a copy, packed since, or one that was missed."""
-        same = [mark for mark in self.known if mark.head >= LEAST and mark.begins(each.beginning)]
-        there = [*siblings, active] if active is not None else siblings
-        gone = [mark for mark in same if not any(mark.is_of(other) for other in there)]
-        cut = [mark for mark in gone if active is not None and mark.number == active.number]
-        short = active is not None and [
-            mark for mark in same if mark.is_of(active) and active.found.st_size < mark.offset
+    def _new_mark(self, each: File, sight: Sight) -> Optional[Mark]:
+        """Where to begin in a file that is not known; None while it must not be read.
+
+        It may be the copy of one that was truncated, packed since, a copy of one that is still
+        there, still being written, or one that was missed.
+        """
+        own = each is sight.own
+        if not own and (not each.beginning or self._is_copy(each, sight)):
+            return None
+        mark = self._left_behind(each, sight)
+        if mark is not None:
+            return mark
+        return Mark(each.number) if own or each.changed > self.before else None
+
+    def _left_behind(self, each: File, sight: Sight) -> Optional[Mark]:
+        """A mark for what was read of this content when it was in a file that has it no more."""
+        fit = [
+            mark
+            for mark in self.known
+            if mark.head >= LEAST and not mark.is_in(sight) and _goes_on(mark, each, sight)
         ]
-        moved = cut or short or (gone if each.path.endswith(".gz") else [])
-        if moved:
-            if not self._is_open(moved[0]):
-                self.known.remove(moved[0])
-                self._add(each.path, moved[0].under(each.number))
-        elif not any(each.is_beginning_of(other) for other in there):
-            self._add(each.path, Mark(each.number))
+        if not fit:
+            return None
+        old = max(fit, key=lambda mark: mark.offset)
+        self.known.remove(old)
+        new = Mark(each.number, skipping=old.skipping)
+        new.offset = old.offset if each.packed else min(old.offset, each.size)
+        new.learn(each.beginning[: new.offset])
+        new.lines = []
+        self.known.append(new)
+        return new
 
-    def _add(self, path: str, mark: Mark) -> None:
-        with contextlib.suppress(OSError, EOFError):
-            mark.learn(beginning_of(path))
-            reader = self.reader(path, mark)
-            reader.finished = True
-            self.readers.insert(len([r for r in self.readers if r.finished]), reader)
-            if mark not in self.known:
-                self.known.append(mark)
+    def _is_copy(self, each: File, sight: Sight) -> bool:
+        """Whether its content is read elsewhere, or will be: of two files one is waited for."""
+        if each.packed and each.path[:-3] in sight.paths:
+            return True
+        if any(reader.beginning().startswith(each.beginning) for reader in self.readers):
+            return True
+        for other in sight.files:
+            if other is not each and not other.packed and each.begins_like(other):
+                known = other is sight.own or self._mark_of(other) is not None
+                if each.packed or (each.size, False, each.path) < (other.size, known, other.path):
+                    return True
+        return False
 
-    def _open_active(self, found: os.stat_result) -> None:
-        each = File(self.path, found, beginning_of(self.path))
-        mark = self._mark_of(each)
-        if mark is not None and (mark.offset > found.st_size or self._is_open(mark)):
-            mark = None  # truncated; or still being read under its old name
-        if mark is None:
-            mark = Mark(each.number)
-            self.known.append(mark)
-        mark.learn(each.beginning)
+    def _open(self, each: File, mark: Mark) -> None:
+        own = each.path == self.path
+        if not own and mark.offset >= whole(each):
+            return
         try:
-            self.readers.append(self.reader(self.path, mark))
+            handle = open(each.path, "rb", buffering=0)
         except OSError as error:
-            self.missing = error.strerror or "cannot be read"
-
-    def _is_open(self, mark: Mark) -> bool:
-        return any(reader.mark is mark for reader in self.readers)
+            self.missing = error.strerror or "cannot be read" if own else self.missing
+            self._look_again()
+            return
+        if number_of(os.fstat(handle.fileno())) != each.number:  # renamed since
+            handle.close()
+            self._look_again()
+            return
+        reader = self.reader(handle, mark, each.packed)
+        reader.finished = not own
+        mark.lines = mark.lines if own else []
+        self.readers.insert(len([r for r in self.readers if own or r.finished]), reader)
+        if mark not in self.known:
+            self.known.append(mark)
 
     def _forget_finished(self) -> None:
-        now = time.monotonic()
-        for reader in [r for r in self.readers if r.finished]:
-            if reader.packed and reader.grown + 1.5 < now and reader.done == len(reader.data):
+        now, active = time.monotonic(), self._active()
+        waits = active is not None and active.size() == 0  # all is still written elsewhere
+        for reader in [r for r in self.readers if r.finished and r.drained]:
+            silent, whole = reader.grown + LINGER_S < now, reader.done == len(reader.data)
+            if reader.packed and (silent or (whole and not reader.broken)):
                 reader.mark.offset = PACKED_DONE
-            if reader.mark.offset == PACKED_DONE or reader.grown + LINGER_S < now:
-                reader.close()
-                self.readers.remove(reader)
-        if len(self.known) > KNOWN:
-            there = {number_of(found) for _, found in self._siblings()}
-            open_ = {reader.mark.number for reader in self.readers}
-            self.known = [m for m in self.known if m.number in there | open_][-KNOWN:]
+                self._close(reader)
+            elif silent and not (waits and reader is self.readers[-2]):
+                self._close(reader)
 
-    def _siblings(self) -> List[Any]:
-        """Files that this log was rotated into, the oldest first: path and what stat says."""
-        folder, base = os.path.split(self.path)
-        stem, ending = os.path.splitext(base)
-        named = re.compile(
-            r"(?:%s%s|%s%s%s)(?:\.gz)?\Z"
-            % (re.escape(base), _ROTATED, re.escape(stem), _ROTATED, re.escape(ending))
-        )
-        rows = []
-        with contextlib.suppress(OSError):
-            for name in os.listdir(folder or "."):
-                if name != base and named.match(name):
-                    with contextlib.suppress(OSError):
-                        path = os.path.join(folder, name)
-                        rows.append((path, os.stat(path)))
-        return sorted(rows, key=lambda row: (row[1].st_mtime, row[0]))
+    def _close(self, reader: Reader) -> None:
+        reader.close()
+        self.readers.remove(reader)
+        self._look_again()
+
+    def _forget_marks(self, sight: Sight) -> None:
+        """Of files that are gone the newest stay known; of those that are there, too.
+
+        Those that are forgotten are known by their age.
+        """
+        used = [reader.mark for reader in self.readers]
+        gone = [mark for mark in self.known if mark not in used and not mark.is_in(sight)]
+        self.known = [mark for mark in self.known if mark not in gone[:-GONE]]
+        for each in sight.files if len(self.known) > KNOWN + GONE else ():
+            mark = self._mark_of(each)
+            if mark is not None and mark not in used and mark.offset >= whole(each):
+                self.known.remove(mark)
+                self.before = max(self.before, each.changed)
+            if len(self.known) <= KNOWN:
+                break
 
     def step(self, engine: Any, final: bool = False) -> Optional[Found]:
         """The next block of the oldest file that has one."""
-        self.check()
-        for reader in self.readers:
-            found = reader.step(engine, final)
-            if found is not None:
-                return found
+        truncated = True
+        while truncated:
+            truncated = False
+            for reader in list(self.readers):
+                found = reader.step(engine, final)
+                if found is not None:
+                    return found
+                if reader.truncated:
+                    self._catch_up()
+                    truncated = not reader.truncated
+                    break
         return None
 
     @property
@@ -409,10 +463,18 @@ class Log:
             reader.close()
 
 
-def beginning_of(path: str) -> bytes:
-    """The first bytes of a file, unpacked; empty when it cannot be read."""
-    try:
-        with gzip.open(path) if path.endswith(".gz") else open(path, "rb") as source:
-            return source.read(HEAD)
-    except (OSError, EOFError, zlib.error):
-        return b""
+def whole(each: File) -> int:
+    """The offset at which a file was read to its end."""
+    return PACKED_DONE if each.packed else each.size
+
+
+def _goes_on(mark: Mark, each: File, sight: Sight) -> bool:
+    """Whether what *mark* is about goes on in *each*, or ended there.
+
+    The copy of a file that was truncated since may have less than was read of it.
+    """
+    truncated = sight.own is not None and mark.number == sight.own.number
+    if mark.begins(each.beginning):
+        longer = each.packed or truncated or mark.offset == PACKED_DONE
+        return longer or mark.offset <= each.size
+    return truncated and mark.has_read(each.beginning)

@@ -17,7 +17,8 @@ class Pipe(Reader):
     def __init__(self, handle: int) -> None:
         self._handle, self.ended = handle, False
         self.mark, self.packed, self.name = Mark("pipe"), False, "stdin"
-        self.finished, self.due, self.grown = False, NEVER, time.monotonic()
+        self.finished, self.truncated, self.due = False, False, NEVER
+        self.grown = time.monotonic()
         self.data, self.done, self.floor = b"", 0, 0
 
     def _fresh(self) -> bytes:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from autoloop.logs.target.containers import Container, Named, unwrapped
-from autoloop.logs.target.files import LINE, Found, Log, Reader
+from autoloop.logs.target.files import GONE, KNOWN, LINE, Found, Log, Reader
 from autoloop.logs.target.globs import Files
 from autoloop.logs.target.journal import Journal
 from autoloop.logs.target.scan import Words
@@ -205,6 +205,36 @@ def test_a_first_time_does_not_read_what_was_rotated_before(path: Path) -> None:
     found = late.step(ENGINE, final=True)
     assert found is not None
     assert len(found.spans) == 1
+
+
+def test_of_a_year_of_rotated_files_none_is_read_again(path: Path) -> None:
+    """More than are remembered; also those that nobody had read are passed over just once."""
+    for day in range(300):
+        old = Path(f"{path}.{day + 1:03d}")
+        append(old, f"day{day}")
+        os.utime(old, (10_000 - day, 10_000 - day))
+    tail = Tail(path)
+    assert tail.read() == ["one"]
+    tail.again()
+    assert tail.read() == []
+    assert len(tail.log.state()["files"]) <= KNOWN + GONE
+    path.rename(f"{path}.000")
+    append(Path(f"{path}.000"), "two")
+    append(path, "three")
+    tail.again()
+    assert tail.read() == ["two", "three"]
+
+
+def test_what_a_reader_that_had_found_an_empty_file_left_is_read(path: Path) -> None:
+    """It is no first time: what was rotated meanwhile is read."""
+    path.write_bytes(b"")
+    tail = Tail(path)
+    assert tail.read() == []
+    append(path, "one")
+    path.rename(f"{path}.1")
+    append(path, "two")
+    tail.again()
+    assert tail.read() == ["one", "two"]
 
 
 def test_a_line_of_any_length_needs_bounded_memory(tmp_path: Path) -> None:
