@@ -112,8 +112,8 @@ def crash(tmp_path: Path, how: str, rotations: int, seed: int) -> tuple[set[str]
     ledger = Ledger(url)
     writer = Writer(path, chance)
     reader = Reader(path, url)
-    wait_for(lambda: Logbook(ledger).states("files"), 20)  # it has opened the file
     try:
+        wait_for(lambda: Logbook(ledger).states("files"), 60)  # it has opened the file
         for _ in range(rotations):
             for _ in range(chance.randrange(1, 6)):
                 writer.lines(chance.randrange(1, 12))
@@ -123,7 +123,7 @@ def crash(tmp_path: Path, how: str, rotations: int, seed: int) -> tuple[set[str]
                 time.sleep(chance.choice([0, 0.3, 0.8, 1.3]))
             writer.rename() if how == "rename" else writer.truncate()
         writer.lines(3)
-        wait_for(lambda: counts(ledger).get(last(writer)), 30)
+        wait_for(lambda: counts(ledger).get(last(writer)), 60)
         time.sleep(1.5)
     finally:
         reader.end()

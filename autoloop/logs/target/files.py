@@ -350,28 +350,27 @@ class Log:
         own = each is sight.own
         if not own and (not each.beginning or self._is_copy(each, sight)):
             return None
-        mark = self._left_behind(each, sight)
-        if mark is not None:
-            return mark
-        return Mark(each.number) if own or each.changed > self.before else None
+        old = self._left_behind(each, sight)
+        if old is None:
+            return Mark(each.number) if own or each.changed > self.before else None
+        if not each.packed and old.offset > each.size and each.has_changed():
+            self._look_again()  # the copy was still being written when it was seen
+            return None
+        new = Mark(each.number, skipping=old.skipping)
+        new.offset = old.offset if each.packed else min(old.offset, each.size)
+        new.learn(each.beginning[: new.offset])
+        new.lines = []
+        self.known[self.known.index(old)] = new
+        return new
 
     def _left_behind(self, each: File, sight: Sight) -> Optional[Mark]:
-        """A mark for what was read of this content when it was in a file that has it no more."""
+        """The mark of what was read of this content when it was in a file that has it no more."""
         fit = [
             mark
             for mark in self.known
             if mark.head >= LEAST and not mark.is_in(sight) and _goes_on(mark, each, sight)
         ]
-        if not fit:
-            return None
-        old = max(fit, key=lambda mark: mark.offset)
-        self.known.remove(old)
-        new = Mark(each.number, skipping=old.skipping)
-        new.offset = old.offset if each.packed else min(old.offset, each.size)
-        new.learn(each.beginning[: new.offset])
-        new.lines = []
-        self.known.append(new)
-        return new
+        return max(fit, key=lambda mark: mark.offset) if fit else None
 
     def _is_copy(self, each: File, sight: Sight) -> bool:
         """Whether its content is read elsewhere, or will be: of two files one is waited for."""

@@ -41,6 +41,13 @@ class File:
         """Whether what is there of it is in the other too: it is a copy, or becomes one."""
         return bool(self.beginning) and other.beginning.startswith(self.beginning)
 
+    def has_changed(self) -> bool:
+        """Whether it is not any more as it was seen."""
+        try:
+            return bool(self.seen != _seen(os.stat(self.path)))
+        except OSError:
+            return True
+
 
 class Sight:
     """The files of a log at one moment: rotated ones, the oldest first, then the log itself."""
