@@ -27,6 +27,7 @@ from autoloop.core.facts import (
     Facts,
     Holder,
     Memory,
+    OpenFiles,
     Reached,
     SettingsDrift,
 )
@@ -371,6 +372,7 @@ class Scenes:
         damaged: Mapping[str, str] | None = None,
         failing: tuple[CaseResult, ...] = (),
         certificates: tuple[Certificate, ...] = (),
+        open_files: Mapping[str, OpenFiles] | None = None,
         now: float = 0.0,
     ) -> Facts:
         """Both run as processes 80 and 8080, which hold their ports."""
@@ -401,6 +403,7 @@ class Scenes:
             reach=reach,
             locks=locks,
             certificates=certificates,
+            open_files=dict(open_files or {}),
             now=now,
             disks=(
                 Disk(

@@ -89,6 +89,26 @@ def read_memory(args):
     }
 
 
+def read_files(args):
+    """How many files a systemd unit's process has open, and may: the one nearest to its limit."""
+    nearest = (0.0, 0, 0, 0)
+    for pid in (name for name in os.listdir("/proc") if name.isdigit()):
+        if cgroup_unit(pid) == args["unit"]:
+            with contextlib.suppress(OSError):
+                used, limit = len(os.listdir("/proc/%s/fd" % pid)), files_limit(pid)
+                nearest = max(nearest, (used / limit if limit else 0.0, used, limit, int(pid)))
+    return {"used": nearest[1], "limit": nearest[2], "pid": nearest[3]}
+
+
+def files_limit(pid):
+    """The soft limit of a process; 0 for none."""
+    for line in proc_text(pid, "limits").splitlines():
+        if line.startswith("Max open files"):
+            soft = line[len("Max open files") :].split()[0]
+            return int(soft) if soft.isdigit() else 0
+    return 0
+
+
 def listening_inodes():
     found = {}
     for name in ("tcp", "tcp6"):

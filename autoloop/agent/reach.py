@@ -4,7 +4,7 @@ Runs on the target, as a part of the agent (Python 3.6 or newer). A settings fil
 its passwords stay here: what is answered are names of settings, hosts, ports, users, and the words
 of servers. Each address is asked step by step - name, connection, TLS, the server's own greeting,
 login - and the first step that fails says what is wrong. Nothing is asked of a server but whether
-it lets the application in.
+it lets the application in, and of PostgreSQL which of the application's sessions wait for a lock.
 """
 
 import base64
@@ -138,7 +138,7 @@ def read_reach(args):
     ``settings`` is the file, ``timeout_s`` the time for each server. A row has ``setting``,
     ``scheme``, ``host``, ``port``, ``user``, ``database``, ``addresses``, ``reached`` (the last
     step that worked: ``""``, ``name``, ``connection``, ``tls``, ``login``), ``kind`` of the
-    failure (``""`` when there is none), ``says``, ``code`` and ``ms``.
+    failure (``""`` when there is none), ``says``, ``code``, ``waits`` and ``ms``.
     """
     with open(args["settings"], "rb", opener=at_once) as source:
         text = source.read(LIMIT).decode("utf-8", "replace")
@@ -165,6 +165,7 @@ def shown(row, answer):
     """The row as it may leave this host: without the password, also not in a server's words."""
     kept = {k: row[k] for k in ("setting", "scheme", "host", "port", "user", "database")}
     kept.update(reached="", kind="timeout", says="no answer in time", code="", addresses=[], ms=0)
+    kept.update(waits=[])
     kept.update(answer)
     if row["password"]:
         kept["says"] = kept["says"].replace(row["password"], "***")
@@ -195,7 +196,7 @@ def walk(row, answer, end):
         greet = GREETINGS.get(row["scheme"])
         if greet is not None:
             with sock:
-                greet(Line(sock, end), row)
+                answer["waits"] = greet(Line(sock, end), row) or []
             answer["reached"] = "login"
 
 
@@ -281,7 +282,7 @@ class Line:
 
 
 def greet_postgresql(line, row):
-    """Log in as the application would, and leave. Errors carry their SQLSTATE."""
+    """Log in as the application would, see who waits, and leave. Errors carry their SQLSTATE."""
     mode = row["sslmode"]
     if mode != "disable" and line.sock.family != socket.AF_UNIX:
         line.send(struct.pack(">II", 8, 80877103))
@@ -300,12 +301,75 @@ def greet_postgresql(line, row):
             fields = {part[:1]: part[1:].decode("utf-8", "replace") for part in data.split(b"\0")}
             raise Failed("login", "refused by server", fields.get(b"M", ""), fields.get(b"C", ""))
         if kind == b"Z":
+            waits = postgresql_waits(line)
             line.send(b"X\0\0\0\4")
-            return
+            return waits
         if kind == b"R":
             answer = postgresql_proof(data, user, row["password"], client)
             if answer is not None:
                 line.send(b"p" + struct.pack(">I", len(answer) + 4) + answer)
+
+
+WAITS = """
+select coalesce(c.relname, held.relname, l.locktype), coalesce(b.pid, 0), b.usename,
+       b.application_name, floor(extract(epoch from clock_timestamp() - w.query_start))
+from pg_stat_activity w
+join pg_locks l on l.pid = w.pid and not l.granted
+left join pg_class c on c.oid = l.relation
+left join lateral (
+    select min(o.relname) as relname from pg_locks h join pg_class o on o.oid = h.relation
+    where h.pid = w.pid and h.granted and h.mode in ('RowShareLock', 'RowExclusiveLock')
+      and o.relkind in ('r', 'p')
+) held on true
+cross join lateral unnest(pg_blocking_pids(w.pid)) as blocking(pid)
+left join pg_stat_activity b on b.pid = blocking.pid
+where w.usename = current_user and w.datname = current_database()
+  and not exists (select 1 from pg_locks x where x.pid = blocking.pid and not x.granted)
+order by 5 desc nulls last limit 20
+"""
+"""The application's own sessions that wait for a lock, and who holds it. Every role may ask this;
+of other roles' sessions it is told the account and the program's name, not what they do."""
+
+WAITS_S = 1.0
+
+
+def postgresql_waits(line):
+    """Rows of `WAITS`; none where it is not answered at once, or refused."""
+    line.end = min(line.end, time.monotonic() + WAITS_S)
+    rows = []
+    try:
+        for query in ("begin read only", "set local statement_timeout = 800", WAITS):
+            rows = postgresql_rows(line, query)
+        return [dict(zip(("what", "pid", "user", "program", "seconds"), row)) for row in rows]
+    except (Failed, struct.error, ValueError):
+        return []
+
+
+def postgresql_rows(line, query):
+    """The rows of a simple query, as text; None for null. Ends at an error too."""
+    data = query.encode() + b"\0"
+    line.send(b"Q" + struct.pack(">I", len(data) + 4) + data)
+    rows, refused = [], None
+    while True:
+        kind, data = postgresql_message(line)
+        if kind == b"D":
+            rows.append(postgresql_row(data))
+        elif kind == b"E":
+            refused = Failed("query", "refused by server")
+        elif kind == b"Z":
+            if refused:
+                raise refused
+            return rows
+
+
+def postgresql_row(data):
+    values, place = [], 2
+    for _ in range(struct.unpack(">H", data[:2])[0]):
+        size = struct.unpack(">i", data[place : place + 4])[0]
+        place += 4
+        values.append(None if size < 0 else data[place : place + size].decode("utf-8", "replace"))
+        place += max(size, 0)
+    return values
 
 
 def unverified(sock):

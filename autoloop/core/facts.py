@@ -70,6 +70,16 @@ class DataLock(Frozen):
     unit: str = ""
 
 
+class Waiting(Frozen):
+    """A session of the application that waits for a lock on *what*, and the session in its way."""
+
+    what: str
+    pid: int = 0
+    user: str = ""
+    program: str = ""
+    seconds: int = 0
+
+
 class Reached(Frozen):
     """How far one gets from the host to a server that a component's settings name.
 
@@ -87,6 +97,7 @@ class Reached(Frozen):
     kind: str = ""
     says: str = ""
     code: str = ""
+    waits: tuple[Waiting, ...] = ()
 
     @property
     def server(self) -> str:
@@ -113,6 +124,14 @@ class Memory(Frozen):
     biggest: int = 0
     command: str = ""  # of the biggest
     before: int | None = None  # the bytes of an earlier look
+
+
+class OpenFiles(Frozen):
+    """What a service's process that is nearest to its limit has open; *limit* 0: unknown."""
+
+    used: int = 0
+    limit: int = 0
+    pid: int = 0
 
 
 class Certificate(Frozen):
@@ -150,6 +169,7 @@ class Facts(Frozen):
     due: dict[str, str] = Field(default_factory=dict)  # procedure: what its check named
     reach: tuple[Reached, ...] = ()
     locks: tuple[DataLock, ...] = ()
+    open_files: dict[str, OpenFiles] = Field(default_factory=dict)
     damaged: dict[str, str] = Field(default_factory=dict)  # database: what is wrong with it
     disks: tuple[Disk, ...] = ()
     traffic: Traffic | None = None
@@ -221,7 +241,14 @@ def closer_reads_for(spec: AppSpec) -> tuple[Read, ...]:
         Read(op="file", args={"path": path, "limit": ACCESS_BYTES, "tail": True})
         for path in outer_access_logs(spec)
     ]
-    return (*ports, *checks, *servers, *databases, *locks, *logs)
+    files = [read for _, read in files_reads(spec)]
+    return (*ports, *checks, *servers, *databases, *locks, *files, *logs)
+
+
+def files_reads(spec: AppSpec) -> list[tuple[Component, Read]]:
+    """The components whose manager knows their processes, and how their open files are asked."""
+    asked = ((part, part.service().files(part.unit)) for part in spec.components)
+    return [(part, read) for part, read in asked if read]
 
 
 def outer_access_logs(spec: AppSpec) -> tuple[str, ...]:
@@ -265,9 +292,14 @@ def closer(spec: AppSpec, facts: Facts, answers: tuple[Answer, ...]) -> Facts:
         for path, answer in zip(spec.data.sqlite, left, strict=False)
         for row in (answer.value if answer.ok else ())
     )
+    open_files = {
+        part.name: OpenFiles.model_validate(answer.value)
+        for (part, _), answer in zip(files_reads(spec), left, strict=False)
+        if answer.ok
+    }
     traffic = traffic_of((a.value["text"] for a in left if a.ok), facts.now)
     found = {"direct": direct, "due": due, "reach": tuple(reach), "damaged": damaged}
-    found["locks"] = locks
+    found.update(locks=locks, open_files=open_files)
     return facts.model_copy(update={**found, "traffic": traffic})
 
 
@@ -293,7 +325,15 @@ def _lock(path: str, row: dict[str, Any]) -> DataLock:
 
 def _reached(part: Component, row: dict[str, Any]) -> Reached:
     kept = {name: row[name] for name in Reached.model_fields if name in row}
-    return Reached(component=part.name, **{**kept, "says": redact(row["says"])})
+    waits = tuple(map(_waiting, row.get("waits", ())))
+    return Reached(component=part.name, **{**kept, "says": redact(row["says"]), "waits": waits})
+
+
+def _waiting(row: dict[str, Any]) -> Waiting:
+    """What a server says of itself, in its own words: any of it may be missing."""
+    words = {name: redact(str(row.get(name) or ""))[:64] for name in ("what", "user", "program")}
+    numbers = {name: int(row.get(name) or 0) for name in ("pid", "seconds")}
+    return Waiting(**words, **numbers)
 
 
 def health_read(spec: AppSpec) -> Read:

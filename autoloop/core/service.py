@@ -66,6 +66,10 @@ class ServiceManager(Protocol):
         """How much its processes use; None where the manager does not know which these are."""
         ...
 
+    def files(self, unit: str) -> Read | None:
+        """How many files it has open, and may; None likewise."""
+        ...
+
     def logs(self, unit: str, lines: int) -> Read | None:
         """The newest *lines* of its log; None where the manager keeps none."""
         ...
@@ -148,6 +152,9 @@ class Systemd:
     def memory(self, unit: str) -> Read | None:
         return Read(op="memory", args={"unit": unit})
 
+    def files(self, unit: str) -> Read | None:
+        return Read(op="files", args={"unit": unit})
+
     def logs(self, unit: str, lines: int) -> Read | None:
         return self._journal("short-iso", unit, lines)
 
@@ -220,6 +227,9 @@ class Supervisord:
         return RunCommand(argv=argv, idempotent=True, ok_codes=(0, 1, 2, 7))
 
     def memory(self, unit: str) -> Read | None:  # noqa: ARG002 - it knows the first process only
+        return None
+
+    def files(self, unit: str) -> Read | None:  # noqa: ARG002 - likewise
         return None
 
     def logs(self, unit: str, lines: int) -> Read | None:  # noqa: ARG002 - logs are files there

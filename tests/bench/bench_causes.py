@@ -86,12 +86,24 @@ def adopt(spec: AppSpec, session: Session) -> None:
     """Remember the state of the host as the good one, as taking it into care does."""
     wait_until_well(spec, session, "before the first case")
     session.lock(spec.name, int(time.time()), 10)
-    done = session.do("bench/backup", backup_action(spec, "bench"))
+    done = session.do(f"bench/{time.time_ns()}", backup_action(spec, "bench"))
     session.mark_good(spec.name, done.value["id"])
     session.unlock(spec.name)
 
 
 def asked(case: dict[str, Any], host: Host, spec: AppSpec, session: Session) -> Answer:
+    """Break it, look, put it right again. What a case needs first is good, and taken back too."""
+    if "before" in case:
+        inside(host, case["before"], case["name"])
+        adopt(spec, session)
+    answer = broken(case, host, spec, session)
+    if "before" in case:
+        inside(host, case["after"], case["name"])
+        adopt(spec, session)
+    return answer
+
+
+def broken(case: dict[str, Any], host: Host, spec: AppSpec, session: Session) -> Answer:
     """Break it, look, put it right again."""
     inside(host, case["inject"], case["name"])
     time.sleep(case.get("settle_s", SETTLE_S))
@@ -111,10 +123,12 @@ def asked(case: dict[str, Any], host: Host, spec: AppSpec, session: Session) -> 
 def judged(case: dict[str, Any], look: Look, seconds: float) -> Answer:
     """Hold the first cause against the case."""
     top = look.diagnosis.top
+    shown = any(case.get("shows", "") in seen.excerpt for seen in top.evidence)
     right = (
         top.name in (case["cause"], *case.get("also", ()))
         and top.component == case["component"]
         and case["culprit"] in top.culprit
+        and (shown or "shows" not in case)
     )
     said = f"{top.name} {top.component} {top.culprit} ({top.confidence:.2f})"
     return Answer(case["name"], right, said, round(seconds, 2))

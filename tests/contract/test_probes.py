@@ -6,7 +6,16 @@ import pytest
 
 from autoloop.core.case import CaseResult, Reply
 from autoloop.core.diagnose import diagnose
-from autoloop.core.facts import Certificate, DataLock, Facts, Reached, SettingsDrift, with_earlier
+from autoloop.core.facts import (
+    Certificate,
+    DataLock,
+    Facts,
+    OpenFiles,
+    Reached,
+    SettingsDrift,
+    Waiting,
+    with_earlier,
+)
 from autoloop.core.suspicions import PROBES
 
 BY_NAME = {probe.name: probe for probe in PROBES}
@@ -25,6 +34,11 @@ TRACE = f"""Traceback (most recent call last):
 NameError: name 'prise' is not defined"""
 GONE = SettingsDrift(missing=("HOST", "PORT"))
 LOG = 'connect() failed (111) while connecting, upstream: "http://127.0.0.1:9999/health"'
+HELD = Reached(
+    component="app", setting="DATABASE_URL", scheme="postgresql", host="10.0.0.5", port=5432,
+    user="shop", reached="login",
+    waits=(Waiting(what="users", pid=9, user="postgres", program="psql", seconds=5),),
+)  # fmt: skip
 LOST = Reached(
     component="app", setting="DATABASE_URL", scheme="postgresql", host="db", port=5432,
     kind="no such name", says="Name or service not known",
@@ -87,6 +101,14 @@ CONFIRMED: dict[str, tuple[dict[str, Any], str, str, str]] = {
     "server_away": (
         {"app": {"log": "could not translate host name db"}, "status": 500, "reach": (LOST,)},
         "app", "SERVICE.dns_failure", "db",
+    ),
+    "server_holds_back": (
+        {"status": 500, "reach": (HELD,)},
+        "app", "DATABASE.deadlock_or_lock_timeout", "users",
+    ),
+    "files_exhausted": (
+        {"open_files": {"app": OpenFiles(used=1020, limit=1024, pid=7)}, "status": 502},
+        "app", "SERVICE.too_many_open_files", "app.service",
     ),
     "setting_added": (
         {"app": DOWN, "drift": [(ENV, SettingsDrift(added=("BIND",)))], "status": 502},
@@ -266,3 +288,24 @@ def test_code_is_not_blamed_for_what_it_works_with(scenes: Any) -> None:
         log = TRACE.replace("NameError: name 'prise' is not defined", said)
         facts = scenes.facts(app={"log": log}, failing=failing, status=500)
         assert BY_NAME["code_raises"].judge(scenes.spec, facts) == ()
+
+
+@pytest.mark.parametrize(
+    ("said", "holders", "found"),
+    [
+        ("OSError: [Errno 24] Too many open files: 'a.py'", [(80, 80)], True),
+        ("Error: EMFILE: too many open files", [(80, 80)], True),
+        ("OSError: [Errno 24] Too many open files: 'a.py'", [(80, 80), (8080, 8080)], False),
+        ("Booting worker", [(80, 80)], False),
+    ],
+)
+def test_a_service_that_can_open_no_file_and_does_not_serve(
+    scenes: Any, said: str, holders: list[tuple[int, int]], found: bool
+) -> None:
+    """It runs, begins again and again, and has its port at no time; its own words say why."""
+    held = tuple(scenes.holder(port, pid) for port, pid in holders)
+    facts = scenes.facts(app={"log": said}, holders=held, status=502)
+    judged = BY_NAME["files_exhausted"].judge(scenes.spec, facts)
+    assert [one.component for one in judged] == (["app"] if found else [])
+    first = diagnose(scenes.spec, facts, (CaseResult(name="health", passed=False),)).top
+    assert not found or first.name == "SERVICE.too_many_open_files"

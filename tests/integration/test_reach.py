@@ -97,6 +97,7 @@ def test_postgresql(tmp_path: Path, start: Start) -> None:
     assert asked(url, tmp_path) == ("login", "", "")
     assert asked(url.replace("good", "bad"), tmp_path)[1:] == ("refused by server", "28P01")
     assert asked(f"{url}x", tmp_path)[1:] == ("refused by server", "3D000")
+    who_waits(url, sql, tmp_path)
     tell("ALTER ROLE shop NOLOGIN")
     assert asked(url, tmp_path)[1:] == ("refused by server", "28000")
     tell("ALTER ROLE shop LOGIN CONNECTION LIMIT 0")
@@ -113,6 +114,43 @@ def test_postgresql(tmp_path: Path, start: Start) -> None:
     time.sleep(0.5)
     assert asked(url, tmp_path)[1:] == ("refused by server", "28000")
     assert asked(f"{url}?sslmode=require", tmp_path)[1] == "tls"
+
+
+def who_waits(url: str, sql: list[str], tmp_path: Path) -> None:
+    """A session of the application waits for a table, another one for a row; nobody else is told
+    of, and a session that only stands behind another in the line is in nobody's way."""
+    own = [sql[0], url]
+    run(*own, "-qc", "CREATE TABLE users (id int, name text)")
+    run(*own, "-qc", "INSERT INTO users VALUES (1, 'a')")
+    assert waits(url, tmp_path) == []
+    for holder, words, what in (
+        ([*sql[:-1], "shop"], "LOCK TABLE users", "users"),
+        (own, "UPDATE users SET name = 'b'", "users"),
+    ):
+        hold = f"BEGIN; {words}; SELECT pg_sleep(60)"
+        line = [(holder, hold), (own, "UPDATE users SET name = 'c'"), (own, "DROP TABLE users")]
+        sessions = []
+        for program, query in line:
+            env = {**os.environ, "PGPASSWORD": "right"}
+            sessions.append(subprocess.Popen(as_user(*program, "-qc", query), env=env))
+            time.sleep(0.7)
+        rows = waits(url, tmp_path)
+        assert {row["what"] for row in rows} == {what}
+        assert {row["program"] for row in rows} == {"psql"}
+        assert len({row["pid"] for row in rows}) == 1
+        ended = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+        run(*sql, "-qc", f"{ended} WHERE datname = 'shop'", PGPASSWORD="right")
+        for session in sessions:
+            session.wait(30)
+
+
+def waits(url: str, tmp_path: Path) -> list[dict[str, Any]]:
+    """Who waits there for whom."""
+    path = tmp_path / "app.env"
+    path.write_text(f"URL={url}\n", "utf-8")
+    (row,) = reach.read_reach({"settings": str(path), "timeout_s": 5})
+    assert row["reached"] == "login"
+    return list(row["waits"])
 
 
 @pytest.mark.skipif(not shutil.which("redis-server"), reason="redis-server is missing")

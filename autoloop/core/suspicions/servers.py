@@ -37,6 +37,9 @@ LOCAL = frozenset({"127.0.0.1", "::1", "localhost"})
 DENIED = frozenset({"28P01", "28000", "1130", "NOAUTH", "WRONGPASS", "NOPERM"})
 """What a server says when it is the account, its password or the host that it does not accept."""
 
+WAITED_S = 2
+"""Shorter waits for a lock are part of an ordinary day."""
+
 
 def server_away(spec: AppSpec, facts: Facts, part: Component) -> Finding | None:
     """A server that the component's settings name does not let it in, and the component suffers.
@@ -74,10 +77,40 @@ def keeper_of(spec: AppSpec, facts: Facts, part: Component, one: Reached) -> Com
         for drift in drift_of(facts, part)
         if drift.settings
     )
-    if one.kind != "refused by server" or one.host not in LOCAL or changed:
+    if one.kind != "refused by server" or changed:
         return None
+    return owner_of(spec, part, one)
+
+
+def owner_of(spec: AppSpec, part: Component, one: Reached) -> Component | None:
+    """The component that a server of *part*'s settings is, where it is one, on this host."""
     others = (each for each in spec.components if each.port == one.port and each != part)
-    return next(others, None)
+    return next(others, None) if one.host in LOCAL else None
+
+
+def server_holds_back(spec: AppSpec, facts: Facts, part: Component) -> Finding | None:
+    """The server lets the application in, but its sessions wait there for a lock of another's."""
+    if healthy(spec, facts) or not suffers(spec, facts, part):
+        return None
+    own = (one for one in facts.reach if one.component == part.name)
+    held = [(one, wait) for one in own for wait in one.waits if wait.seconds >= WAITED_S]
+    if not held:
+        return None
+    one, wait = max(held, key=lambda pair: pair[1].seconds)
+    whose = " ".join(word for word in (wait.user, wait.program) if word) or "?"
+    so_long = f"{len(held)} sessions of {one.user} wait for {wait.what}, {wait.seconds} s so far"
+    return Finding(
+        verdict="confirms",
+        name="DATABASE.deadlock_or_lock_timeout",
+        component=(owner_of(spec, part, one) or part).name,
+        culprit=wait.what,
+        likelihood=0.9,
+        depth=25,
+        evidence=(
+            Evidence(source=one.server, excerpt=so_long),
+            Evidence(source=one.server, excerpt=f"process {wait.pid} of {whose} is in their way"),
+        ),
+    )
 
 
 def turned_away(facts: Facts, keeper: Component, one: Reached) -> Finding:
@@ -114,7 +147,7 @@ def cause_of(one: Reached) -> str:
         return "DATABASE.user_not_found"
     if one.code in REFUSALS:
         return REFUSALS[one.code]
-    if one.kind in ("no such name", "no name server"):
+    if no_name(one):
         return "SERVICE.dns_failure"
     if one.kind == "certificate":
         return "SERVICE.tls_certificate"
@@ -125,9 +158,17 @@ def cause_of(one: Reached) -> str:
     return "SERVICE.timeout" if one.reached == "connection" else "SERVICE.upstream_unreachable"
 
 
+def no_name(one: Reached) -> bool:
+    """Whether not even an address was found; a name server that nothing comes back from says it
+    by the time that passes."""
+    return one.kind in ("no such name", "no name server") or (
+        one.kind == "timeout" and not one.reached
+    )
+
+
 def culprit_of(one: Reached) -> str:
     """Whom it concerns: the name, the account or the server."""
-    if one.kind in ("no such name", "no name server", "certificate"):
+    if no_name(one) or one.kind == "certificate":
         return one.host
     return one.user if one.code in DENIED and one.user else one.server
 

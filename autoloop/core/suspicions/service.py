@@ -2,13 +2,17 @@
 
 from autoloop.core.app import AppSpec, Component
 from autoloop.core.diagnosis import Evidence
-from autoloop.core.facts import Facts
+from autoloop.core.facts import Facts, OpenFiles
 from autoloop.core.probe import Finding
-from autoloop.core.suspicions.seen import healthy, last_line, tail
+from autoloop.core.suspicions.seen import healthy, last_line, suffers, tail
 
 LOCAL = frozenset({"0.0.0.0", "127.0.0.1", "::", "::1"})  # noqa: S104 - read, not listened on
 NO_WAY = "connection timed out"
 """How the agent begins what it says of a port from which nothing comes back."""
+
+NO_FILES = ("Too many open files", "EMFILE", "ENFILE")
+NEARLY = 0.97
+"""Of the files that a process may open: what is left is no use, as it is for one request."""
 
 USER = 217
 STEPS = {
@@ -64,6 +68,31 @@ def cannot_be_started(spec: AppSpec, facts: Facts, part: Component) -> Finding |
         likelihood=0.9,
         depth=31,  # of the last start itself: what a log says may be older
         evidence=(Evidence(source=f"log of {part.unit}", excerpt=said),),
+    )
+
+
+def files_exhausted(spec: AppSpec, facts: Facts, part: Component) -> Finding | None:
+    """A process has as many files open as it may; or the component does not serve, and says since
+    its start that it may open no more: one that begins again and again is seldom caught at it."""
+    if not suffers(spec, facts, part):
+        return None
+    own = facts.open_files.get(part.name, OpenFiles())
+    said = next((x for word in NO_FILES if (x := last_line(facts.of(part).log, word))), "")
+    full = bool(own.limit) and own.used >= own.limit * NEARLY
+    if not full and (not said or facts.serves(part)):
+        return None
+    has = f"process {own.pid} has {own.used} of {own.limit} files open" if own.limit else ""
+    return Finding(
+        verdict="confirms",
+        name="SERVICE.too_many_open_files",
+        component=part.name,
+        culprit=part.unit,
+        likelihood=0.95 if full and said else 0.85,
+        depth=24,
+        evidence=(
+            Evidence(source=part.unit, excerpt=has),
+            Evidence(source=f"log of {part.unit}", excerpt=said),
+        ),
     )
 
 

@@ -41,7 +41,16 @@ def answers(
 def test_it_asks_each_port_and_each_check(spec: AppSpec) -> None:
     """In this order."""
     reads = closer_reads_for(spec)
-    assert [read.op for read in reads] == ["http", "http", "run", "reach", "sqlite_check", "locks"]
+    assert [read.op for read in reads] == [
+        "http",
+        "http",
+        "run",
+        "reach",
+        "sqlite_check",
+        "locks",
+        "files",
+        "files",
+    ]
     assert [read.args.get("url") for read in reads[:2]] == [
         "http://127.0.0.1:80/",
         "http://127.0.0.1:8080/",
@@ -59,6 +68,8 @@ def test_a_port_without_http_is_not_asked(spec: AppSpec) -> None:
         "reach",
         "sqlite_check",
         "locks",
+        "files",
+        "files",
     ]
     facts = closer(some, Facts(components={}), answers(3, "0003_orders")[1:])
     assert facts.due == {"migrations": "0003_orders"}
@@ -109,3 +120,32 @@ def test_who_holds_a_database(spec: AppSpec) -> None:
     assert (lock.path, lock.pid, lock.kind, lock.unit) == (spec.data.sqlite[0], 7, "WRITE",
                                                           "x.service")  # fmt: skip
     assert "hunter2" not in lock.command
+
+
+def test_who_waits_in_a_database_and_who_is_in_the_way(spec: AppSpec) -> None:
+    """Whatever the server leaves out; a program may call itself what it wants."""
+    waits = [
+        {
+            "what": "users",
+            "pid": "9",
+            "user": "boss",
+            "program": "password=hunter2",
+            "seconds": "7",
+        },
+        {"what": None, "pid": "0", "user": None, "program": None, "seconds": None},
+    ]
+    row = {**REFUSED, "reached": "login", "kind": "", "waits": waits}
+    said = (*answers(0)[:3], Answer(ok=True, value=[row]), answers(0)[4])
+    one, other = closer(spec, Facts(components={}), said).reach[0].waits
+    assert (one.what, one.pid, one.user, one.seconds) == ("users", 9, "boss", 7)
+    assert "hunter2" not in one.program
+    assert (other.what, other.seconds) == ("", 0)
+
+
+def test_how_many_files_are_open(spec: AppSpec) -> None:
+    """Of each component whose processes are known; one that was not told has none."""
+    locks = Answer(ok=True, value=[])
+    told = Answer(ok=True, value={"used": 9, "limit": 10, "pid": 7})
+    refused = Answer(ok=False, error="x")
+    found = closer(spec, Facts(components={}), (*answers(0), locks, refused, told)).open_files
+    assert {name: (one.used, one.limit) for name, one in found.items()} == {"app": (9, 10)}

@@ -7,7 +7,7 @@ import pytest
 from autoloop.core.app import AppSpec
 from autoloop.core.facts import ComponentFacts, Reached, SettingsDrift
 from autoloop.core.service import ServiceState
-from autoloop.core.suspicions.servers import cause_of, server_away
+from autoloop.core.suspicions.servers import cause_of, server_away, server_holds_back
 from autoloop.core.suspicions.settings import setting_wrong
 
 ENV = "/etc/shop.env"
@@ -24,6 +24,7 @@ def server(**more: Any) -> Reached:
     [
         ({"kind": "no such name"}, "SERVICE.dns_failure"),
         ({"kind": "no name server"}, "SERVICE.dns_failure"),
+        ({"kind": "timeout", "reached": ""}, "SERVICE.dns_failure"),
         ({"kind": "refused", "reached": "name"}, "DATABASE.connection_error"),
         ({"kind": "timeout", "reached": "name"}, "DATABASE.connection_error"),
         ({"kind": "timeout", "reached": "name", "scheme": "https"},
@@ -128,3 +129,22 @@ def test_the_server_s_log_tells_a_role_that_is_gone(
 ) -> None:
     """The client hears of a password in both cases; what an older refusal said does not count."""
     assert told(scenes, log=log, code=code, says=TOLD).name == name
+
+
+HELD = {"what": "users", "pid": 9, "user": "postgres", "program": "psql"}
+
+
+@pytest.mark.parametrize(
+    ("seconds", "status", "found"), [(5, 500, True), (1, 500, False), (5, 200, False)]
+)
+def test_a_session_that_waits_long_for_another_names_it(
+    scenes: Any, seconds: int, status: int, found: bool
+) -> None:
+    """Short waits are ordinary, and where all is well nothing waits too long."""
+    away = server(reached="login", waits=[{**HELD, "seconds": seconds}])
+    facts = scenes.facts(status=status, reach=(away,))
+    judged = server_holds_back(scenes.spec, facts, scenes.spec.component("app"))
+    assert (judged is not None) is found
+    if judged:
+        assert (judged.culprit, judged.component) == ("users", "app")
+        assert judged.evidence[-1].excerpt == "process 9 of postgres psql is in their way"
