@@ -14,6 +14,8 @@ from autoloop.core.diagnose import diagnose
 from autoloop.core.diagnosis import Diagnosis
 from autoloop.core.facts import (
     Facts,
+    check_read,
+    checked,
     closer,
     closer_reads_for,
     facts_from,
@@ -21,6 +23,7 @@ from autoloop.core.facts import (
     with_earlier,
 )
 from autoloop.core.impact import OWN_AGENT
+from autoloop.core.suspicions.procedures import worth_asking
 from autoloop.core.target import Observer, Read
 from autoloop.core.words import Frozen
 from autoloop.core.work import Work
@@ -118,7 +121,8 @@ def _text(data: bytes, charset: str) -> str:
 def look_at(
     spec: AppSpec, host: Observer, closely: Closely = "if unwell", before: Look | None = None
 ) -> Look:
-    """Look once: a round trip for the facts, one for each case, one more if something is wrong.
+    """Look once: a round trip for the facts, one for each case; if something is wrong one more, and
+    one for the checks of procedures that may still tell something.
 
     What grows is told by the look *before*.
     """
@@ -140,6 +144,9 @@ def look_at(
         found = answers[len(reads) :] if more else host.observe(closer_reads_for(spec), 120)
         facts = closer(spec, facts, found)
         diagnosis = diagnose(spec, facts, cases, at)
+        if due := worth_asking(spec, diagnosis):
+            facts = checked(facts, due, host.observe([check_read(one) for one in due], 120))
+            diagnosis = diagnose(spec, facts, cases, at)
     return Look(facts=facts, cases=cases, diagnosis=diagnosis, at=at)
 
 

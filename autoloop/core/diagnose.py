@@ -17,6 +17,7 @@ from autoloop.core.incident import Incident
 from autoloop.core.probe import Finding, Probe
 from autoloop.core.reading import text_engine
 from autoloop.core.suspicions import PROBES
+from autoloop.core.suspicions.procedures import VAGUE
 from autoloop.core.taxonomy import BLAMED
 
 UNCONFIRMED = 0.5
@@ -64,7 +65,7 @@ def diagnose(
         return _weighed(spec, facts, (cause,), impact)
     order = {part.name: rank for rank, part in enumerate(spec.deepest_first())}
     findings.sort(key=lambda f: (order[f.component], -f.depth, -f.likelihood))
-    findings.sort(key=lambda f: f.depth < 10)
+    findings.sort(key=lambda f: f.depth < VAGUE)
     causes = tuple(_cause(finding, at) for finding in findings)
     return _weighed(spec, facts, causes, impact)
 

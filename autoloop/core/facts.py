@@ -230,7 +230,6 @@ def closer_reads_for(spec: AppSpec) -> tuple[Read, ...]:
         Read(op="http", args={"url": f"http://127.0.0.1:{part.port}/", "timeout_s": DIRECT_S})
         for part in asked_directly(spec)
     ]
-    checks = [check_read(one) for one in spec.procedures]
     servers = [
         Read(op="reach", args={"settings": part.settings, "timeout_s": REACH_S})
         for part in with_settings(spec)
@@ -242,7 +241,7 @@ def closer_reads_for(spec: AppSpec) -> tuple[Read, ...]:
         for path in outer_access_logs(spec)
     ]
     files = [read for _, read in files_reads(spec)]
-    return (*ports, *checks, *servers, *databases, *locks, *files, *logs)
+    return (*ports, *servers, *databases, *locks, *files, *logs)
 
 
 def files_reads(spec: AppSpec) -> list[tuple[Component, Read]]:
@@ -273,10 +272,6 @@ def closer(spec: AppSpec, facts: Facts, answers: tuple[Answer, ...]) -> Facts:
     parts, servers = asked_directly(spec), with_settings(spec)
     left = iter(answers)
     direct = {part.name: _reply(answer) for part, answer in zip(parts, left, strict=False)}
-    due = {}
-    for one, answer in zip(spec.procedures, left, strict=False):
-        if said := said_by(one, answer):
-            due[one.name] = said
     reach = [
         _reached(part, row)
         for part, answer in zip(servers, left, strict=False)
@@ -298,9 +293,15 @@ def closer(spec: AppSpec, facts: Facts, answers: tuple[Answer, ...]) -> Facts:
         if answer.ok
     }
     traffic = traffic_of((a.value["text"] for a in left if a.ok), facts.now)
-    found = {"direct": direct, "due": due, "reach": tuple(reach), "damaged": damaged}
+    found = {"direct": direct, "reach": tuple(reach), "damaged": damaged}
     found.update(locks=locks, open_files=open_files)
     return facts.model_copy(update={**found, "traffic": traffic})
+
+
+def checked(facts: Facts, asked: tuple[Procedure, ...], answers: tuple[Answer, ...]) -> Facts:
+    """The facts with what the checks of the procedures that were *asked* say."""
+    said = {one.name: said_by(one, answer) for one, answer in zip(asked, answers, strict=True)}
+    return facts.model_copy(update={"due": {name: words for name, words in said.items() if words}})
 
 
 def said_by(procedure: Procedure, answer: Answer) -> str | None:

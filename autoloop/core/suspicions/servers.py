@@ -44,8 +44,9 @@ WAITED_S = 2
 def server_away(spec: AppSpec, facts: Facts, part: Component) -> Finding | None:
     """A server that the component's settings name does not let it in, and the component suffers.
 
-    A server that its log speaks of too is nearly sure to be the cause; one that nothing speaks of
-    may be one that the application can do without.
+    A server that its log speaks of too is nearly sure to be the cause, as is one that lets us wait
+    in vain when the application does too. One that nothing speaks of may be one that the
+    application can do without.
     """
     if healthy(spec, facts) or not suffers(spec, facts, part):
         return None
@@ -54,7 +55,8 @@ def server_away(spec: AppSpec, facts: Facts, part: Component) -> Finding | None:
     if not failed:
         return None
     one = failed[0]
-    sure = spoken_of(facts, part, one)
+    spoken = spoken_of(facts, part, one)
+    sure = spoken or waited_for(facts, one)
     keeper = keeper_of(spec, facts, part, one)
     if keeper is not None:
         return turned_away(facts, keeper, one)
@@ -63,7 +65,7 @@ def server_away(spec: AppSpec, facts: Facts, part: Component) -> Finding | None:
         name=cause_of(one),
         component=part.name,
         culprit=culprit_of(one),
-        likelihood=0.9 if sure else 0.4,
+        likelihood=0.9 if spoken else 0.8 if sure else 0.4,
         depth=26 if sure else 6,
         evidence=(Evidence(source=f"from the host to {one.server}", excerpt=said(one)),),
     )
@@ -184,6 +186,11 @@ def spoken_of(facts: Facts, part: Component, one: Reached) -> bool:
     log = facts.of(part).log.lower()
     words = (one.host, f":{one.port}", f"port {one.port}", one.scheme, f'"{one.user}"')
     return any(word.lower() in log for word in words if word.strip('"'))
+
+
+def waited_for(facts: Facts, one: Reached) -> bool:
+    """Whether the first case waited for an answer in vain, and so did we at the server."""
+    return one.kind == "timeout" and not facts.health.status and "timed out" in facts.health.error
 
 
 def refused(facts: Facts, part: Component, setting: str) -> Reached | None:

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from autoloop.core.app import AppSpec
+from autoloop.core.case import Reply
 from autoloop.core.facts import ComponentFacts, Reached, SettingsDrift
 from autoloop.core.service import ServiceState
 from autoloop.core.suspicions.servers import cause_of, server_away, server_holds_back
@@ -148,3 +149,13 @@ def test_a_session_that_waits_long_for_another_names_it(
     if judged:
         assert (judged.culprit, judged.component) == ("users", "app")
         assert judged.evidence[-1].excerpt == "process 9 of postgres psql is in their way"
+
+
+def test_a_server_that_lets_us_wait_as_the_application_does(scenes: Any) -> None:
+    """Nothing else need speak of it; where the application answers, it can do without."""
+    part, away = scenes.spec.component("app"), server(kind="timeout", reached="name")
+    for status, error, likelihood in ((0, "timed out", 0.8), (500, "", 0.4), (0, "refused", 0.4)):
+        facts = scenes.facts(reach=(away,))
+        facts = facts.model_copy(update={"health": Reply(status=status, error=error)})
+        found = server_away(scenes.spec, facts, part)
+        assert found and found.likelihood == likelihood

@@ -43,6 +43,7 @@ class Host:
             "certificates": self.certificates,
             "sqlite_check": {"sound": True, "says": "ok"},
             "locks": [],
+            "files": {"used": 1, "limit": 1024, "pid": 8},
             "http": {
                 "status": 200 if well else 0,
                 "body": "",
@@ -59,7 +60,7 @@ def test_a_silent_application_is_asked_once(spec: Any) -> None:
     """Its other cases would only wait as well."""
     host = Host()
     look = look_at(spec, host)
-    assert len(host.batches) == 2  # the second one asks its ports, past any front
+    assert len(host.batches) == 3  # the second one asks its ports, past any front, the third checks
     assert not look.well
     assert [c.why for c in look.cases] == ["no answer: x"]
     assert look.diagnosis.top.name == "SERVICE.service_down"
@@ -69,7 +70,7 @@ def test_only_the_last_look_looks_closely(spec: Any) -> None:
     """The looks that confirm a trouble are one batch each; the last one asks all in its batch."""
     host, health = Host(), spec.health.model_copy(update={"confirm_gap_s": 0})
     look = look_often(spec.model_copy(update={"health": health}), host)
-    assert [ops.count("http") for ops in host.batches] == [1, 1, 3]
+    assert [ops.count("http") for ops in host.batches] == [1, 1, 3, 0]
     assert look.diagnosis.top.name == "SERVICE.service_down"
     assert set(look.facts.direct) == {"app", "front"}
 

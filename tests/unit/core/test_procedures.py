@@ -1,0 +1,40 @@
+"""Which checks are asked: those that may still tell something."""
+
+from typing import Any
+
+import pytest
+
+from autoloop.core.app import AppSpec
+from autoloop.core.diagnosis import UNKNOWN, Cause, Diagnosis
+from autoloop.core.suspicions.procedures import worth_asking
+
+
+def spec_of(scenes: Any) -> AppSpec:
+    """Migrations of the app's, a certificate of the front's."""
+    (one,) = scenes.spec.procedures
+    other = {"name": "renew", "cures": "SERVICE.tls_certificate", "component": "front"}
+    rows = (one, one.model_copy(update=other))
+    return AppSpec.model_validate(scenes.spec.model_copy(update={"procedures": rows}).model_dump())
+
+
+@pytest.mark.parametrize(
+    ("causes", "asked"),
+    [
+        ([(UNKNOWN, "", 0)], ["migrations", "renew"]),
+        ([("SERVICE.upstream_unreachable", "app", 5)], ["migrations", "renew"]),
+        ([("SERVICE.service_down", "app", 20)], ["migrations"]),
+        ([("CONFIG.env_missing", "app", 30)], []),
+        ([("CONFIG.invalid_config_file", "front", 32)], ["migrations"]),
+        ([("CONFIG.env_missing", "app", 30), ("DATABASE.schema_mismatch", "app", 9)],
+         ["migrations"]),
+        ([("SERVICE.port_blocked", "app", 31), ("SERVICE.tls_certificate", "front", 8)],
+         ["renew"]),
+    ],
+)  # fmt: skip
+def test_what_would_rank_behind_is_not_asked(
+    scenes: Any, causes: list[tuple[str, str, int]], asked: list[str]
+) -> None:
+    """Unless it cures what is found: a program of the application's takes long to start."""
+    rows = [Cause(name=n, component=c, depth=d, confidence=0.8) for n, c, d in causes]
+    found = worth_asking(spec_of(scenes), Diagnosis(causes=tuple(rows)))
+    assert [one.name for one in found] == asked
