@@ -20,6 +20,9 @@ SHOWN_BY_THE_HOST = frozenset(
 )
 """What the host itself shows when it is so: a line that only says it is old, or made up."""
 
+QUOTA = "quota exceeded"
+"""A limit of one account: the file system has room, and shows nothing of it."""
+
 
 def log_says(spec: AppSpec, facts: Facts, part: Component) -> Finding | None:
     """The newest lines of a component in trouble name a cause.
@@ -52,7 +55,8 @@ def log_says(spec: AppSpec, facts: Facts, part: Component) -> Finding | None:
 
 
 def _worth_naming(cause: Cause) -> bool:
-    known = cause.name not in CONSEQUENCES | SHOWN_BY_THE_HOST and cause.name != BENIGN
+    shown = cause.name in SHOWN_BY_THE_HOST and QUOTA not in cause.evidence[0].excerpt.lower()
+    known = cause.name not in CONSEQUENCES and cause.name != BENIGN and not shown
     return known and cause.confidence >= WORTH_NAMING
 
 

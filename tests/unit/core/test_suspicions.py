@@ -70,3 +70,15 @@ def test_a_service_stopped_in_order_did_not_end_by_its_words(scenes: Any) -> Non
                        ({"activity": "failed", "result": "exit-code"}, True)):  # fmt: skip
         facts = scenes.facts(status=502, app={**how, "pid": 0, "log": log})
         assert bool(log_says(scenes.spec, facts, part)) is heard
+
+
+@pytest.mark.parametrize(
+    ("said", "heard"),
+    [("No space left on device", False), ("[Errno 122] Disk quota exceeded: '/srv/x'", True)],
+)
+def test_a_quota_is_heard_of_only_in_a_log(scenes: Any, said: str, heard: bool) -> None:
+    """The file system has room; that it has none it would show itself."""
+    part = scenes.spec.component("app")
+    down = {"activity": "failed", "result": "exit-code", "pid": 0, "log": f"OSError: {said}"}
+    found = log_says(scenes.spec, scenes.facts(status=502, app=down), part)
+    assert [one.name for one in (found,) if one] == (["SERVICE.disk_full"] if heard else [])
