@@ -2,7 +2,9 @@
 
 import logging
 import time
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 from autoloop.core.errors import AutoloopError, NotSettled
 from autoloop.core.incident import Request, State
@@ -64,7 +66,8 @@ def check(work: Work) -> HealthResult:
                     return HealthResult(app=work.app, well=False, skipped="being changed")
                 return note_health(work, look)
         except AutoloopError as error:
-            return _troubled(work, type(error).__name__, f"health check: {error}")
+            name = type(error).__name__
+            return _troubled(work, name, f"health check: {name}: {error}")
         except Exception as error:
             log.exception("health of %s", work.app)
             return HealthResult(app=work.app, well=False, cause=repr(error)[:300])
@@ -77,31 +80,36 @@ def check_health(work: Work) -> Look:
 
 
 def note_health(work: Work, look: Look) -> HealthResult:
-    """Open an incident for what is wrong; close the one a person was asked when all is well."""
+    """Open an incident for what is wrong; close those a person was asked about when all is well."""
     top = look.diagnosis.top
     if not look.well:
         excerpts = "; ".join(e.excerpt for e in top.evidence)
         text = f"health check: {top.name} {top.culprit}: {excerpts}"
         return _troubled(work, top.name, text, look.diagnosis.severity)
-    waiting = ledger().asked(work.app)
-    if waiting is not None:
-        ledger().move(waiting.id, State.CLOSED, "well again; not by a remedy")
-        tell_of_recovery(waiting.id)
+    for waiting in ledger().asked(work.app):
+        ledger().move(waiting["id"], State.CLOSED, "well again; not by a remedy")
+        tell_of_recovery(waiting["id"])
     _remember_good(work, look)
     return HealthResult(app=work.app, well=True)
 
 
 def _troubled(work: Work, cause: str, text: str, severity: Severity = "P1") -> HealthResult:
-    """One incident for one trouble: none while a person is asked about this application."""
-    waiting = ledger().asked(work.app)
-    if waiting is not None:
-        ledger().note(waiting.id, "still so")
-        return HealthResult(app=work.app, well=False, cause=cause, incident=waiting.id)
+    """One incident for one trouble: none for what a person is asked about already."""
+    for waiting in ledger().asked(work.app):
+        if _is_known(waiting, cause):
+            ledger().note(waiting["id"], "still so")
+            return HealthResult(app=work.app, well=False, cause=cause, incident=waiting["id"])
     request = Request(
         app=work.app, text=text[:4000], severity=severity, source="health", actor="health"
     )
     incident, _ = ledger().open_incident(request)
     return HealthResult(app=work.app, well=False, cause=cause, incident=incident.id)
+
+
+def _is_known(record: Mapping[str, Any], cause: str) -> bool:
+    """Whether what a health check sees is among what was found, or reported, for that incident."""
+    found = (record["diagnosis"] or {}).get("causes", ())
+    return any(one["name"] == cause for one in found) or cause in str(record["text"])
 
 
 @step()

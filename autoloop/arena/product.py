@@ -263,6 +263,10 @@ class Product:
         """Let it out of care."""
         self.command("unregister", name)
 
+    def apps(self) -> list[str]:
+        """The names of what is under care."""
+        return list(self._call("GET", "/api/apps")["apps"])
+
     def command(self, *words: str, timeout_s: float = 240) -> str:
         """One command of the product; what it printed."""
         argv = [sys.executable, "-m", "autoloop.doors.cli", *words]

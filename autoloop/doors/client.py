@@ -8,6 +8,7 @@ import json
 import os
 import re
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -22,6 +23,7 @@ from autoloop.core.errors import (
     BadSpec,
     HostNotReady,
     HostUnreachable,
+    NotAllowed,
     NotFound,
     NotSettled,
     RuleBroken,
@@ -129,9 +131,11 @@ def register(path: Path) -> dict[str, Any]:
 
     Raises:
         BadSpec: the file is wrong.
+        NotAllowed: another application under care has the same code, settings or databases.
         AutoloopError: the host does not answer, or the application is not well.
     """
     spec = read_spec(path)
+    refuse_shared(spec, ledger().apps())
     use_prefect()
     from blocks.app import App
 
@@ -147,6 +151,7 @@ def _into_care(spec: AppSpec) -> None:
         "environment": spec.environment,
         "host": spec.host.address,
         "every_s": spec.health.every_s,
+        "owns": owned(spec),
     }
     book.save_app(spec.name, about)
     if running():
@@ -162,11 +167,13 @@ def install(path: Path, source: str, settings: str, plan_only: bool) -> dict[str
 
     Raises:
         NotSettled: it is under care already.
+        NotAllowed: another application under care has the same code, settings or databases.
         AutoloopError: it was not begun, or could not be ended.
     """
     spec = read_spec(path)
     if spec.name in ledger().apps():
         raise NotSettled(f"app {spec.name}", "is under care already", "autoloop deploy")
+    refuse_shared(spec, ledger().apps())
     use_prefect()
     from blocks.app import App
     from blocks.wish import Wish
@@ -186,6 +193,28 @@ def install(path: Path, source: str, settings: str, plan_only: bool) -> dict[str
     elif "state" not in done:  # what waits for approval needs it
         App.delete(spec.name)
     return done
+
+
+def owned(spec: AppSpec) -> list[str]:
+    """What one application alone may change: its code, settings and databases, with their host."""
+    code = [spec.code.path] if spec.code else []
+    settings = [part.settings for part in spec.components if part.settings]
+    paths = dict.fromkeys((*code, *settings, *spec.data.sqlite))
+    return [f"{spec.host.address} {spec.host.port} {path}" for path in paths]
+
+
+def refuse_shared(spec: AppSpec, apps: Mapping[str, Mapping[str, Any]]) -> None:
+    """Two names for one application would notice the same trouble, and repair it at once.
+
+    Raises:
+        NotAllowed: one of *apps*, by name as the ledger tells them, owns what this one would.
+    """
+    mine = set(owned(spec))
+    for name, about in apps.items():
+        shared = sorted(mine.intersection(about.get("owns", ())))
+        if shared and name != spec.name:
+            what = f"{shared[0].split(' ', 2)[2]} on {spec.host.address} is under care as '{name}'"
+            raise NotAllowed(f"app {spec.name}", what, f"autoloop unregister {name}, or keep that")
 
 
 def unregister(app: str) -> dict[str, Any]:

@@ -244,12 +244,14 @@ class Ledger:
             rows = session.scalars(query)
             return [self._read(row) for row in rows if row.decision is not None]
 
-    def asked(self, app: str) -> Incident | None:
-        """The newest incident of *app*, if it still waits for a person."""
-        newest = self.records(app, 1)
-        return (
-            self.incident(newest[0]["id"]) if newest and newest[0]["state"] == State.ASKED else None
+    def asked(self, app: str) -> list[dict[str, Any]]:
+        """The records of *app* that wait for a person, newest first; 100 at most."""
+        query = select(IncidentRow).where(
+            IncidentRow.app == app, IncidentRow.state == State.ASKED.value
         )
+        with self._transaction() as session:
+            rows = session.scalars(query.order_by(IncidentRow.opened.desc()).limit(100))
+            return [self._record(session, row) for row in rows]
 
     def repeats(self, app: str, cause: str, since: str) -> int:
         """How many incidents of *app* with that *cause* were closed by a repair after *since*."""

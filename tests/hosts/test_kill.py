@@ -50,6 +50,14 @@ def drill(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KillDrill]:
         yield made
 
 
+@pytest.fixture(autouse=True)
+def let_go(drill: KillDrill) -> Iterator[None]:
+    """Each test has the host for a name of its own."""
+    yield
+    for name in drill.product.apps():
+        drill.product.unregister(name)
+
+
 def at_each(steps: Sequence[str], victim: Victim, every: bool) -> list[str]:
     """The boundaries for one test: the end of each step, where its work is done and not yet written
     down. If *every* one is asked for, and for the agent, which is soon back, its beginning too."""

@@ -38,6 +38,14 @@ def drill(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KillDrill]:
         yield made
 
 
+@pytest.fixture(autouse=True)
+def let_go(drill: KillDrill) -> Iterator[None]:
+    """Each test has the host for a name of its own."""
+    yield
+    for name in drill.product.apps():
+        drill.product.unregister(name)
+
+
 @pytest.mark.parametrize("victim", ["flow", "agent"])
 def test_a_salvage_ends_well_whoever_is_killed(
     victim: Victim, host: Host, drill: KillDrill
