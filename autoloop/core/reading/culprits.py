@@ -23,7 +23,10 @@ PLACES = {"CONFIG.invalid_config_file", "SERVICE.memory_leak"} | {
 }
 """Causes that lie at a line of a file."""
 
-_WHO_LOGS = re.compile(r"""["']?\b(?:caller|logger|source)["']?[:=] ?["']?[\w./:-]{1,120}["']?""")
+_WHO_LOGS = re.compile(
+    r"""["']?\b(?:caller|logger|source)["']?[:=] ?["']?[\w./:-]{1,120}["']?"""
+    r"|--- (?:\[[^\]\n]{0,60}\] ?){1,3}[\w.$/\[\]-]{1,80} *: |\b(?:[a-z]{1,3}\.){2,8}[\w.]{1,80}"
+)
 """What a logger tells of itself."""
 
 _FILE = r"(?P<f>[A-Z]\w{0,20}file|[\w./~@+-]{0,160}[\w-]\.[A-Za-z]\w{0,9}|/[\w./~@+-]{2,160})"
@@ -39,15 +42,16 @@ _PLACED = tuple(
 _NO_NAMES = frozenset(
     re.findall(
         r"\w+",
-        "a an and any at be been by can cause code connect connection container could crit "
-        "critical daemon data database debug does error errors exception exist exists failed "
-        "failure false fatal field file for found from function get given has have host http "
-        "https id in info instance into invalid is it its job key level line list local log "
-        "main many max maximum message method missing msg name new no not notice null object of "
-        "on or out password path process property remote request required response running "
-        "sandbox server service set socket some specified status string system table tcp that "
-        "the their them this time to token true ts type undefined unknown user using valid "
-        "value warn warning was we web when while with worker you your",
+        "a also an and any api are at be been by can cause code connect connection container "
+        "could crit critical daemon data database debug does error errors exception exist "
+        "exists failed failure false fatal field file for found from function get given has "
+        "have host http https id in info instance into invalid is it its job key level line "
+        "list local log main many max may mismatch must maximum message method missing msg name "
+        "new no not notice null object of on or out password path process property remote "
+        "request required response running sandbox server service set should socket some "
+        "specified status string system table tcp that the their them this time to token true "
+        "ts type undefined unknown user using valid value warn warning was we web when while "
+        "with worker you your",
     )
 )
 """Words that patterns may take for a name."""
@@ -55,7 +59,7 @@ _NO_NAMES = frozenset(
 
 _NONE_NAMED = re.compile(
     r"[\w.$:]*(?:error|exception|warning|emergency|critical|fatal)s?|"
-    r"[\da-fA-F]{8}(?:-[\da-fA-F]{4}){3}-[\da-fA-F]{12}|[\da-f]{24,64}",
+    r"[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}",
     re.I,
 )
 """Names of exceptions, of channels of logs, of requests and of contents."""

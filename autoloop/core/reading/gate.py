@@ -23,6 +23,11 @@ _SAD = re.compile(
     r"duplicate|corrupt\w*|timed out|conflict|too (?:many|large|long|slow)|lost|died|down)\b"
     r"|超时|不足|缺少|过期|冲突|重复|已存在|不匹配|不支持|不正确|请(?:先|输入|选择|检查)|不可用|断开|超出|损坏"
 )
+_GRAVE = re.compile(
+    r"\b(?:expired|violat\w+|denied|refused|rejected|unauthori[sz]ed|corrupt\w*|forbidden)\b|拒绝|过期|损坏"
+)
+"""What is trouble although it is told as a warning."""
+
 _EXCEPTION = re.compile(r"\b[a-z_.]{0,80}[a-z](?:error|exception)\b|traceback|panic|undefined|null")
 _GUESS = 0.2
 
@@ -70,6 +75,11 @@ def _alarming(excerpt: Excerpt, calm: set[int]) -> list[int]:
         n
         for n, level in enumerate(levels)
         if level is Level.NONE and n not in calm and _ALARMING.search(excerpt.around(n, 0))
+    ]
+    plain += [
+        n
+        for n, level in enumerate(levels)
+        if level is Level.WARN and n not in calm and _GRAVE.search(excerpt.low_lines[n])
     ]
     if not marked + plain and len(excerpt.lines) == 1 and len(excerpt.text) <= SHORT:
         plain = [0] if 0 not in calm and levels == [Level.NONE] and _SAD.search(excerpt.low) else []

@@ -45,8 +45,8 @@ _LETTER_FIRST = re.compile(r"(?:\(\?:|\(\?P<\w+>|\()*(?:[a-z0-9]|\\w|\[a-z|\[\\w
 
 
 def begun(branch: str) -> str:
-    """*branch* where a word begins, if it begins with letters at all."""
-    return rf"\b(?:{branch})" if _LETTER_FIRST.match(branch) else branch
+    """*branch* where a word begins, if it begins with letters; Chinese has no gaps between them."""
+    return rf"\b(?:{branch})" if branch.isascii() and _LETTER_FIRST.match(branch) else branch
 
 
 ENDLESS = 40

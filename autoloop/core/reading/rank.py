@@ -47,6 +47,9 @@ FAILED = ("SERVICE.service_down", "CODE.runtime_error")
 REASON = 0.2
 """How much less the reason may weigh."""
 
+HEADING = 0.9
+"""What counts of a line that ends with a colon: what is wrong stands below it."""
+
 DEPTH_ELSE = 0.6
 DEPTH_COUNTS = 0.3
 SETTLED = 0.4
@@ -116,6 +119,8 @@ def _best_of_lines(hits: list[Hit], excerpt: Excerpt, trace: Trace) -> list[Hit]
     for number, here in lines.items():
         level = excerpt.level(number)
         weighed = [_weighed(hit, level, trace) for hit in here]
+        if _heads(excerpt.lines, number):
+            weighed = [replace(h, weight=h.weight * HEADING) for h in weighed]
         alarms = [h for h in weighed if h.name != BENIGN]
         weighed = [h for h in weighed if h.name != BENIGN or _speaks_for(h, alarms)]
         if not weighed:
@@ -132,6 +137,11 @@ def _best_of_lines(hits: list[Hit], excerpt: Excerpt, trace: Trace) -> list[Hit]
         found.append(replace(top, culprit=top.culprit or named, hint=top.hint or hint))
         found += [h for h in weighed if h.weight > top.weight - RIVALS and _apart(h, top)]
     return found
+
+
+def _heads(lines: list[str], number: int) -> bool:
+    """Whether a line only announces the next."""
+    return number + 1 < len(lines) and lines[number].rstrip().endswith((":", "："))
 
 
 def _reason(top: Hit, here: list[Hit], line: str) -> Hit:
