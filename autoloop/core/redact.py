@@ -10,11 +10,17 @@ _SECRET_KEY = re.compile(
 _RULES = (
     # scheme://user:password@host
     (
+        ("://",),
         re.compile(r"(\b[a-z][a-z0-9+.-]{0,30}://[^\s:/@]{0,200}:)[^\s@/]{1,500}(@)", re.I),
         rf"\1{HIDDEN}\2",
     ),
-    (re.compile(r"(?i)\b(bearer|basic)\s{1,20}[a-z0-9._~+/=-]{8,}"), rf"\1 {HIDDEN}"),
     (
+        ("bearer", "basic"),
+        re.compile(r"(?i)\b(bearer|basic)\s{1,20}[a-z0-9._~+/=-]{8,}"),
+        rf"\1 {HIDDEN}",
+    ),
+    (
+        ("passw", "passphrase", "pwd", "secret", "token", "api", "cookie"),
         re.compile(
             r"(?i)((?:passw(?:or)?d|passphrase|pwd|secret|token|api[_-]?key|cookie|密码|口令)"
             r"[\w.-]{0,60}[\"']?\s{0,20}[=:：]\s{0,20})"
@@ -23,21 +29,31 @@ _RULES = (
         rf"\1{HIDDEN}",
     ),
     (
+        ("password", "passphrase", "secret", "token"),
         re.compile(r"(?i)(\s--?[\w-]{0,40}(?:password|passphrase|secret|token)\s+)[^\s-]\S*"),
         rf"\1{HIDDEN}",
     ),
     (
+        ("eyj",),
         re.compile(r"(?<![\w-])eyJ[\w-]{8,4000}\.[\w-]{8,8000}\.[\w-]{0,2000}"),
         HIDDEN,
     ),  # JSON web token
     (
+        ("-----begin",),
         re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?(-----END [A-Z ]*KEY-----|\Z)"),
         HIDDEN,
     ),
-    (re.compile(r"\b(AKIA|ASIA)[0-9A-Z]{16}\b"), HIDDEN),
-    (re.compile(r"\b(ghp|gho|ghs|github_pat|sk|xox[bap])[-_][A-Za-z0-9_-]{16,500}"), HIDDEN),
-    (re.compile(r"\$2[aby]\$\d\d\$[./A-Za-z0-9]{53}"), HIDDEN),  # bcrypt
+    (("akia", "asia"), re.compile(r"\b(AKIA|ASIA)[0-9A-Z]{16}\b"), HIDDEN),
+    (
+        ("ghp", "gho", "ghs", "github_pat", "sk", "xox"),
+        re.compile(r"\b(ghp|gho|ghs|github_pat|sk|xox[bap])[-_][A-Za-z0-9_-]{16,500}"),
+        HIDDEN,
+    ),
+    (("$2",), re.compile(r"\$2[aby]\$\d\d\$[./A-Za-z0-9]{53}"), HIDDEN),  # bcrypt
 )
+"""Words of which one is in every text of ASCII, in lower case, that a pattern matches; the pattern;
+what is put in its place."""
+
 _CONTROL = re.compile(
     r"(?:\x1b\[|\x9b)[0-9:;<=>?]{0,64}[ -/]{0,8}[@-~]"
     r"|(?:\x1b[\]P^_X]|[\x90\x98\x9d-\x9f])[^\x07\x1b\x80-\x9f]{0,4096}(?:\x07|\x1b\\|\x9c)"
@@ -50,14 +66,18 @@ def harmless(text: str) -> str:
     """*text* without what a terminal or a reader's eye is deceived by: escapes and other control
     characters but tab and newline, marks that turn the direction of writing, and invisible ones.
     What is no character becomes a question mark."""
+    if text.isascii() and text.isprintable():
+        return text
     return _CONTROL.sub("", text.encode("utf-8", "replace").decode())
 
 
 def redact(text: str) -> str:
     """*text* without passwords, tokens, keys and what `harmless` takes out."""
     text = harmless(text)
-    for pattern, put in _RULES:
-        text = pattern.sub(put, text)
+    low = text.lower() if text.isascii() else ""
+    for words, pattern, put in _RULES:
+        if not low or any(word in low for word in words):
+            text = pattern.sub(put, text)
     return text
 
 

@@ -5,7 +5,7 @@ import tomllib
 from functools import cache, lru_cache
 from importlib.resources import files
 
-from autoloop.core.reading.patterns import compiled
+from autoloop.core.reading.patterns import compiled, may_match
 from autoloop.core.redact import redact
 
 LONGEST = 160
@@ -110,15 +110,18 @@ def _plain(line: str) -> str:
 
 def place_in(line: str) -> str:
     """The file and the line in it that *line* speaks of, as ``file:number``; else empty."""
+    low = line.lower()
     for pattern in _PLACED:
-        if found := pattern.search(line):
+        if may_match(pattern.pattern, line, low) and (found := pattern.search(line)):
             return f"{found['f']}:{found['n']}"
     return ""
 
 
 def _first(patterns: tuple[str, ...], text: str) -> str:
+    low = text.lower()
     for pattern in patterns:
-        if (found := compiled(pattern).search(text)) and (culprit := named(found["c"])):
+        found = may_match(pattern, text, low) and compiled(pattern).search(text)
+        if found and (culprit := named(found["c"])):
             return culprit
     return ""
 

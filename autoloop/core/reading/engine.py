@@ -70,7 +70,8 @@ def _cause(suspect: Suspect, excerpt: Excerpt, trace: Trace) -> Cause:
         culprit = trace.own
     culprit = culprit or culprit_of(hit.name, excerpt.lines, hit.line, hit.hint)
     signature, seen = hit.signature, evidence(excerpt, hit)
-    language: Language = "zh" if _CHINESE.search(excerpt.text) else "en"
+    chinese = not excerpt.text.isascii() and _CHINESE.search(excerpt.text)
+    language: Language = "zh" if chinese else "en"
     told = [Evidence(source="meaning", excerpt=signature.words.say(language))]
     if signature.next:
         told.append(Evidence(source="look next at", excerpt=signature.next))

@@ -67,6 +67,32 @@ def needs(pattern: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(words)) if all(len(word) > 1 for word in words) else ()
 
 
+_FLAGGED = re.compile(r"\(\?(?!P<|:)|\\[xu]")
+
+
+@cache
+def clues(pattern: str) -> tuple[str, ...]:
+    """Pieces, in lower case, of which one is in every text of ASCII that *pattern* matches.
+
+    As `needs`, but single characters too, and of patterns in any case; none when there is no such
+    piece.
+    """
+    pattern = pattern.removeprefix("(?i)")
+    words = [] if _FLAGGED.search(pattern) else _needs(tokens(pattern))
+    return tuple(dict.fromkeys(word.lower() for word in words)) if all(words) else ()
+
+
+def may_match(pattern: str, text: str, low: str) -> bool:
+    """Whether *pattern* is worth trying on *text*; *low* is the text in lower case."""
+    pieces = clues(pattern)
+    if not pieces or not text.isascii():
+        return True
+    for piece in pieces:  # noqa: SIM110 - any() is slower, and this is asked of every pattern
+        if piece in low:
+            return True
+    return False
+
+
 def _needs(pieces: list[str]) -> list[str]:
     """The best words of each alternative, joined; an empty word means: anything."""
     return [word for branch in _branches(pieces) for word in _of_branch(branch)]

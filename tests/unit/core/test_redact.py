@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autoloop.core.redact import HIDDEN, harmless, redact, redact_value
+from autoloop.core.redact import _CONTROL, _RULES, HIDDEN, harmless, redact, redact_value
 
 JWT = "eyJhbGciOiJIUzI1.eyJzdWIiOiIxMjM0.c2lnbmF0dXJl"
 
@@ -145,3 +145,25 @@ def test_what_is_harmless_has_no_control_character(text: str) -> None:
 def test_escapes_without_an_end_do_not_hold_it_up(part: str) -> None:
     """Ten million characters of them."""
     assert len(harmless(part * (10_000_000 // len(part)))) < 10_000_001
+
+
+SECRETS = st.sampled_from(
+    ["Password", "=", " --", "TOKEN ", "api-key: ", "http://a:b@c ", "Bearer ", "a" * 20, f" {JWT}",
+     "AKIA", "A" * 16, "sk-", "xoxb-", "-----BEGIN PRIVATE KEY-----", "$2a$10$" + "x" * 53,
+     "密码：", "\n", "\x1b[0m", "é", "ſecret=", "\t"]
+)  # fmt: skip
+
+
+@given(st.lists(SECRETS, max_size=12).map("".join))
+def test_every_rule_is_tried_where_it_may_match(text: str) -> None:
+    """The words that stand before a rule only save time."""
+    naive = harmless(text)
+    for _, pattern, put in _RULES:
+        naive = pattern.sub(put, naive)
+    assert redact(text) == naive
+
+
+@given(st.text(max_size=60))
+def test_plain_text_is_not_looked_through(text: str) -> None:
+    """What is printable and of ASCII is harmless already."""
+    assert harmless(text) == _CONTROL.sub("", text.encode("utf-8", "replace").decode())

@@ -3,7 +3,9 @@
 import pytest
 
 from autoloop.core.reading import text_engine
-from autoloop.core.reading.culprits import named, place_in, shown
+from autoloop.core.reading.culprits import _patterns, named, place_in, shown
+from autoloop.core.reading.patterns import clues, compiled, may_match
+from autoloop.core.reading.signatures import book
 from autoloop.core.redact import HIDDEN
 
 
@@ -53,3 +55,27 @@ def test_no_part_of_a_secret_is_shown() -> None:
 def test_what_a_line_is_about(text: str, culprit: str) -> None:
     """A host, a command, a column, a container."""
     assert text_engine().read(text)[0].culprit == culprit
+
+
+def test_a_pattern_is_tried_wherever_it_matches() -> None:
+    """The pieces that are looked for first only save time."""
+    texts = [text for signature in book().signatures for text, _ in signature.examples]
+    texts += [text.upper() for text in texts]
+    for pattern in {each for patterns in _patterns().values() for each in patterns}:
+        for text in filter(compiled(pattern).search, texts):
+            assert may_match(pattern, text, text.lower()), pattern
+
+
+@pytest.mark.parametrize(
+    ("pattern", "pieces"),
+    [
+        (r"(?i)\b(?:Host|peer)[=: ](?P<c>\w+)", ("host", "peer")),
+        (r"\b(?P<c>[a-z]+(?:_[a-z]+)+)\b", ("_",)),
+        (r"(?P<c>\d+)", ()),
+        (r"a (?i:b) c", ()),
+        (r"[\x27](?P<c>\w+)\x27", ()),
+    ],
+)
+def test_the_pieces_of_a_pattern(pattern: str, pieces: tuple[str, ...]) -> None:
+    """None where it is not sure."""
+    assert clues(pattern) == pieces
