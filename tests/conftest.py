@@ -323,6 +323,7 @@ def shop(**more: Any) -> AppSpec:
                 "port": 8080,
                 "settings": "/etc/shop.env",
                 "memory_mb": 200,
+                "memory_max_mb": 400,
                 "config": ["/etc/systemd/system/app.service"],
             },
         ],

@@ -79,6 +79,17 @@ class Component(Frozen):
     access_logs: tuple[str, ...] = ()
     needs: tuple[str, ...] = ()
     memory_mb: float | None = Field(default=None, gt=0)
+    memory_max_mb: int | None = Field(default=None, ge=8)  # set as a limit when it has leaked
+
+    @model_validator(mode="after")
+    def _limit_is_above_its_use(self) -> "Component":
+        if self.memory_max_mb is not None and self.manager != "systemd":
+            raise ValueError(f"memory_max_mb of '{self.name}': only systemd sets such a limit")
+        if self.memory_max_mb is not None and self.memory_max_mb < (self.memory_mb or 0):
+            raise ValueError(
+                f"memory_max_mb of '{self.name}' is below its memory_mb, which it may use"
+            )
+        return self
 
     def service(self) -> ServiceManager:
         """The manager that this component's unit belongs to."""

@@ -10,6 +10,13 @@ from typing import Literal, Protocol
 from autoloop.core.target import Answer, Read, RunCommand
 from autoloop.core.words import Frozen
 
+LIMIT_HOLDS = (
+    "import subprocess, sys; unit, wanted = sys.argv[1:]; "
+    "argv = ['systemctl', 'show', '--value', '-p', 'MemoryMax', unit]; "
+    "found = subprocess.check_output(argv).decode().strip(); "
+    "sys.exit(0 if found == wanted else unit + ': MemoryMax is ' + found + ', not ' + wanted)"
+)
+
 Activity = Literal["running", "starting", "stopped", "failed", "missing", "unknown"]
 
 
@@ -23,6 +30,18 @@ class ServiceState(Frozen):
     restarts: int = 0  # automatic restarts in a row
     since: float = 0.0  # seconds since boot at which it last became active; 0 unknown
     serial: str = ""  # another value after every start
+
+
+class MemoryLimit(Frozen):
+    """How a manager is told how much memory a service may take.
+
+    *file* holds *content*; *reload* has it read; *holds* fails where the limit is not in force.
+    """
+
+    file: str
+    content: str
+    reload: RunCommand
+    holds: RunCommand
 
 
 class ServiceManager(Protocol):
@@ -68,6 +87,18 @@ class ServiceManager(Protocol):
 
     def files(self, unit: str) -> Read | None:
         """How many files it has open, and may; None likewise."""
+        ...
+
+    def limited(self, unit: str) -> Read | None:
+        """How much memory it may take now; None where the manager sets no limits."""
+        ...
+
+    def parse_limit(self, answer: Answer) -> int | None:
+        """The bytes in *answer*; 0 for as much as there is, None when nobody can tell."""
+        ...
+
+    def limit(self, unit: str, size: int) -> MemoryLimit | None:
+        """Let it take *size* bytes of memory and no more; None where that cannot be asked."""
         ...
 
     def logs(self, unit: str, lines: int) -> Read | None:
@@ -155,6 +186,26 @@ class Systemd:
     def files(self, unit: str) -> Read | None:
         return Read(op="files", args={"unit": unit})
 
+    def limited(self, unit: str) -> Read | None:
+        return Read(op="run", args={"argv": ["systemctl", "show", "-p", "MemoryMax", unit]})
+
+    def parse_limit(self, answer: Answer) -> int | None:
+        shown = _pairs(answer.value["out"]) if answer.ok and answer.value["code"] == 0 else {}
+        said = shown.get("MemoryMax", "")
+        return 0 if said == "infinity" else int(said) if said.isdecimal() else None
+
+    def limit(self, unit: str, size: int) -> MemoryLimit | None:
+        """A drop-in of systemd's own kind: the unit's file is left as it is."""
+        full = unit if "." in unit else f"{unit}.service"
+        return MemoryLimit(
+            file=f"/etc/systemd/system/{full}.d/autoloop-memory.conf",
+            content=f"[Service]\nMemoryMax={size}\n",
+            reload=RunCommand(argv=("systemctl", "daemon-reload"), idempotent=True),
+            holds=RunCommand(
+                argv=("python3", "-I", "-c", LIMIT_HOLDS, unit, str(size)), idempotent=True
+            ),
+        )
+
     def logs(self, unit: str, lines: int) -> Read | None:
         return self._journal("short-iso", unit, lines)
 
@@ -225,6 +276,15 @@ class Supervisord:
     def wake(self, unit: str) -> RunCommand:
         argv = (*self.command, "signal", "CONT", unit)
         return RunCommand(argv=argv, idempotent=True, ok_codes=(0, 1, 2, 7))
+
+    def limited(self, unit: str) -> Read | None:  # noqa: ARG002 - it limits nothing
+        return None
+
+    def parse_limit(self, answer: Answer) -> int | None:  # noqa: ARG002
+        return None
+
+    def limit(self, unit: str, size: int) -> MemoryLimit | None:  # noqa: ARG002
+        return None
 
     def memory(self, unit: str) -> Read | None:  # noqa: ARG002 - it knows the first process only
         return None

@@ -47,6 +47,7 @@ class Host:
         self.row = {"path": ENV, "good": good.model_dump(), "now": seen.model_dump()}
         self.row |= {"good_text": GOOD, "now_text": now}
         self.asked: list[Read] = []
+        self.limit, self.stat = "infinity", FileState().model_dump()
         self.ran: dict[str, Any] = {"code": 0, "out": '{"pay": ["", "2.1"]}'}
         self.salvage: dict[str, Any] = {
             "tables": {"orders": TABLE, "users": {**TABLE, "damaged": False}},
@@ -61,8 +62,10 @@ class Host:
             {"path": f"/srv/shop/old/{n}", "bytes": 3 << 20, "size": 3, "inode": n, "mtime_ns": n}
             for n in (1, 2, 3, 4)
         ]
+        limit = {"code": 0, "out": f"MemoryMax={self.limit}\n"}
         values: dict[str, Any] = {
-            "run": self.ran,
+            "run": limit if "MemoryMax" in reads[0].args.get("argv", ()) else self.ran,
+            "stat": self.stat,
             "backups": [{"id": "b-1", "at": 7.0, "reason": "d-1: before deploying x"}],
             "removable": [old],
             "salvage": self.salvage,
@@ -188,6 +191,9 @@ def test_every_changed_file_is_a_declared_effect(scenes: Any, name: str) -> None
     changes = [
         c for p in offer.actions if isinstance(p.action, ChangeFiles) for c in p.action.changes
     ]
+    folders = [c.path for c in changes if c.after.kind == "dir"]
+    changes = [c for c in changes if c.path not in folders]
+    assert all(any(path.startswith(f"{one}/") for path in offer.files) for one in folders)
     assert offer.files == {c.path: c.after.sha256 for c in changes}
     kept = {c.path for c in changes if c.before.sha256 == c.after.sha256}
     gone = [
@@ -251,6 +257,68 @@ def test_free_port_leaves_another_service_to_a_person(scenes: Any) -> None:
     offer = remedy.propose(context.model_copy(update={"facts": facts}), Host())
     assert isinstance(offer, Refusal) and offer.person
     assert "other.service" in offer.why.en and "other.service" in offer.why.zh
+
+
+def recycled(scenes: Any, host: Host, **declared: Any) -> Proposal:
+    """What is offered for a leak on *host*."""
+    context = example(scenes, "recycle_service")
+    parts = (p.model_copy(update=declared) for p in context.spec.components)
+    spec = context.spec.model_copy(update={"components": tuple(parts)})
+    remedy = next(r for r in library() if r.name == "recycle_service")
+    offer = remedy.propose(context.model_copy(update={"spec": spec}), host)
+    assert isinstance(offer, Proposal)
+    return offer
+
+
+def test_recycle_service_sets_the_declared_limit_and_proves_it(scenes: Any) -> None:
+    """A drop-in by the journal, read before the restart; on the way back systemd reads again, when
+    the file is gone."""
+    offer = recycled(scenes, Host())
+    [path] = offer.files
+    assert path == "/etc/systemd/system/app.service.d/autoloop-memory.conf"
+    verbs = [getattr(p.action, "argv", ("", p.action.kind))[1] for p in offer.actions]
+    assert verbs == ["daemon-reload", "files", "daemon-reload", "reset-failed", "restart", "-I"]
+    assert [bool(p.inverse) for p in offer.actions] == [True, *[False] * 5]
+    size = 400 * 10**6 // 4096 * 4096
+    assert commands(offer)[-1].endswith(f" app.service {size}")
+    remedy = next(r for r in library() if r.name == "recycle_service")
+    [content] = remedy.contents(example(scenes, "recycle_service"), Host()).values()
+    assert content.decode() == f"[Service]\nMemoryMax={size}\n"
+
+
+def test_recycle_service_sets_no_limit_that_nobody_has_declared(scenes: Any) -> None:
+    """The report says which line would set one."""
+    offer = recycled(scenes, Host(), memory_max_mb=None)
+    assert commands(offer) == [
+        "systemctl reset-failed app.service",
+        "systemctl restart app.service",
+    ]
+    assert "'memory_max_mb = …' of component 'app' in autoloop.toml" in offer.why.en
+    assert "memory_max_mb" in offer.why.zh
+
+
+@pytest.mark.parametrize(
+    ("limit", "said"),
+    [
+        (str(400 * 10**6 // 4096 * 4096), "its limit of 399998976 bytes stays"),
+        ("7000000", "another limit is set on the host (7000000 bytes) and stays"),
+        ("", "another limit is set on the host (nobody can tell which) and stays"),
+    ],
+)
+def test_recycle_service_leaves_a_limit_that_is_there(scenes: Any, limit: str, said: str) -> None:
+    """Its own is in force already; another one is somebody's decision."""
+    host = Host()
+    host.limit = limit
+    offer = recycled(scenes, host)
+    assert len(offer.actions) == 2 and not offer.files
+    assert said in offer.why.en
+
+
+def test_recycle_service_changes_its_own_limit(scenes: Any) -> None:
+    """Once declared otherwise."""
+    host = Host()
+    host.limit, host.stat = "7000000", file("[Service]\nMemoryMax=7000000\n").model_dump()
+    assert len(recycled(scenes, host).files) == 1
 
 
 def test_restore_data_stops_who_writes_and_goes_back_in_turn(scenes: Any) -> None:
