@@ -162,6 +162,15 @@ def test_each_change_is_in_the_changelog() -> None:
     assert positions == sorted(positions)
 
 
+def test_the_example_of_a_remedy_is_one_that_ships() -> None:
+    """What the how-to says to write is what stands in the files that it names, test included."""
+    text = (ROOT / "docs" / "how-to" / "add-a-remedy.md").read_text()
+    examples = re.findall(r"`([a-z_/]+\.py)`:\n\n```python\n(.*?)```", text, re.DOTALL)
+    assert len(examples) == 2
+    for path, code in examples:
+        assert (ROOT / path).read_text() == code
+
+
 def test_each_dependency_is_justified() -> None:
     """What is asked for has a line of reason among the decisions."""
     reasons = (DECISIONS / "0002-dependencies.md").read_text().lower()

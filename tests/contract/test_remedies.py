@@ -9,7 +9,7 @@ import pytest
 from autoloop.core.app import RISKS
 from autoloop.core.case import CaseResult
 from autoloop.core.diagnosis import Cause
-from autoloop.core.facts import SettingsDrift
+from autoloop.core.facts import DataLock, SettingsDrift
 from autoloop.core.plan import make_plan
 from autoloop.core.remedy import Context, Proposal, Refusal
 from autoloop.core.target import (
@@ -28,6 +28,7 @@ from tasks.remedies import for_cause, library
 GOOD, NOW = "# shop\nHOST=a\nPORT=8080\n", "# shop\nMINE=1\n"
 ENV, CONF, CODE = "/etc/shop.env", "/etc/front.conf", "/srv/shop/app/pay.py"
 DATA = "/srv/shop/shop.db"
+HELD = DataLock(path=DATA, kind="WRITE", pid=7, unit="front.service")
 TRACE = f'  File "{CODE}", line 7, in pay\nNameError: name x is not defined'
 IMPORT = "ModuleNotFoundError: No module named 'pay'"
 FAILED = CaseResult(name="pay", passed=False, status=500)
@@ -99,6 +100,10 @@ def example(scenes: Any, name: str) -> Context:
             ("CONFIG.env_missing", "PORT", "app"),
         ),
         "restart_service": (scenes.facts(status=504), ("SERVICE.timeout", "app.service", "app")),
+        "release_lock": (
+            scenes.facts(status=500, locks=(HELD,)),
+            ("DATABASE.deadlock_or_lock_timeout", DATA, "app"),
+        ),
         "clear_space": (scenes.facts(free=1_000_000), ("SERVICE.disk_full", "/srv", "app")),
         "restore_data": (
             scenes.facts(damaged={DATA: "page 3"}, status=503),
