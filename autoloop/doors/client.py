@@ -21,6 +21,7 @@ from autoloop.core.errors import (
     AutoloopError,
     BadRequest,
     BadSpec,
+    DeadlineExceeded,
     HostNotReady,
     HostUnreachable,
     NotAllowed,
@@ -185,8 +186,14 @@ def install(path: Path, source: str, settings: str, plan_only: bool) -> dict[str
     parameters = {"app": spec.name, "source": source, "settings": block}
     try:
         done: dict[str, Any] = run("install", {**parameters, "plan_only": plan_only}, INSTALL_S)
-    except (BadRequest, BadSpec, HostNotReady, RuleBroken):  # nothing was begun
-        App.delete(spec.name)
+    except DeadlineExceeded:  # it may be under way
+        raise
+    except AutoloopError as error:
+        if block:
+            with contextlib.suppress(ValueError):  # only a run that was killed has left it
+                Wish.delete(block)
+        if isinstance(error, (BadRequest, BadSpec, HostNotReady, RuleBroken)):
+            App.delete(spec.name)  # nothing was begun
         raise
     if done.get("kept"):
         _into_care(spec)
@@ -301,7 +308,7 @@ async def _result(number: str, wait_s: float, prefix: str = "") -> Any:
                 return _waiting(found, prefix)
             if asyncio.get_running_loop().time() > end:
                 place = f"run {number}"
-                raise AutoloopError(
+                raise DeadlineExceeded(
                     place, f"not ended after {wait_s:g} s", "look at the Prefect UI"
                 )
             await asyncio.sleep(0.2)

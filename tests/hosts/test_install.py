@@ -199,6 +199,8 @@ def test_a_run_that_never_comes_back_is_taken_away_by_the_next(
     reached.unlink()
     assert ended(process)[0] != 0
     assert seen(empty) != before
+    asked = {"block_types": {"slug": {"any_": ["autoloop-wish"]}}}
+    assert httpx.post(f"{server}/api/block_documents/filter", json=asked).json() == []
 
     point.touch()
     process = begun(product, file, source)
