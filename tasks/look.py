@@ -144,7 +144,7 @@ def look_at(
         found = answers[len(reads) :] if more else host.observe(closer_reads_for(spec), 120)
         facts = closer(spec, facts, found)
         diagnosis = diagnose(spec, facts, cases, at)
-        if due := worth_asking(spec, diagnosis):
+        if due := worth_asking(spec, facts, diagnosis):
             facts = checked(facts, due, host.observe([check_read(one) for one in due], 120))
             diagnosis = diagnose(spec, facts, cases, at)
     return Look(facts=facts, cases=cases, diagnosis=diagnosis, at=at)

@@ -78,7 +78,8 @@ def in_order(logs: Iterable[str], now: float, offset_s: int = 0, since: float = 
 
 
 def _entries(log: str, year: int, offset_s: int) -> list[tuple[float, str]]:
-    """Each line with a time, and what follows it; lines before the first have the time 0."""
+    """Each line with a time, and what follows it; lines before the first are the end of an older
+    entry, and have its time at the latest. In a log without times all have the time 0."""
     found: list[tuple[float, str]] = []
     for line in log.splitlines():
         written = moment(line, year, offset_s)
@@ -86,4 +87,5 @@ def _entries(log: str, year: int, offset_s: int) -> list[tuple[float, str]]:
             found[-1] = (found[-1][0], f"{found[-1][1]}\n{line}")
         else:
             found.append((written or 0.0, line))
-    return found
+    first = next((written for written, _ in found if written), 0.0)
+    return [(written or first, text) for written, text in found]

@@ -66,3 +66,12 @@ def test_what_is_older_is_left_out() -> None:
     assert in_order([log], TEN) == "2026-02-22 09:59:50 b\n2026-02-22 10:00:00 c"
     assert in_order([log], TEN, since=TEN - 1) == "2026-02-22 10:00:00 c"
     assert in_order([log], TEN, since=TEN - 3600) == log
+
+
+def test_the_end_of_an_older_entry_is_no_newer_than_what_follows_it() -> None:
+    """The tail of a log may begin within a trace: that is as old as the log's next entry, at
+    least, and goes with it."""
+    tail = "  File x\nKeyError: 'A'\n2026-02-22 09:57:00 old"
+    journal = "2026-02-22 10:00:00 failed"
+    assert in_order([tail, journal], TEN) == journal
+    assert in_order([tail, journal], TEN, since=TEN - 3600) == f"{tail}\n{journal}"

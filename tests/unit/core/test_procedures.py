@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from autoloop.core.app import AppSpec
+from autoloop.core.case import Reply
 from autoloop.core.diagnosis import UNKNOWN, Cause, Diagnosis
 from autoloop.core.suspicions.procedures import worth_asking
 
@@ -36,5 +37,18 @@ def test_what_would_rank_behind_is_not_asked(
 ) -> None:
     """Unless it cures what is found: a program of the application's takes long to start."""
     rows = [Cause(name=n, component=c, depth=d, confidence=0.8) for n, c, d in causes]
-    found = worth_asking(spec_of(scenes), Diagnosis(causes=tuple(rows)))
+    found = worth_asking(spec_of(scenes), scenes.facts(), Diagnosis(causes=tuple(rows)))
+    assert [one.name for one in found] == asked
+
+
+@pytest.mark.parametrize(
+    ("status", "asked"), [(404, []), (503, ["migrations"]), (0, ["migrations"])]
+)
+def test_a_part_that_answers_is_not_asked_when_another_is_broken(
+    scenes: Any, status: int, asked: list[str]
+) -> None:
+    """The front was stopped; the application works, or does not."""
+    down = Cause(name="SERVICE.service_down", component="front", depth=20, confidence=0.9)
+    facts = scenes.facts(direct={"app": Reply(status=status)})
+    found = worth_asking(scenes.spec, facts, Diagnosis(causes=(down,)))
     assert [one.name for one in found] == asked
