@@ -8,7 +8,7 @@ import json
 import os
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -172,17 +172,22 @@ def install(path: Path, source: str, settings: str, plan_only: bool) -> dict[str
         AutoloopError: it was not begun, or could not be ended.
     """
     spec = read_spec(path)
-    if spec.name in ledger().apps():
-        raise NotSettled(f"app {spec.name}", "is under care already", "autoloop deploy")
-    refuse_shared(spec, ledger().apps())
-    use_prefect()
+    with _only_one(spec.name):
+        if spec.name in ledger().apps():
+            raise NotSettled(f"app {spec.name}", "is under care already", "autoloop deploy")
+        refuse_shared(spec, ledger().apps())
+        use_prefect()
+        return _install(spec, source, settings, plan_only)
+
+
+def _install(spec: AppSpec, source: str, text: str, plan_only: bool) -> dict[str, Any]:
     from blocks.app import App
     from blocks.wish import Wish
 
     App.of(spec).save(spec.name, overwrite=True)
-    block = f"wish-{uuid4().hex}" if settings else ""
-    if settings:
-        Wish.of({"file": settings}).save(block)
+    block = f"wish-{uuid4().hex}" if text else ""
+    if text:
+        Wish.of({"file": text}).save(block)
     parameters = {"app": spec.name, "source": source, "settings": block}
     try:
         done: dict[str, Any] = run("install", {**parameters, "plan_only": plan_only}, INSTALL_S)
@@ -200,6 +205,24 @@ def install(path: Path, source: str, settings: str, plan_only: bool) -> dict[str
     elif "state" not in done:  # what waits for approval needs it
         App.delete(spec.name)
     return done
+
+
+@contextlib.contextmanager
+def _only_one(name: str) -> Iterator[None]:
+    """Be the only one here who brings the application *name* to a host.
+
+    Raises:
+        NotSettled: another process does.
+    """
+    folder = settings().home / "installing"
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with (folder / f"{name}.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            what = "is being installed by another process here"
+            raise NotSettled(f"app {name}", what, "wait for its end") from None
+        yield
 
 
 def owned(spec: AppSpec) -> list[str]:

@@ -1,12 +1,13 @@
 """What local doors share: who is asked, who tells, and how a failure reads."""
 
 import os
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from autoloop.core.app import AppSpec, parse_app
-from autoloop.core.errors import AutoloopError, HostUnreachable, NotAllowed, NotFound
+from autoloop.core.errors import AutoloopError, HostUnreachable, NotAllowed, NotFound, NotSettled
 from autoloop.core.incident import State, request_of
 from autoloop.doors import client
 from autoloop.ledger.store import Ledger
@@ -176,3 +177,24 @@ def test_one_application_is_under_care_once() -> None:
     client.refuse_shared(spec("other", "10.0.0.6", **code), there)
     with pytest.raises(NotAllowed, match=r"/srv/shop/app on 10\.0\.0\.5 is under care as 'shop'"):
         client.refuse_shared(spec("other", **code), there)
+
+
+def test_an_application_is_brought_to_a_host_by_one_process(
+    monkeypatch: pytest.MonkeyPatch, spec: AppSpec, home: Path, book: Ledger
+) -> None:
+    """The second would end with nothing begun, and take away what the first one registers."""
+    book.forget_app("shop")
+    monkeypatch.setattr(client, "read_spec", lambda _: spec)
+    began = []
+
+    def twice(*given: Any) -> dict[str, Any]:
+        began.append(given)
+        with pytest.raises(NotSettled, match="is being installed by another process here"):
+            client.install(home, "", "", False)
+        return {"kept": False}
+
+    monkeypatch.setattr(client, "_install", twice)
+    monkeypatch.setattr(client, "use_prefect", lambda: None)
+    client.install(home, "", "", False)
+    client.install(home, "", "", False)
+    assert len(began) == 2
