@@ -42,10 +42,10 @@ _PLACED = tuple(
 _NO_NAMES = frozenset(
     re.findall(
         r"\w+",
-        "a also an and any api are at be been by can cause code connect connection container "
+        "a active also an and any api are at be been by can cause code connect connection container "
         "could crit critical daemon data database debug does error errors exception exist "
         "exists failed failure false fatal field file for found from function get given has "
-        "have host http https id in info instance into invalid is it its job key level line "
+        "have here host http https id in info instance into invalid is it its job key level line "
         "list local log main many max may mismatch must maximum message method missing msg name "
         "new no not notice null object of on or out password path process property remote "
         "request required response running sandbox server service set should socket some "

@@ -135,7 +135,8 @@ def _best_of_lines(hits: list[Hit], excerpt: Excerpt, trace: Trace) -> list[Hit]
         named = next((h.culprit for h in same if h.culprit), "")
         hint = next((h.hint for h in same if h.hint), "")
         found.append(replace(top, culprit=top.culprit or named, hint=top.hint or hint))
-        found += [h for h in weighed if h.weight > top.weight - RIVALS and _apart(h, top)]
+        rivals = (h for h in weighed if h.weight > top.weight - RIVALS and _apart(h, top))
+        found += [h for h in rivals if top.name in FAILED or h.name not in FAILED]
     return found
 
 
