@@ -42,12 +42,12 @@ _PLACED = tuple(
 _NO_NAMES = frozenset(
     re.findall(
         r"\w+",
-        "a active also an and any api are at be been by can cause code connect connection container "
-        "could crit critical daemon data database debug does error errors exception exist "
-        "exists failed failure false fatal field file for found from function get given has "
-        "have here host http https id in info instance into invalid is it its job key level line "
-        "list local log main many max may mismatch must maximum message method missing msg name "
-        "new no not notice null object of on or out password path process property remote "
+        "a active also an and any api are at be been by can cause code connect connection "
+        "container could crit critical daemon data database debug does error errors exception "
+        "exist exists failed failure false fatal field file for found from function get given "
+        "has have here host http https id in info instance into invalid is it its job key level "
+        "line list local log main many max may mismatch must maximum message method missing msg "
+        "name new no not notice null object of on or out password path process property remote "
         "request required response running sandbox server service set should socket some "
         "specified status string system table tcp that the their them this time to token true "
         "ts type undefined unknown user using valid value warn warning was we web when while "
