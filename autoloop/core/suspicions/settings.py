@@ -21,7 +21,8 @@ from autoloop.core.suspicions.seen import (
 )
 from autoloop.core.suspicions.servers import DENIED, refused, said
 
-_ADDRESS = re.compile(r"(?i)\w+://|localhost|:\d{2,5}\b|^\d{2,5}$")
+_ADDRESS = re.compile(r"(?i)\w+://|localhost|:\d{2,5}\b")
+_PORT, _OF_PORTS = re.compile(r"\d{2,5}"), re.compile(r"(?i)port|bind|listen|addr")
 _SPAN = re.compile(r"[\"']?-?\d+(?:\.\d+)?\s*[a-zA-Z]{0,12}[\"']?")
 _NAMED_PORT = re.compile(r"(?:(?:127\.0\.0\.1|localhost|\[::1\]|0\.0\.0\.0):|^)(\d{2,5})\b")
 
@@ -59,7 +60,7 @@ def setting_wrong(spec: AppSpec, facts: Facts, part: Component) -> Finding | Non
             server = refused(facts, part, key)
             return Finding(
                 verdict="confirms",
-                name="LOGIN.token_expired" if key in spans else _kind(good, now, server),
+                name="LOGIN.token_expired" if key in spans else _kind(key, good, now, server),
                 component=part.name,
                 culprit=key,
                 likelihood=0.8,
@@ -83,11 +84,13 @@ def _is_span(good: str, now: str) -> bool:
     return bool(_SPAN.fullmatch(good) and (_SPAN.fullmatch(now) or not now))
 
 
-def _kind(good: str, now: str, server: Reached | None) -> str:
-    """A credential that a server does not take, an address, or just any value."""
+def _kind(key: str, good: str, now: str, server: Reached | None) -> str:
+    """A credential that a server does not take, an address, or just any value. A bare number is a
+    port where the setting's name says so."""
     if server and server.code in DENIED:
         return "CONFIG.auth_failed"
-    address = _ADDRESS.search(good) or _ADDRESS.search(now)
+    numbers = _OF_PORTS.search(key) and (_PORT.fullmatch(good) or _PORT.fullmatch(now))
+    address = numbers or _ADDRESS.search(good) or _ADDRESS.search(now)
     return "CONFIG.wrong_port" if address else "CONFIG.invalid_config_file"
 
 
@@ -102,7 +105,7 @@ def setting_added(spec: AppSpec, facts: Facts, part: Component) -> Finding | Non
             elsewhere = part.port is not None and not _answers_here(facts, part)
             return Finding(
                 verdict="confirms",
-                name="CONFIG.wrong_port" if elsewhere else _kind("", "", server),
+                name="CONFIG.wrong_port" if elsewhere else _kind(key, "", "", server),
                 component=part.name,
                 culprit=key,
                 likelihood=0.7,

@@ -8,7 +8,7 @@ from autoloop.core.case import Reply
 from autoloop.core.facts import SettingsDrift
 from autoloop.core.suspicions.logs import log_says
 from autoloop.core.suspicions.service import hangs, kept_away
-from autoloop.core.suspicions.settings import config_broken, setting_added
+from autoloop.core.suspicions.settings import config_broken, setting_added, setting_wrong
 
 ENV = "/etc/shop.env"
 DROPPED = Reply(error="connection timed out: nothing comes back")
@@ -82,3 +82,22 @@ def test_a_quota_is_heard_of_only_in_a_log(scenes: Any, said: str, heard: bool) 
     down = {"activity": "failed", "result": "exit-code", "pid": 0, "log": f"OSError: {said}"}
     found = log_says(scenes.spec, scenes.facts(status=502, app=down), part)
     assert [one.name for one in (found,) if one] == (["SERVICE.disk_full"] if heard else [])
+
+
+@pytest.mark.parametrize(
+    ("key", "good", "now", "name"),
+    [
+        ("PORT", "8080", "8081", "CONFIG.wrong_port"),
+        ("BACKEND", "http://10.0.0.5:80", "http://10.0.0.6:80", "CONFIG.wrong_port"),
+        ("JWT_TTL_S", "86400", "3601", "CONFIG.invalid_config_file"),
+    ],
+)
+def test_a_number_is_a_port_where_the_setting_says_so(
+    scenes: Any, key: str, good: str, now: str, name: str
+) -> None:
+    """A time in seconds is none."""
+    drift = (scenes.drift(ENV, SettingsDrift(changed={key: (good, now)})),)
+    facts = scenes.facts(status=500, drift=drift)
+    found = setting_wrong(scenes.spec, facts, scenes.spec.component("app"))
+    assert found is not None
+    assert (found.name, found.culprit) == (name, key)
