@@ -105,7 +105,7 @@ def plan_install(work: Work, source: str, settings: str) -> InstallPlan:
     """
     spec, wanted = spec_of(work), _install_of(work)
     assert spec.code is not None
-    manifest, contents = read_tree(source, spec.code.exclude)
+    manifest, contents = read_tree(source, spec.not_code())
     if spec.deploy.manifest and spec.deploy.manifest not in manifest:
         what = f"has no {spec.deploy.manifest}, which deploy.manifest names"
         raise BadRequest(f"source '{source}'", what, "name the folder to deploy")
@@ -290,7 +290,7 @@ def _disabling(spec: AppSpec) -> tuple[RunCommand, ...]:
 def _contents(work: Work, source: str, settings: str) -> dict[str, bytes]:
     """All that must travel, by hash; settings may be secret, so it is made when it is needed."""
     spec, wanted = spec_of(work), _install_of(work)
-    _, contents = read_tree(source, spec.code.exclude if spec.code else ())
+    _, contents = read_tree(source, spec.not_code())
     texts = [file.content for file in wanted.files if file.kind == "file"]
     texts += [wished(settings)[FILE]] if settings else []
     return contents | {_sha(text): text.encode() for text in texts}
