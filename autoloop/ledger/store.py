@@ -46,8 +46,17 @@ class Ledger:
         self.engine: Engine = create_engine(url, connect_args=_connect_args(url))
         if url.startswith("sqlite"):
             event.listen(self.engine, "connect", _sqlite_pragmas)
-            event.listen(self.engine, "begin", lambda conn: conn.exec_driver_sql("BEGIN IMMEDIATE"))
+            event.listen(self.engine, "begin", _sqlite_begin)
         self._migrate()
+
+    @property
+    def unhurried(self) -> Engine:
+        """The same ledger, where no commit waits for the disk: for what can be found again.
+
+        What is committed outlives this process at once, and the machine with the next commit that
+        waits.
+        """
+        return self.engine.execution_options(unhurried=True)
 
     def _migrate(self) -> None:
         config = Config()
@@ -362,9 +371,14 @@ class Ledger:
 
 def count_events(row: IncidentRow, events: int) -> None:
     """So many more events of a live incident were seen, the last one now."""
-    body = Incident.model_validate(row.body)
-    body = body.model_copy(update={"events": body.events + events, "last_seen": now()})
-    row.body = body.model_dump(mode="json")
+    row.body = counted(row.body, events)
+
+
+def counted(body: dict[str, Any], events: int) -> dict[str, Any]:
+    """The body of an incident of which so many more events were seen, the last one now."""
+    incident = Incident.model_validate(body)
+    seen = {"events": incident.events + events, "last_seen": now()}
+    return incident.model_copy(update=seen).model_dump(mode="json")
 
 
 def _row(incident: Incident) -> IncidentRow:
@@ -389,8 +403,14 @@ def _sqlite_pragmas(connection: Any, _record: Any) -> None:
     cursor.execute("pragma busy_timeout=30000")
     _use_wal(cursor)
     cursor.execute("pragma foreign_keys=on")
-    cursor.execute("pragma synchronous=full")
     cursor.close()
+
+
+def _sqlite_begin(connection: Any) -> None:
+    waits = not connection.get_execution_options().get("unhurried")
+    plain = connection.connection.dbapi_connection
+    plain.execute(f"pragma synchronous={'full' if waits else 'normal'}")
+    plain.execute("BEGIN IMMEDIATE")
 
 
 def _use_wal(cursor: Any) -> None:
