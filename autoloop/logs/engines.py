@@ -20,8 +20,11 @@ class Engine(Protocol):
 
     name: str
 
-    def hits(self, block: bytes) -> list[int]:
-        """Places in *block*, ascending: at least one in each line with a mark, none in others."""
+    def hits(self, block: bytes, start: int = 0, end: int | None = None) -> list[int]:
+        """Places in *block* from *start* to *end*, ascending.
+
+        At least one in each line with a mark, none in others; both ends are those of lines.
+        """
         ...
 
 
@@ -38,15 +41,15 @@ class Hyperscan:
             expressions=rows, ids=[0] * len(rows), elements=len(rows), flags=[0] * len(rows)
         )
 
-    def hits(self, block: bytes) -> list[int]:
+    def hits(self, block: bytes, start: int = 0, end: int | None = None) -> list[int]:
         """Places in *block*; the last byte of each mark."""
         found: list[int] = []
-        add = found.append
+        add, before = found.append, start - 1
 
-        def hit(_mark: int, _start: int, end: int, _flags: int, _context: object) -> None:
-            add(end - 1)
+        def hit(_mark: int, _start: int, last: int, _flags: int, _context: object) -> None:
+            add(before + last)
 
-        self._database.scan(block, match_event_handler=hit)
+        self._database.scan(memoryview(block)[start:end], match_event_handler=hit)
         return found
 
 
@@ -63,16 +66,16 @@ class Re2:
         options.max_mem = 64 << 20
         self._search = re2.compile(b"|".join(_spelled(mark) for mark in marks), options).search
 
-    def hits(self, block: bytes) -> list[int]:
+    def hits(self, block: bytes, start: int = 0, end: int | None = None) -> list[int]:
         """Places in *block*; the first byte of the first mark of each line."""
         found: list[int] = []
-        place = self._search(block)
+        place = self._search(block, start, end)
         while place:
             found.append(place.start())
-            end = block.find(b"\n", place.start())
-            if end < 0:
+            line = block.find(b"\n", place.start(), end)
+            if line < 0:
                 break
-            place = self._search(block, end)
+            place = self._search(block, line, end)
         return found
 
 

@@ -9,7 +9,7 @@ import hashlib
 import re
 from collections import OrderedDict
 
-from autoloop.logs.target.fold import shape
+from autoloop.logs.target.fold import WORDS, shape
 
 VERSION = "v1"
 READ = 32 << 10
@@ -48,12 +48,6 @@ _TYPE = re.compile(
 )
 _INLINE = re.compile(rb"\b(?P<type>[A-Z][\w.$\\]*(?:Error|Exception))\b")
 _ROOT_LAST = re.compile(rb"^\s*(?:Caused by: |\[cause\]: |---> )", re.MULTILINE)
-
-_LETTERS = bytes(
-    c if 97 <= c <= 122 or c in b"-_@?" or c > 127 else 48 if 48 <= c <= 57 else 32
-    for c in range(256)
-)
-"""In lower case: what a word is made of stays, a digit becomes 0, all else parts words."""
 
 _CALENDAR = frozenset(
     """
@@ -138,7 +132,7 @@ def message(text: bytes) -> list[bytes]:
         said = _QUERY.sub(b" ", said)
     if b"@" in said:
         said = _MAIL.sub(b" ", said)
-    words = said.translate(_LETTERS).split()
+    words = said.translate(WORDS).split()
     if not said.isascii():
         words = [part for word in words for part in _between(word)]
     return [

@@ -48,7 +48,7 @@ class Container(Reader):
         region: Tuple[int, int],
     ) -> Optional[Found]:
         (start, end), old = region, len(self._text)
-        hits = [old + hit for hit in engine.hits(text[old:])]
+        hits = engine.hits(text, old)
         found = spans(text, self._told, len(text), hits) if hits else []
         consumed, kept, self.due = end, len(text), NEVER
         if found and found[-1][1] >= len(text) and self._held(text, found[-1], silence):

@@ -188,7 +188,7 @@ class Reader:
             self._keep(data, start, self.floor)
             self.due = self.grown + PARTIAL_S if self.finished else NEVER
             return None
-        hits = [start + hit for hit in engine.hits(data[start:end])]
+        hits = engine.hits(data, start, end)
         found = spans(data, self.floor, end, hits) if hits else []
         consumed, self.due = end, NEVER
         if found and found[-1][1] >= end and self._held(data, found[-1], silence):

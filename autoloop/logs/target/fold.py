@@ -1,4 +1,7 @@
-"""Folding: records that differ in digits alone are counted, and the first of them is kept.
+"""Folding: records that differ in numbers and ids alone are counted, and the first of them is kept.
+
+Of a record of one line in ASCII the words without a digit are compared; of others, which may hold a
+trace, all but their digits. So two records that are folded have the same fingerprint.
 
 A storm of a million equal lines is one record with a count before it is understood, stored or sent.
 """
@@ -14,6 +17,14 @@ MOST = 10000
 """Different records that are held at once, and their bytes."""
 MOST_BYTES = 24 << 20
 
+WORDS = bytes(
+    c if 97 <= c <= 122 or c in b"-_@?" or c > 127 else 48 if 48 <= c <= 57 else 32
+    for c in range(256)
+)
+"""In lower case: what a word is made of stays, a digit becomes 0, all else parts words."""
+
+_LOWER_WORDS = bytes(WORDS[c + 32] if 65 <= c <= 90 else WORDS[c] for c in range(256))
+_ASCII = bytes(range(128))
 _DIGITS = bytes(48 if 48 <= c <= 57 else c for c in range(256))
 
 
@@ -23,6 +34,14 @@ def shape(text: bytes) -> bytes:
     while b"00" in text:
         text = text.replace(b"00", b"0")
     return text
+
+
+def same(text: bytes) -> Any:
+    """What is equal of two records that are folded."""
+    if b"\n" in text[:-1] or b"?" in text or b"@" in text or text.translate(None, _ASCII):
+        return shape(text)
+    words = text.translate(_LOWER_WORDS).decode("ascii").split()  # quicker in str than in bytes
+    return " ".join([word for word in words if "0" not in word])
 
 
 class Folded:
@@ -49,7 +68,7 @@ class Fold:
         for span in found.spans:
             first, last = span
             text = data[first : last if last - first <= SHAPE else first + SHAPE]
-            key = (source, shape(text))
+            key = (source, same(text))
             known = rows.get(key)
             if known is not None:
                 known.count += 1

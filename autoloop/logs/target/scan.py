@@ -1,7 +1,7 @@
 """Looking for marks in a block of bytes, with the standard library alone."""
 
 import re
-from typing import Iterable, List, Set
+from typing import Iterable, List, Optional, Set
 
 from autoloop.logs.target.marks import MARKS
 
@@ -29,8 +29,12 @@ class Words:
         self._marks = [(mark, max(_RUN.findall(mark), key=len, default=b"")) for mark in marks]
         self._calm: Set[bytes] = set()
 
-    def hits(self, block: bytes) -> List[int]:
-        """Places in *block*, ascending: at least one in each line with a mark, none in others."""
+    def hits(self, block: bytes, start: int = 0, end: Optional[int] = None) -> List[int]:
+        """Places in *block* from *start* to *end*, ascending.
+
+        At least one in each line with a mark, none in others; both ends are those of lines.
+        """
+        block = block[start:end]
         words = set(block.translate(_LETTERS).split())
         words -= self._calm
         text = b"\n".join(words)
@@ -42,7 +46,7 @@ class Words:
         found: Set[int] = set()
         for mark, _ in needed:
             found.update(_places(low, mark))
-        return sorted(found)
+        return sorted(start + place for place in found)
 
     def _remember(self, words: Set[bytes], alarming: List[bytes]) -> None:
         if len(self._calm) > REMEMBERED:

@@ -43,6 +43,18 @@ def test_an_engine_finds_exactly_the_lines_with_a_mark(name: str, block: bytes) 
     assert marked_lines(block, hits) == expected_lines(block)
 
 
+@pytest.mark.parametrize("name", INSTALLED)
+@given(before=blocks, block=blocks, after=blocks)
+def test_an_engine_finds_the_same_in_a_part_of_a_block(
+    name: str, before: bytes, block: bytes, after: bytes
+) -> None:
+    """From the beginning of a line to the end of one."""
+    before, block = before + b"\n", block + b"\n"
+    start, end = len(before), len(before) + len(block)
+    found = engine(name).hits(before + block + after, start, end)
+    assert found == [start + place for place in engine(name).hits(block)]
+
+
 def test_marks_do_not_cross_lines_and_are_in_lower_case() -> None:
     """Else engines would differ in what a line is, or in what a case is."""
     assert [mark for mark in MARKS if b"\n" in mark or not mark] == []
