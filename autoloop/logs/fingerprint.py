@@ -9,14 +9,14 @@ import hashlib
 import re
 from collections import OrderedDict
 
-from autoloop.logs.target.fold import WORDS, shape
+from autoloop.logs.target.fold import SHORT, WORDS, shape
 
 VERSION = "v1"
 READ = 32 << 10
 """Bytes of a record that are read for its fingerprint."""
 
 FRAMES = 12
-MESSAGE = 1_000
+MESSAGE = SHORT
 """Bytes of a record without a trace that are read for it."""
 
 REMEMBERED = 20_000

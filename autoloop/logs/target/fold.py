@@ -1,7 +1,7 @@
 """Folding: records that differ in numbers and ids alone are counted, and the first of them is kept.
 
-Of a record of one line in ASCII the words without a digit are compared; of others, which may hold a
-trace, all but their digits. So two records that are folded have the same fingerprint.
+Of a short record of one line in ASCII the words without a digit are compared; of others, which may
+hold a trace, all but their digits. So two records that are folded have the same fingerprint.
 
 A storm of a million equal lines is one record with a count before it is understood, stored or sent.
 """
@@ -12,6 +12,9 @@ from autoloop.logs.target.records import AROUND, KEPT, Record, record
 
 SHAPE = 4096
 """Bytes of a record by which it is compared."""
+
+SHORT = 1000
+"""Bytes of a record of which every word counts for its fingerprint."""
 
 MOST = 10000
 """Different records that are held at once, and their bytes."""
@@ -38,7 +41,13 @@ def shape(text: bytes) -> bytes:
 
 def same(text: bytes) -> Any:
     """What is equal of two records that are folded."""
-    if b"\n" in text[:-1] or b"?" in text or b"@" in text or text.translate(None, _ASCII):
+    if (
+        len(text) > SHORT
+        or b"\n" in text[:-1]
+        or b"?" in text
+        or b"@" in text
+        or text.translate(None, _ASCII)
+    ):
         return shape(text)
     words = text.translate(_LOWER_WORDS).decode("ascii").split()  # quicker in str than in bytes
     return " ".join([word for word in words if "0" not in word])

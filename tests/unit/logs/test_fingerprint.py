@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autoloop.logs.fingerprint import Fingerprints, fingerprint
-from autoloop.logs.target.fold import shape
+from autoloop.logs.target.fold import same, shape
 
 SAME = [
     ("10:02:07,123 ERROR order 17 failed", "23:59:00,001 ERROR order 918273 failed"),
@@ -88,3 +88,26 @@ def test_any_bytes_have_one_and_it_does_not_depend_on_digits(text: bytes) -> Non
 def test_it_names_its_version() -> None:
     """Another way of making them will be another version."""
     assert fingerprint(b"error").startswith("v1:")
+
+
+WORDS = st.sampled_from(
+    ["error", "Failed:", "bob@shop.example", "/cart?id=x", "17", "4f3a9c", "März", "deadbeef", "x-1",
+     "Mar", "3", "user=7", "(ab12cd)", '"msg":"gone"', "3.14", "错误7次", "\n\tat Shop.total1(A.java:7)"]
+)  # fmt: skip
+
+
+@given(st.lists(WORDS, max_size=12), st.lists(WORDS, max_size=12), st.integers(0, 10**6))
+def test_what_is_folded_has_the_same_fingerprint(
+    one: list[str], other: list[str], number: int
+) -> None:
+    """Whatever else is in the records."""
+    first = " ".join(one).encode()
+    for text in (" ".join(other), " ".join(one).replace("7", str(number)).replace("a9", "b4")):
+        if same(first) == same(text.encode()):
+            assert fingerprint(first) == fingerprint(text.encode())
+
+
+def test_records_of_one_line_that_differ_in_ids_are_folded() -> None:
+    """Those of traces are not: a function may have a digit in its name."""
+    assert same(b"ERROR order 4f3a9c failed\n") == same(b"ERROR order 77bcd1 failed\n")
+    assert same(b"ERROR x\n  at load1()\n") != same(b"ERROR x\n  at parse1()\n")
