@@ -30,6 +30,9 @@ MARKS = tuple(
         "not enough", "excess", "max number of", "slots are reserved", "too high", "too quickly",
         # what is not as it must be
         "readonly", "read-only", "read only", "unbound", "not set", "not match", "enotfound",
+        "there is no ", "there is already", "already exists", "not specified", "wrongtype",
+        "bad connection", "still waiting for", "detected stall", "warning: cpu:", "err!",
+        "pm.max_children", "only administrators", "code=401",
         "no server", "slow query", "duration: ", "not allowed", "permission", "not provided",
         "stuck", "abnormal", "limiting re", "delaying re", "https client", "soft lockup",
         # codes
@@ -41,8 +44,11 @@ MARKS = tuple(
         "不存在", "未找到", "不足", "已满", "死锁", "慢查询", "缺少", "违反", "未设置",
         "没有权", "没有访问", "过多", "过高", "频繁", "锁定", "无权", "信任", "不正确",
         "不允许", "被拒", "极高", "无效", "非法", "丢失", "损坏", "过期", "冲突",
-        "中断", "报错", "占用", "錯誤", "失敗", "無法", "異常", "拒絕", "逾時",
-        "損壞", "エラー", "例外", "오류", "실패",
-        "fehler", "erreur", "échec", "impossible", "ошибка", "Ошибка", "ОШИБКА",
+        "上限", "超出", "已存在", "没有写", "不在", "失效", "停用", "未注册", "不一致",
+        "只有管理员", "请先登录", "中断", "报错", "占用", "錯誤", "失敗", "無法", "異常", "拒絕",
+        "逾時", "損壞", "エラー", "例外", "오류", "실패",
+        "fehler", "kann nicht", "nicht gefunden", "nicht bekannt", "abgelehnt",
+        "keine berechtigung", "kein speicherplatz", "zeitüberschreitung", "erreur", "échec", "impossible",
+        "ошибка", "Ошибка", "ОШИБКА",
     )
 )  # fmt: skip
