@@ -48,7 +48,7 @@ MARKS = tuple(
         "只有管理员", "请先登录", "中断", "报错", "占用", "錯誤", "失敗", "無法", "異常", "拒絕",
         "逾時", "損壞", "エラー", "例外", "오류", "실패",
         "fehler", "kann nicht", "nicht gefunden", "nicht bekannt", "abgelehnt",
-        "keine berechtigung", "kein speicherplatz", "zeitüberschreitung", "erreur", "échec", "impossible",
-        "ошибка", "Ошибка", "ОШИБКА",
+        "keine berechtigung", "kein speicherplatz", "zeitüberschreitung", "erreur", "échec",
+        "impossible", "ошибка", "Ошибка", "ОШИБКА",
     )
 )  # fmt: skip
