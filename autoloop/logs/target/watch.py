@@ -19,6 +19,10 @@ ROUND_S = 1.0
 REMEMBER_S = 1.0
 """How far was read is handed on so often when nothing was found."""
 
+HELD = 4 << 20
+"""Bytes freed in one piece, from which glibc learns to hold so much: else it gives the memory of
+each block back to the system and asks for it again, which takes as long as reading it."""
+
 _MODIFY, _CREATED, _MOVED, _DELETED = 0x2, 0x100, 0x40 | 0x80, 0x200
 _CLOEXEC_NONBLOCK = 0o2000000 | 0o4000
 
@@ -73,6 +77,7 @@ class Watch:
     ) -> None:
         self.sources, self._engine, self._deliver = sources, engine, deliver
         self._share = share
+        bytes(HELD)
         self._fold, self._news = Fold(), News()
         self._looked = self._told = 0.0
         self._states: Dict[str, Any] = {}
