@@ -32,6 +32,12 @@ _CODE = re.compile(
 )
 _PARTS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 _CLUES = ("err", "exception", "fail", "denied", "code", "expired", "exceed", "not")
+_ENDS = re.compile(
+    "_|Error|Exception|Failure|Fault|Exceeded|NotFound|Denied|Expired|Refused|Invalid|Conflict"
+    "|Detected|Canceled|Violation|Disallowed|Credentials"
+)
+"""What is in every name: most lines have none of it."""
+
 LONGEST = 600
 """Characters of a line in which names are looked for."""
 
@@ -66,8 +72,9 @@ class Names:
 
     def read(self, line: str) -> Iterator[Named]:
         """The names in *line* that mean something."""
-        for pattern in (_NAME, _CODE):
-            for found in pattern.finditer(line[:LONGEST]):
+        line = line[:LONGEST]
+        for pattern in (_NAME, _CODE) if _ENDS.search(line) else (_CODE,):
+            for found in pattern.finditer(line):
                 group = found.lastindex or 0
                 if meaning := self.of(found[group]):
                     yield Named(*meaning, found.start(group), found.end(group))

@@ -86,7 +86,14 @@ def _with_names(hit: Hit, other: Hit | None) -> Hit:
     """*hit*, with the culprit of *other* where it has none."""
     if other is None:
         return hit
-    return replace(hit, culprit=hit.culprit or other.culprit, hint=hit.hint or other.hint)
+    return _told(hit, other.culprit, other.hint)
+
+
+def _told(hit: Hit, culprit: str, hint: str) -> Hit:
+    """*hit*, with *culprit* and *hint* where it has none."""
+    if (hit.culprit or not culprit) and (hit.hint or not hint):
+        return hit
+    return replace(hit, culprit=hit.culprit or culprit, hint=hit.hint or hint)
 
 
 def depth(hit: Hit) -> float:
@@ -134,7 +141,7 @@ def _best_of_lines(hits: list[Hit], excerpt: Excerpt, trace: Trace) -> list[Hit]
         same = [h for h in weighed if h.name == top.name]
         named = next((h.culprit for h in same if h.culprit), "")
         hint = next((h.hint for h in same if h.hint), "")
-        found.append(replace(top, culprit=top.culprit or named, hint=top.hint or hint))
+        found.append(_told(top, named, hint))
         rivals = (h for h in weighed if h.weight > top.weight - RIVALS and _apart(h, top))
         found += [h for h in rivals if top.name in FAILED or h.name not in FAILED]
     return found
