@@ -15,7 +15,7 @@ from autoloop.core.words import Language
 class Settings(BaseSettings):
     """Where the platform keeps its state, and the addresses it serves."""
 
-    model_config = SettingsConfigDict(env_prefix="AUTOLOOP_", extra="ignore")
+    model_config = SettingsConfigDict(env_prefix="AUTOLOOP_", env_ignore_empty=True, extra="ignore")
 
     home: Path = Field(default_factory=lambda: Path.home() / ".local/state/autoloop")
     host: str = "127.0.0.1"
