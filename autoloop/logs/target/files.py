@@ -36,7 +36,7 @@ KNOWN, GONE = 200, 50
 PACKED_DONE = 1 << 62
 """The offset of a packed file that was read to its end."""
 
-SETTLE_S, OPEN_S, PARTIAL_S = 0.002, 0.25, 1.0
+SETTLE_S, OPEN_S, PARTIAL_S = 0.002, 1.0, 1.0
 """After so much silence a record at the end of a file is whole; one that plainly lacks its end;
 and a line without its newline, in a file that was rotated away."""
 
