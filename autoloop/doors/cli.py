@@ -4,10 +4,11 @@ Exit codes: 0 done, 1 an error, 2 wrong usage, 3 a person is asked, 4 slower tha
 5 a diagnosis has changed.
 """
 
+import itertools
 import json
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -423,9 +424,16 @@ def backups(
 
 def _told(record: dict[str, Any]) -> str:
     causes = (record["diagnosis"] or {"causes": [{"name": "?", "culprit": ""}]})["causes"]
-    last = record["timeline"][-1]["reason"]
+    last = _why_so(record["timeline"])
     cause = f"{causes[0]['name']} {causes[0]['culprit']}".strip()
     return f"{record['id']}  {record['app']}  {record['state']}  {cause}  {last}"
+
+
+def _why_so(timeline: Sequence[dict[str, Any]]) -> str:
+    """Why it has the state that it has; what was noted since is left out."""
+    steps = itertools.groupby(timeline, key=lambda step: step["state"])
+    *_, last = (next(same) for _, same in steps)
+    return str(last["reason"])
 
 
 def drill_commands() -> typer.Typer:

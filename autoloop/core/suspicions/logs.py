@@ -20,6 +20,9 @@ SHOWN_BY_THE_HOST = frozenset(
 )
 """What the host itself shows when it is so: a line that only says it is old, or made up."""
 
+IN_ORDER = ("", "success", "stopped")
+"""How systemd and supervisord call the end of what somebody stopped."""
+
 QUOTA = "quota exceeded"
 """A limit of one account: the file system has room, and shows nothing of it."""
 
@@ -33,7 +36,7 @@ def log_says(spec: AppSpec, facts: Facts, part: Component) -> Finding | None:
     """
     lines = facts.of(part).log.splitlines()[-NEWEST_LINES:]
     state = facts.of(part).service
-    stopped = state.activity == "stopped" and state.result in ("", "success")
+    stopped = state.activity == "stopped" and state.result in IN_ORDER
     if not lines or stopped or not suffers(spec, facts, part) or _blameless(facts, part):
         return None
     read = text_engine().read("\n".join(lines))

@@ -67,6 +67,8 @@ def test_a_service_stopped_in_order_did_not_end_by_its_words(scenes: Any) -> Non
     log = "sqlite3.OperationalError: database is locked"
     part = scenes.spec.component("app")
     for how, heard in (({"activity": "stopped", "result": "success"}, False),
+                       ({"activity": "stopped", "result": "stopped"}, False),  # by supervisord
+                       ({"activity": "stopped", "result": "exited"}, True),
                        ({"activity": "failed", "result": "exit-code"}, True)):  # fmt: skip
         facts = scenes.facts(status=502, app={**how, "pid": 0, "log": log})
         assert bool(log_says(scenes.spec, facts, part)) is heard

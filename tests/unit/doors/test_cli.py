@@ -305,3 +305,11 @@ def test_a_change_is_one_request(book: Ledger, monkeypatch: pytest.MonkeyPatch) 
             "procedures": ["accounts"], "source": str(Path.cwd()), "plan_only": True,
         }
     ]  # fmt: skip
+
+
+def test_an_incident_is_listed_with_what_ended_it() -> None:
+    """Not with what was noted afterwards."""
+    steps = [("open", "told"), ("closed", "x is proved"), ("closed", "looked back: y")]
+    rows = [{"state": state, "reason": reason} for state, reason in steps]
+    record = {"id": "i-1", "app": "shop", "state": "closed", "diagnosis": None, "timeline": rows}
+    assert cli._told(record) == "i-1  shop  closed  ?  x is proved"
