@@ -67,8 +67,9 @@ def test_a_stopped_service_is_found_and_who_suffers_from_it(care: Product, host:
     assert host.inside("systemctl start lingzhi").ok
 
 
-def test_words_name_what_a_broken_host_does_not_show(care: Product, host: Host) -> None:
-    """A person is asked: no remedy is chosen by words alone, and nothing is changed."""
+def test_words_name_what_only_a_log_shows(care: Product, host: Host) -> None:
+    """The application's log says it too. A person is asked: no remedy is chosen by words alone,
+    and nothing is changed."""
     other = "(select password_hash from users where username = 'admin')"
     lock = f"update users set password_hash = {other} where username = 'lan'"
     change = "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); c.execute(sys.argv[2]); "
@@ -78,8 +79,9 @@ def test_words_name_what_a_broken_host_does_not_show(care: Product, host: Host) 
     code, record = ask(care, "fix", "--app", APP, *told)
     top = record["diagnosis"]["causes"][0]
     assert (code, record["state"]) == (3, "asked a person")
-    assert (top["name"], top["culprit"], top["component"]) == ("LOGIN.wrong_password", "lan", "")
-    assert top["confidence"] < 0.5
+    assert (top["name"], top["culprit"], top["component"]) == ("LOGIN.wrong_password", "lan", "app")
+    sources = {e["source"] for e in top["evidence"] if e["verdict"] == "confirms"}
+    assert {"log of lingzhi.service", "text, line 1"} <= sources, top
     assert record["diagnosis"]["impact"]["cases_failing"][0] == "login of a member"
     why = record["diagnosis"]["why_severe"]["en"]  # the requests of the test before, still counted
     assert (record["diagnosis"]["severity"], "of the requests fail" in why) == ("P0", True)
