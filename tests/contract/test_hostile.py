@@ -464,7 +464,7 @@ def test_fifty_megabytes_through_the_command_line(monkeypatch: pytest.MonkeyPatc
 
 RECORD = {
     "id": "i-1", "app": "shop", "state": "ignored", "diagnosis": None,
-    "timeline": [{"reason": "\x1b]0;title\x07x"}],
+    "timeline": [{"state": "ignored", "reason": "\x1b]0;title\x07x"}],
 }  # fmt: skip
 
 
