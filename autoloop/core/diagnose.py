@@ -27,6 +27,9 @@ WORTH_NAMING = 0.3
 CLOSE = 0.15
 """Confidences of the host's findings that are this close may be ordered by what the text says."""
 
+NO_ANSWER = (0, 502, 504)
+"""Nobody answered; a front got no answer from what is behind it; or not in time."""
+
 SURE = 0.95
 """What the host shows that clearly stays first: a text often names its consequence."""
 
@@ -62,21 +65,28 @@ def diagnose(
     if not findings:
         found = tuple(Evidence(source=f"case {r.name}", at=at, excerpt=r.why) for r in failing)
         cause = Cause(name=UNKNOWN, confidence=0.0, evidence=found)
-        return _weighed(spec, facts, (cause,), impact)
+        return _weighed(spec, facts, cases, (cause,), impact)
     order = {part.name: rank for rank, part in enumerate(spec.deepest_first())}
     findings.sort(key=lambda f: (order[f.component], -f.depth, -f.likelihood))
     findings.sort(key=lambda f: f.depth < VAGUE)
     causes = tuple(_cause(finding, at) for finding in findings)
-    return _weighed(spec, facts, causes, impact)
+    return _weighed(spec, facts, cases, causes, impact)
 
 
-def _weighed(spec: AppSpec, facts: Facts, causes: tuple[Cause, ...], impact: Impact) -> Diagnosis:
+def _weighed(
+    spec: AppSpec,
+    facts: Facts,
+    cases: tuple[CaseResult, ...],
+    causes: tuple[Cause, ...],
+    impact: Impact,
+) -> Diagnosis:
     """The diagnosis, with its severity and the data at risk."""
     name, first = causes[0].name, spec.cases[0]
     passes = facts.health.status == first.status and all(
         first.name != c.name for c in facts.failing
     )
-    severity, why = severity_of(name, impact, passes)
+    unanswered = bool(cases) and all(c.status in NO_ANSWER and not c.passed for c in cases)
+    severity, why = severity_of(name, impact, passes, unanswered)
     data = data_at_risk(name, spec.data.sqlite, impact.traffic)
     return Diagnosis(
         causes=causes,

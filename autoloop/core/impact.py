@@ -198,16 +198,21 @@ def _since(rows: list[Endpoint], failed: list[Hit]) -> str:
     return min(lasting) if lasting else _iso(failed[0].at) if failed else ""
 
 
-def severity_of(name: str, impact: Impact, first_case_passes: bool) -> tuple[Severity, Words]:
+def severity_of(
+    name: str, impact: Impact, first_case_passes: bool, unanswered: bool = False
+) -> tuple[Severity, Words]:
     """How severe the cause called *name* is with this impact, and why.
 
     What does not serve, and half of the requests failing, is the worst. What nearly nobody notices
-    is one less severe than it is by itself.
+    is one less severe than it is by itself. *unanswered*: no case passes, and behind the address
+    that people use nothing answers.
     """
     own, traffic = default_severity(name), impact.traffic
     if impact.components:
         parts = ", ".join(impact.components)
         return "P0", Words(en=f"{parts} does not serve", zh=f"{parts} 无法提供服务")
+    if unanswered:
+        return "P0", Words(en="no case gets an answer", zh="所有检查请求均无应答")
     if traffic and traffic.requests >= HALF_OF and traffic.share >= 0.5:
         return "P0", Words(
             en=f"{traffic.share:.0%} of the requests fail", zh=f"{traffic.share:.0%} 的请求失败"

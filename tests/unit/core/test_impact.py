@@ -109,6 +109,12 @@ def test_impact_decides_how_severe_a_cause_is(
     assert why.en and why.zh
 
 
+def test_what_does_not_answer_is_the_worst() -> None:
+    """Though its unit runs and holds its port, as one that is restarted again and again does."""
+    found, why = severity_of("CODE.runtime_error", Impact(), False, unanswered=True)
+    assert (found, why.en) == ("P0", "no case gets an answer")
+
+
 def test_data_at_risk_is_named() -> None:
     """What may be lost, and what was refused."""
     found = data_at_risk("SERVICE.disk_full", ["/srv/a.db"], Traffic(writes_failed=3))
