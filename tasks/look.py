@@ -34,6 +34,12 @@ BODY_LIMIT = 1 << 20
 Closely = Literal["if unwell", "at once", "no"]
 """When the second batch is asked: only if something is wrong, with the first one, or not."""
 
+KILLED = frozenset(("signal", "core-dump"))
+"""How a manager says that a process did not end by itself."""
+
+SETTLE_S, SETTLE_GAP_S = 15.0, 1.0
+"""How long such a service is waited for, and how often it is asked."""
+
 FRESH_S = 15.0
 _seen: dict[str, tuple[float, "Look"]] = {}
 
@@ -153,16 +159,35 @@ def look_at(
 def look_often(spec: AppSpec, host: Observer) -> Look:
     """Look; when something is wrong look again a few times, so that a blip is none.
 
-    The last look decides, so it alone looks closely.
+    The last look decides, so it alone looks closely. It waits for what its manager is starting
+    again after it was killed: that may be all it needs, and a remedy would be killed with it.
     """
     often = spec.health.confirm
-    look = first = look_at(spec, host, "no" if often > 1 else "if unwell")
+    look = before = first = look_at(spec, host, "no" if often > 1 else "if unwell")
     for number in range(2, often + 1):
         if look.well:
             break
         time.sleep(spec.health.confirm_gap_s)
-        look = look_at(spec, host, "at once" if number == often else "no", first)
+        before, look = look, look_at(spec, host, "at once" if number == often else "no", first)
+    end = time.monotonic() + SETTLE_S
+    while not look.well and _restless(spec, before, look) and time.monotonic() < end:
+        time.sleep(SETTLE_GAP_S)
+        before, look = look, look_at(spec, host, "at once", first)
     return look
+
+
+def _restless(spec: AppSpec, before: Look, look: Look) -> bool:
+    """Whether a service that was killed was started again since *before*, or is about to be.
+
+    One that ends by itself is not waited for: it would do so again.
+    """
+    for part in spec.components:
+        was, now = before.facts.of(part).service, look.facts.of(part).service
+        if now.activity == "starting" and now.result in KILLED:
+            return True
+        if now.restarts > was.restarts and {was.result, now.result} <= KILLED | {"", "success"}:
+            return True
+    return False
 
 
 def look_until_well(

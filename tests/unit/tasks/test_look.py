@@ -3,6 +3,9 @@
 from collections.abc import Sequence
 from typing import Any
 
+import pytest
+
+import tasks.look as look_module
 from autoloop.core.target import Answer, Read
 from autoloop.core.work import Work
 from tasks.look import keep_look, last_look, look_at, look_often, look_until_well
@@ -11,8 +14,14 @@ from tasks.look import keep_look, last_look, look_at, look_often, look_until_wel
 class Host:
     """A host on which nothing runs, or where all is well after some looks."""
 
-    def __init__(self, well_after: int | None = None, *certificates: dict[str, Any]) -> None:
+    def __init__(
+        self,
+        well_after: int | None = None,
+        *certificates: dict[str, Any],
+        states: Sequence[str] = (),
+    ) -> None:
         self.certificates = list(certificates)
+        self.states = list(states)
         self.batches: list[list[str]] = []
         self.well_after = well_after
 
@@ -33,7 +42,9 @@ class Host:
         if read.op == "run" and read.args["argv"][:2] == ["systemctl", "show"]:
             unit = str(read.args["argv"][-1]).split(".")[0]
             state = f"ActiveState=active\nMainPID={port[unit][1]}\n"
-            out = state if well else "ActiveState=failed\n"
+            looks = sum(1 for ops in self.batches if "facts" in ops)
+            ill = self.states[min(looks, len(self.states)) - 1] if self.states else "failed"
+            out = state if well else f"ActiveState={ill}\n"
         values: dict[str, Any] = {
             "facts": {"time": 1.0, "uptime": 1.0},
             "listeners": rows if well else [],
@@ -73,6 +84,39 @@ def test_only_the_last_look_looks_closely(spec: Any) -> None:
     assert [ops.count("http") for ops in host.batches] == [1, 1, 3, 0]
     assert look.diagnosis.top.name == "SERVICE.service_down"
     assert set(look.facts.direct) == {"app", "front"}
+
+
+STARTING = "activating\nSubState=auto-restart\nResult=signal"
+AGAIN = "active\nResult=success\nNRestarts="
+
+
+@pytest.mark.parametrize(
+    ("states", "looks"),
+    [
+        ([STARTING] * 5 + ["failed\nResult=signal"], 6),
+        ([AGAIN + str(n) for n in range(5)] + [AGAIN + "4"], 6),
+        (["activating\nSubState=auto-restart\nResult=exit-code"] * 9, 3),
+        (["failed\nResult=exit-code\nNRestarts=1", AGAIN + "1", "failed\nResult=exit-code"], 3),
+        ([AGAIN + "3"] * 9, 3),
+    ],
+)
+def test_what_was_killed_and_is_started_again_is_waited_for(
+    spec: Any, monkeypatch: pytest.MonkeyPatch, states: list[str], looks: int
+) -> None:
+    """Until its manager gives up or it stays; not for what ends by itself."""
+    monkeypatch.setattr(look_module, "SETTLE_GAP_S", 0)
+    host, health = Host(states=states), spec.health.model_copy(update={"confirm_gap_s": 0})
+    look = look_often(spec.model_copy(update={"health": health}), host)
+    assert sum("facts" in ops for ops in host.batches) == looks
+    assert not look.well
+
+
+def test_it_is_not_waited_for_without_end(spec: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Some seconds, then it is told as it is."""
+    monkeypatch.setattr(look_module, "SETTLE_S", 0)
+    host, health = Host(states=[STARTING]), spec.health.model_copy(update={"confirm_gap_s": 0})
+    assert not look_often(spec.model_copy(update={"health": health}), host).well
+    assert sum("facts" in ops for ops in host.batches) == 3
 
 
 def test_a_well_application_is_looked_at_once(spec: Any) -> None:
