@@ -1,8 +1,8 @@
 """How fast texts are read, on one core: records a second, the slowest of 60 lines, the load.
 
 The records are made here, of the examples of the signatures and of ordinary lines, in the forms in
-which programs log. With AUTOLOOP_CORPUS, a file of labelled records (`id`, `text`, `class`,
-`subtype`, and perhaps `also`, `culprit`), it is also measured how often the answer is right.
+which programs log. With AUTOLOOP_CORPUS, a file of labelled records (see `scoring`), it is also
+measured how often the answer is right.
 """
 
 import json
@@ -14,12 +14,13 @@ import time
 from pathlib import Path
 from typing import Any
 
+from scoring import records, scored
+
 from autoloop.core.reading import text_engine
 from autoloop.core.reading.signatures import book
 
 RECORDS, LONG = 3000, 300
 GOALS = {"records_per_s": 2000.0, "p99_ms_60_lines": 5.0, "load_s": 0.3}
-CLASSES = ["DATABASE", "CODE", "CONFIG", "SERVICE", "LOGIN", "NONE"]
 FORMS = [
     "{}",
     "Mar  3 10:{:02}:07 web1 shop[{}]: {}",
@@ -75,40 +76,6 @@ def load_seconds() -> float:
     return min(float(run.stdout) for run in runs)
 
 
-def scored(path: Path) -> dict[str, Any]:
-    """How often the answer is right on labelled records."""
-    with path.open(encoding="utf-8") as lines:
-        gold = [json.loads(each) for each in lines]
-    tops = [text_engine().read(row["text"])[0] for row in gold]
-    pairs = [(row, top, top.name.split(".")[0]) for row, top in zip(gold, tops, strict=True)]
-    names = [(f"{r['class']}.{r['subtype']}", r.get("also"), t.name) for r, t, _ in pairs]
-    calm = [(r, c) for r, _, c in pairs if r["class"] == "NONE"]
-    errors = [(r, c) for r, _, c in pairs if r["class"] != "NONE"]
-    named = [(str(r["culprit"]), t.culprit) for r, t, _ in pairs if r.get("culprit")]
-    return {
-        "n": len(gold),
-        "class_macro_f1": round(sum(f1(pairs, name) for name in CLASSES) / len(CLASSES), 3),
-        "subtype": share([name == said for name, _, said in names]),
-        "subtype_with_also": share([said in (name, also) for name, also, said in names]),
-        "ordinary_called_error": share([c != "NONE" for _, c in calm]),
-        "error_called_ordinary": share([c == "NONE" for _, c in errors]),
-        "culprit": share([bool(t) and (g.lower() in t.lower() or t.lower() in g.lower())
-                          for g, t in named]),
-    }  # fmt: skip
-
-
-def f1(pairs: list[Any], name: str) -> float:
-    """The F1 of one class."""
-    right = sum(r["class"] == name == c for r, _, c in pairs)
-    wrong = sum((r["class"] == name) != (c == name) for r, _, c in pairs)
-    return 2 * right / max(1, 2 * right + wrong)
-
-
-def share(hits: list[bool]) -> float:
-    """The part of them that is true."""
-    return round(sum(hits) / max(1, len(hits)), 3)
-
-
 def main() -> None:
     """Measure and print."""
     chance = random.Random(7)
@@ -127,7 +94,7 @@ def main() -> None:
         "load": round(os.getloadavg()[0], 1),
     }
     if corpus := os.environ.get("AUTOLOOP_CORPUS"):
-        figures["corpus"] = scored(Path(corpus))
+        figures["corpus"] = scored(text_engine(), records(Path(corpus)))
     targets = [
         {
             "what": what,
