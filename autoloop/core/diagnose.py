@@ -27,6 +27,9 @@ WORTH_NAMING = 0.3
 CLOSE = 0.15
 """Confidences of the host's findings that are this close may be ordered by what the text says."""
 
+NO_REASON = frozenset({"SERVICE.service_down", "SERVICE.crash_loop"})
+"""What a restart cures and does not explain, and what every text tells of: lifted over nothing."""
+
 NO_ANSWER = (0, 502, 504)
 """Nobody answered; a front got no answer from what is behind it; or not in time."""
 
@@ -180,5 +183,5 @@ def _agreed(cause: Cause, said: Cause) -> Cause:
 def _gives_way(before: Cause, cause: Cause, named: dict[str, Cause]) -> bool:
     """Whether the finding before one that the text names too is of the same part, and no surer."""
     same = before.component == cause.component and before.name not in named
-    sure = before.confidence >= SURE
-    return same and not sure and before.confidence - cause.confidence < CLOSE
+    near = before.confidence < SURE and before.confidence - cause.confidence < CLOSE
+    return same and near and cause.name not in NO_REASON

@@ -8,7 +8,7 @@ the probe's that found it; no word of a log or a setting is a key. The rule and 
 from collections import Counter
 from collections.abc import Iterable
 
-from autoloop.core.diagnose import CLOSE
+from autoloop.core.diagnose import CLOSE, NO_REASON
 from autoloop.core.diagnosis import Cause, Diagnosis, Evidence
 from autoloop.core.plan import Plan
 from autoloop.core.proof import Proof
@@ -22,9 +22,6 @@ SAME_DEPTH = 3
 
 LEAST = 0.03
 """What the leanings must differ by at least: three outcomes that agree, where none disagrees."""
-
-NO_REASON = frozenset({"SERVICE.service_down", "SERVICE.crash_loop"})
-"""A restart cures what it does not explain, so these are lifted over nothing."""
 
 
 class Outcome(Frozen):

@@ -67,6 +67,9 @@ def test_the_text_decides_between_findings_that_are_about_as_sure() -> None:
         of((one, "db", 0.8), (other, "app", 0.8)),
     ):
         assert names(informed(shown, said(other))) == [one, other]
+    down = "SERVICE.service_down"
+    shown = of((one, "app", 0.9), (down, "app", 0.9))
+    assert names(informed(shown, said(down))) == [one, down]
 
 
 def test_a_guess_is_not_worth_naming() -> None:
