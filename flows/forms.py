@@ -34,7 +34,8 @@ class Found(Frozen):
 
 
 class Answer(RunInput):
-    """What a person says to a plan. Resuming a run without a word approves it."""
+    """What a person says to a plan. Resuming a run without a word approves it. The server refuses
+    what is no field of this form, also from other doors."""
 
     approved: bool = Field(
         default=True, title="Approve", description="Do exactly this; else nothing is done."
@@ -42,7 +43,9 @@ class Answer(RunInput):
     reason: str = Field(
         default="", title="Reason", description="It stands in the report.", max_length=500
     )
-    actor: SkipJsonSchema[str] = "Prefect's UI"
+    actor: str = Field(
+        default="Prefect's UI", title="By", description="Who decides.", max_length=128
+    )
 
 
 Handed = SkipJsonSchema[Found | None]

@@ -96,7 +96,8 @@ def decided(work: Work, diagnosis: Diagnosis, plan: Plan) -> Plan:
     report = write_report(asked, diagnosis, plan, [])
     form = Answer.with_initial_data(description=proposed(report, settings().languages))
     answer = suspend_flow_run(form, timeout=plan.expires_s, key=f"approval-{plan.hash}")
-    return take_decision(asked, diagnosis, plan, answer.approved, answer.reason)
+    here = {"approved": answer.approved, "actor": answer.actor, "reason": answer.reason}
+    return take_decision(asked, diagnosis, plan, here)
 
 
 def this_run() -> str:

@@ -1,6 +1,8 @@
 """Plans: every remedy that says it cures the cause is asked, in order."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from autoloop.core.app import AppSpec
 from autoloop.core.diagnosis import Cause, Diagnosis
@@ -44,18 +46,16 @@ def wait_for_approval(work: Work, plan: Plan, waits: bool) -> Work:
 
 
 @step()
-def take_decision(
-    work: Work, diagnosis: Diagnosis, plan: Plan, approved: bool = True, reason: str = ""
-) -> Plan:
+def take_decision(work: Work, diagnosis: Diagnosis, plan: Plan, here: Mapping[str, Any]) -> Plan:
     """What was decided. Approved is exactly this plan: what has changed since voids it.
 
-    A decision in the ledger counts; without one, what was said when the run was resumed.
+    A decision in the ledger counts; without one, what was said where the run was resumed, *here*:
+    ``approved``, ``actor``, ``reason``.
 
     Raises:
         Drifted: the same diagnosis would now lead to another plan.
     """
     record = ledger().record(work.id)
-    here = {"approved": approved, "actor": "Prefect's UI", "reason": reason}
     decision = record["decision"] or here
     said = f"by {decision['actor']}" + (f": {decision['reason']}" if decision["reason"] else "")
     if not decision["approved"]:

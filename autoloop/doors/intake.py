@@ -110,6 +110,7 @@ async def decide_run(number: str, decision: dict[str, Any]) -> UUID:
     Raises:
         NotFound: there is no such run.
         NotSettled: it does not wait.
+        BadRequest: the server does not take the decision.
     """
     place = f"deployment '{number[:64]}'"
     try:
@@ -123,8 +124,11 @@ async def decide_run(number: str, decision: dict[str, Any]) -> UUID:
             result = await client.resume_flow_run(identity, run_input=decision)
     except (ValueError, ObjectNotFound):
         raise NotFound(place, "does not exist", "see the Prefect UI") from None
-    if result.status != SetStateStatus.ACCEPT:
+    if result.status == SetStateStatus.ABORT:
         raise NotSettled(place, "was decided already", "look at the Prefect UI")
+    if result.status != SetStateStatus.ACCEPT:
+        why = str(getattr(result.details, "reason", result.status))[:300]
+        raise BadRequest(place, f"was not decided: {why}", "look at the Prefect UI")
     return identity
 
 

@@ -89,7 +89,6 @@ def deployed(care: Product, source: Path) -> str:
     return str(told["deployment"])
 
 
-@pytest.mark.slow
 def test_a_deployment_waits_too(care: Product, host: Host, tmp_path: Path) -> None:
     """Its environment stands for its only application; rejected nothing changes, approved it is
     done; a second decision is refused."""

@@ -5,13 +5,17 @@ from typing import Any
 
 import httpx
 import pytest
+from prefect._internal.pydantic.v2_schema import create_v2_schema
 from prefect.client.schemas.responses import SetStateStatus
 from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
+from prefect.utilities.schema_tools import ValidationError, validate
 
 from autoloop.core.errors import AutoloopError, BadRequest, HostUnreachable, NotFound, NotSettled
 from autoloop.core.incident import State, request_of
 from autoloop.doors import intake
+from autoloop.doors.shapes import Decision
 from autoloop.ledger.store import Ledger
+from flows.forms import Answer
 
 Runs = list[tuple[str, dict[str, Any], str | None]]
 
@@ -152,9 +156,15 @@ class Waiting(Server):
         return type("Run", (), {"id": number, "state": state})
 
     async def resume_flow_run(self, number: Any, run_input: dict[str, Any]) -> Any:
-        """Go on, unless somebody else was first."""
+        """Go on, unless somebody else was first; what is no answer to the form is refused."""
         self.inputs.append(run_input)
-        status = SetStateStatus.ACCEPT if self.accepted else SetStateStatus.REJECT
+        form = create_v2_schema(Answer.__name__, model_base=Answer)
+        status = SetStateStatus.ACCEPT if self.accepted else SetStateStatus.ABORT
+        try:
+            validate(run_input, form, raise_on_error=True)
+        except ValidationError as error:
+            details = type("Details", (), {"reason": str(error)})
+            return type("Result", (), {"status": SetStateStatus.REJECT, "details": details})
         return type("Result", (), {"status": status})
 
 
@@ -176,10 +186,19 @@ def test_the_first_decision_lets_a_deployment_go_on(
 ) -> None:
     """With who decided and why; another is told that nothing waits."""
     monkeypatch.setattr(intake, "get_client", lambda: server)
-    decision = {"approved": False, "actor": "ann", "reason": "at night"}
+    decision = Decision(approved=False, actor="ann", reason="at night").model_dump()
     if kind is None:
         asyncio.run(intake.decide_run(number, decision))
         assert server.inputs == [decision]
         return
     with pytest.raises(kind):
         asyncio.run(intake.decide_run(number, decision))
+
+
+def test_what_the_form_does_not_ask_is_refused_with_its_reason(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It is not said that somebody else decided."""
+    monkeypatch.setattr(intake, "get_client", Waiting)
+    with pytest.raises(BadRequest, match="'mood' was unexpected"):
+        asyncio.run(intake.decide_run(RUN, {"approved": True, "mood": "fine"}))

@@ -83,9 +83,9 @@ def test_in_an_emergency_the_remedies_of_all_causes_are_the_plan(
 @pytest.mark.parametrize(
     ("decision", "here", "kept", "words"),
     [
-        (None, (True, ""), True, "is approved by Prefect's UI"),
-        (None, (True, "go"), True, "is approved by Prefect's UI: go"),
-        (None, (False, "at night"), False, "rejected by Prefect's UI: at night"),
+        (None, (True, ""), True, "is approved by bob"),
+        (None, (True, "go"), True, "is approved by bob: go"),
+        (None, (False, "at night"), False, "rejected by bob: at night"),
         ({"approved": False, "actor": "ann", "reason": ""}, (True, ""), False, "rejected by ann"),
         ({"approved": True, "actor": "ann", "reason": ""}, (False, ""), True, "approved by ann"),
     ],
@@ -104,6 +104,7 @@ def test_a_decision_is_taken_from_the_ledger_or_from_the_form(
     monkeypatch.setattr(step, "ledger", lambda: book)
     monkeypatch.setattr(step, "_planned", lambda *_: plan)
     diagnosis = Diagnosis(causes=CAUSES)
-    taken = step.take_decision.fn(Work(id="i", app="shop"), diagnosis, plan, *here)
+    said = {"approved": here[0], "actor": "bob", "reason": here[1]}
+    taken = step.take_decision.fn(Work(id="i", app="shop"), diagnosis, plan, said)
     assert (not taken.empty, len(told)) == (kept, 1)
     assert words in told[0]
