@@ -3,8 +3,9 @@
 import json
 import time
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from datetime import UTC, datetime
-from typing import Literal
+from typing import Any, Literal
 
 import httpx
 
@@ -20,11 +21,12 @@ from autoloop.core.facts import (
     closer_reads_for,
     facts_from,
     reads_for,
+    timed,
     with_earlier,
 )
 from autoloop.core.impact import OWN_AGENT
 from autoloop.core.suspicions.procedures import worth_asking
-from autoloop.core.target import Observer, Read
+from autoloop.core.target import Answer, Observer, Read
 from autoloop.core.words import Frozen
 from autoloop.core.work import Work
 
@@ -39,6 +41,12 @@ KILLED = frozenset(("signal", "core-dump"))
 
 SETTLE_S, SETTLE_GAP_S = 15.0, 1.0
 """How long such a service is waited for, and how often it is asked."""
+
+SOON_S = 1.0
+"""By then a host that is well has answered."""
+
+SILENCE = (0, 504)
+"""How a request ends that is waited for in vain, by oneself or by a front."""
 
 FRESH_S = 15.0
 _seen: dict[str, tuple[float, "Look"]] = {}
@@ -128,16 +136,20 @@ def look_at(
     spec: AppSpec, host: Observer, closely: Closely = "if unwell", before: Look | None = None
 ) -> Look:
     """Look once: a round trip for the facts, one for each case; if something is wrong one more, and
-    one for the checks of procedures that may still tell something.
+    one for the checks of procedures that may still tell something. What is waited for in vain is
+    waited for once: meanwhile the rest is asked.
 
     What grows is told by the look *before*.
     """
     reads = reads_for(spec)
     more = closer_reads_for(spec) if closely == "at once" else ()
-    answers = host.observe((*reads, *more), deadline_s=120 if more else 60)
-    facts = facts_from(spec, answers[: len(reads)])
+    with ThreadPoolExecutor(1) as beside:
+        first = beside.submit(_first, host, (*reads, *more), 120 if more else 60)
+        early = _meanwhile(first, spec, host) if closely == "if unwell" else ()
+        answers, asked_at, answered_at = first.result()
+    facts = timed(facts_from(spec, answers[: len(reads)]), asked_at, answered_at)
     asked = repeatable(spec.cases)
-    if facts.health.status == 0:  # nobody answers: the other cases would only wait for it too
+    if facts.health.status in SILENCE:  # nobody answers: the other cases would only wait for it too
         cases = tuple(judge(case, facts.health) for case in asked)
     else:
         cases = run_cases(asked, HostCases(host))
@@ -147,13 +159,28 @@ def look_at(
     at = datetime.now(UTC).isoformat(timespec="milliseconds")
     diagnosis = diagnose(spec, facts, cases, at)
     if not diagnosis.benign and closely != "no":
-        found = answers[len(reads) :] if more else host.observe(closer_reads_for(spec), 120)
+        found = answers[len(reads) :] or early or host.observe(closer_reads_for(spec), 120)
         facts = closer(spec, facts, found)
         diagnosis = diagnose(spec, facts, cases, at)
         if due := worth_asking(spec, facts, diagnosis):
             facts = checked(facts, due, host.observe([check_read(one) for one in due], 120))
             diagnosis = diagnose(spec, facts, cases, at)
     return Look(facts=facts, cases=cases, diagnosis=diagnosis, at=at)
+
+
+def _first(
+    host: Observer, reads: tuple[Read, ...], deadline_s: float
+) -> tuple[tuple[Answer, ...], float, float]:
+    """The answers, and when they were asked for and given."""
+    began = time.time()
+    return host.observe(reads, deadline_s), began, time.time()
+
+
+def _meanwhile(first: "Future[Any]", spec: AppSpec, host: Observer) -> tuple[Answer, ...]:
+    """The second batch, if the first does not come soon: somebody in it waits in vain, so that it
+    will be needed anyway."""
+    wait([first], SOON_S)
+    return () if first.done() else host.observe(closer_reads_for(spec), 120)
 
 
 def look_often(spec: AppSpec, host: Observer) -> Look:

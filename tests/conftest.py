@@ -28,6 +28,7 @@ from autoloop.core.facts import (
     Holder,
     Memory,
     OpenFiles,
+    Quota,
     Reached,
     SettingsDrift,
 )
@@ -375,6 +376,8 @@ class Scenes:
         certificates: tuple[Certificate, ...] = (),
         open_files: Mapping[str, OpenFiles] | None = None,
         now: float = 0.0,
+        ahead: float = 0.0,
+        quotas: tuple[Quota, ...] = (),
     ) -> Facts:
         """Both run as processes 80 and 8080, which hold their ports."""
         parts = {}
@@ -406,12 +409,14 @@ class Scenes:
             certificates=certificates,
             open_files=dict(open_files or {}),
             now=now,
+            ahead=ahead,
             disks=(
                 Disk(
                     place="/srv",
                     paths=(str(self.spec.code and self.spec.code.path),),
                     free=free,
                     total=100_000_000,
+                    quotas=quotas,
                 ),
             ),
         )

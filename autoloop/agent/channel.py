@@ -34,6 +34,7 @@ BOOT = (
 MODULES = (
     "durable",
     "files",
+    "quotas",
     "looking",
     "salvage",
     "backups",

@@ -1,6 +1,7 @@
 """What the agent reads of its host. Nothing here changes anything."""
 
 import contextlib
+import ctypes
 import glob
 import heapq
 import http.client
@@ -18,9 +19,11 @@ import urllib.parse
 
 from autoloop.agent.durable import LIBC, space_of
 from autoloop.agent.files import file_state, tree_states
+from autoloop.agent.quotas import quotas_of
 
 OUTPUT_LIMIT = 256 << 10
 MOST_REMOVED = 2000  # files in one operation
+UNSYNCED = 5  # TIME_ERROR of adjtimex(2)
 RUNNING = set()  # leaders of the process groups that this agent has started
 
 
@@ -374,17 +377,25 @@ def read_facts(_args):
         "uptime": uptime,
         "ticks": os.sysconf("SC_CLK_TCK"),
         "boot": boot,
+        "synced": clock_synced(),
     }
 
 
+def clock_synced():
+    """Whether the system's clock follows a time server; None where that may not be asked."""
+    state = LIBC.adjtimex(ctypes.create_string_buffer(1024))  # a `struct timex` that sets nothing
+    return None if state < 0 else state != UNSYNCED
+
+
 def read_disks(args):
-    """The file systems that hold *paths*, each once, with the paths in it."""
+    """The file systems that hold *paths*, each once, with the paths in it and the limits there."""
     found = {}
     for path in args["paths"]:
         place = existing(path)
         device = os.stat(place).st_dev
         if device not in found:
             found[device] = dict(space_of(place), place=mount_point(place), paths=[])
+            found[device]["quotas"] = quotas_of(place)
         found[device]["paths"].append(path)
     return list(found.values())
 

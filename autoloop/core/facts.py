@@ -25,6 +25,9 @@ REACH_S = 3
 ACCESS_BYTES = 256 << 10
 """The end of an access log that is read, when something is wrong."""
 
+CLOCK_S = 60.0
+"""Clocks that are less apart are the same to all who care: certificates, tokens, time servers."""
+
 
 class Holder(Frozen):
     """A process that listens on a port."""
@@ -105,6 +108,14 @@ class Reached(Frozen):
         return f"{self.host}:{self.port}"
 
 
+class Quota(Frozen):
+    """A limit of less than a file system, in bytes."""
+
+    whose: str
+    used: int
+    limit: int
+
+
 class Disk(Frozen):
     """A file system that holds some of the application's *paths*; sizes in bytes."""
 
@@ -114,6 +125,7 @@ class Disk(Frozen):
     total: int = 0
     inodes_free: int = 0
     inodes: int = 0  # 0: it does not count them
+    quotas: tuple[Quota, ...] = ()
 
 
 class Memory(Frozen):
@@ -174,8 +186,23 @@ class Facts(Frozen):
     disks: tuple[Disk, ...] = ()
     traffic: Traffic | None = None
     certificates: tuple[Certificate, ...] = ()
-    now: float = 0.0
+    now: float = 0.0  # by the host's clock, in seconds since 1970
     uptime: float = 0.0
+    ahead: float = 0.0  # seconds by which that clock is surely ahead of the platform's
+    synced: bool | None = None  # whether it follows a time server
+
+    @property
+    def clock_off(self) -> float:
+        """Seconds by which the host's clock is ahead of the right time, negative when it is behind.
+
+        0 where it is not by much, and where it follows a time server: then the platform's is wrong.
+        """
+        return 0.0 if self.synced or abs(self.ahead) < CLOCK_S else self.ahead
+
+    @property
+    def today(self) -> float:
+        """The right time, as far as anybody knows."""
+        return self.now if self.synced else self.now - self.ahead
 
     def of(self, part: Component) -> ComponentFacts:
         """What was seen of *part*; nothing, when it was not looked at."""
@@ -368,7 +395,17 @@ def facts_from(spec: AppSpec, answers: tuple[Answer, ...]) -> Facts:
         certificates=tuple(map(_certificate, tls.value)) if tls.ok else (),
         now=host.value["time"] if host.ok else 0.0,
         uptime=host.value["uptime"] if host.ok else 0.0,
+        synced=host.value.get("synced") if host.ok else None,
     )
+
+
+def timed(facts: Facts, asked: float, answered: float) -> Facts:
+    """*facts* with how far the host's clock is surely from the one that said *asked* before the
+    question and *answered* after the answer: in between, nothing is known."""
+    if not facts.now:
+        return facts
+    near = min(max(facts.now, asked), answered)
+    return facts.model_copy(update={"ahead": facts.now - near})
 
 
 def _certificate(row: dict[str, Any]) -> Certificate:

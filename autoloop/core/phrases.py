@@ -141,6 +141,25 @@ CATALOGUE = {
     "the certificate of {} is good from {} to {}; it is {}": (
         "{0} 的证书有效期为 {1} 至 {2}；现在是 {3}"
     ),
+    "clock of the host": "主机时钟",
+    "certificate": "证书",
+    "{} ahead of the platform's": "比平台时钟快 {0}",
+    "{} behind the platform's": "比平台时钟慢 {0}",
+    "{}; it follows no time server": "{0}；未与时间服务器同步",
+    "{} days": "{0} 天",
+    "{} hours": "{0} 小时",
+    "{} minutes": "{0} 分钟",
+    "{} seconds": "{0} 秒",
+    "port {}: the certificate of {} is good by the platform's clock, not by the host's": (
+        "端口 {0}：{1} 的证书按平台时钟有效，按主机时钟无效"
+    ),
+    "port {}: the certificate of {} is good by the host's clock only": (
+        "端口 {0}：{1} 的证书仅按主机时钟有效"
+    ),
+    "{}: the certificate of {}, as this host sees it: {}": "{0}：本机看到的 {1} 的证书：{2}",
+    "quota of {}: {} of {} used": "{0} 的配额：已用 {1}，上限 {2}",
+    "subvolume {}": "子卷 {0}",
+    "has room: {}": "仍有空间：{0}",
     "is new": "为新增",
     "{}: was {}, is {}": "{0}：原为 {1}，现为 {2}",
     "was {}, is {}": "原为 {0}，现为 {1}",

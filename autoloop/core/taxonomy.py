@@ -71,6 +71,7 @@ KINDS = MappingProxyType(
         "CONFIG.invalid_config_file": _kind("P1", "a configuration is invalid", "配置文件无效"),
         "CONFIG.permission_denied": _kind("P1", "an access right is missing", "权限不足"),
         "CONFIG.missing_file": _kind("P1", "a file is missing", "文件缺失"),
+        "CONFIG.wrong_clock": _kind("P1", "a host's clock is wrong", "主机时钟错误"),
         "CONFIG.cors_or_host_not_allowed": _kind(
             "P2", "an origin or host is not allowed", "跨域或主机名未被允许"
         ),

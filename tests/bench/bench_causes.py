@@ -6,8 +6,11 @@ first cause are. Needs root. Words of the command line choose cases by a part of
 """
 
 import json
+import shutil
 import statistics
+import subprocess
 import sys
+import tempfile
 import time
 import tomllib
 from dataclasses import dataclass
@@ -25,22 +28,11 @@ from tasks.backup import backup_action
 from tasks.look import Look, look_at
 
 CASES = Path(__file__).with_name("causes.toml")
+CLOCK = CASES.with_name("wrong_clock.c")
 GOAL_S, GOAL_SHARE = 1.5, 28 / 30
 WELL_S = 60.0
 SETTLE_S = 5.0
-KNOWN = """
-code=/srv/lingzhi/app
-unit=/etc/systemd/system/lingzhi.service
-site=/etc/nginx/sites-available/lingzhi
-env_file=/etc/lingzhi/lingzhi.env
-database=/srv/lingzhi/data/lingzhi_ecosystem.db
-cluster=/etc/postgresql/15/main
-sql() { runuser -u postgres -- psql --quiet --no-psqlrc --output=/dev/null --command="$1"; }
-cut_off() {
-    sql "select pg_terminate_backend(pid) from pg_stat_activity where usename = 'lingzhi'"
-}
-cd /
-"""
+KNOWN = CASES.with_suffix(".sh").read_text("utf-8")
 
 
 @dataclass(frozen=True)
@@ -68,6 +60,10 @@ def main(words: list[str]) -> None:
 def on_a_host(profile: Profile, cases: list[dict[str, Any]]) -> list[Answer]:
     """All cases of one profile, on one host."""
     with up(f"causes-{profile}", build(profile)) as host:
+        bring(host, sorted({name for case in cases for name in case.get("packages", ())}))
+        if any(case.get("anew") for case in cases):
+            clock = host.root / "usr/local/lib/wrong_clock.so"
+            subprocess.run(["cc", "-O", "-shared", "-fPIC", "-o", clock, CLOCK], check=True)
         spec = parse_app(app_document("bench", host), "bench")
         session = Session(HostBlock.of(spec.host).connect, lambda _: int(time.time()))
         try:
@@ -75,6 +71,20 @@ def on_a_host(profile: Profile, cases: list[dict[str, Any]]) -> list[Answer]:
             return [asked(case, host, spec, session) for case in cases]
         finally:
             session.close()
+
+
+def bring(host: Host, packages: list[str]) -> None:
+    """Install Debian packages on the host. They are fetched here: a host reaches no index."""
+    if not packages:
+        return
+    there = host.root / "root" / "packages"
+    there.mkdir()
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)  # apt fetches as another user
+        subprocess.run(["apt-get", "-qq", "download", *packages], cwd=folder, check=True)
+        for path in Path(folder).glob("*.deb"):
+            shutil.copy(path, there)
+    inside(host, "dpkg --install /root/packages/*.deb", "packages")
 
 
 def chosen(case: dict[str, Any], words: list[str]) -> bool:
@@ -106,6 +116,7 @@ def asked(case: dict[str, Any], host: Host, spec: AppSpec, session: Session) -> 
 def broken(case: dict[str, Any], host: Host, spec: AppSpec, session: Session) -> Answer:
     """Break it, look, put it right again."""
     inside(host, case["inject"], case["name"])
+    connect_anew(case, session)
     time.sleep(case.get("settle_s", SETTLE_S))
     try:
         began = time.monotonic()
@@ -113,6 +124,7 @@ def broken(case: dict[str, Any], host: Host, spec: AppSpec, session: Session) ->
         seconds = time.monotonic() - began
     finally:
         inside(host, case["undo"], case["name"])
+        connect_anew(case, session)
     wait_until_well(spec, session, case["name"])
     answer = judged(case, look, seconds)
     mark = "right" if answer.right else "WRONG"
@@ -120,18 +132,26 @@ def broken(case: dict[str, Any], host: Host, spec: AppSpec, session: Session) ->
     return answer
 
 
+def connect_anew(case: dict[str, Any], session: Session) -> None:
+    """Where what the case changes is only seen by programs that begin after it."""
+    if case.get("anew"):
+        session.close()
+        session.observe([])
+
+
 def judged(case: dict[str, Any], look: Look, seconds: float) -> Answer:
     """Hold the first cause against the case."""
     top = look.diagnosis.top
-    shown = any(case.get("shows", "") in seen.excerpt for seen in top.evidence)
+    said = "\n".join(seen.excerpt for seen in top.evidence)
+    shown = case.get("shows", "") in said and case.get("hides", "\0") not in said
     right = (
         top.name in (case["cause"], *case.get("also", ()))
         and top.component == case["component"]
         and case["culprit"] in top.culprit
-        and (shown or "shows" not in case)
+        and shown
     )
-    said = f"{top.name} {top.component} {top.culprit} ({top.confidence:.2f})"
-    return Answer(case["name"], right, said, round(seconds, 2))
+    named = f"{top.name} {top.component} {top.culprit} ({top.confidence:.2f})"
+    return Answer(case["name"], right, named, round(seconds, 2))
 
 
 def inside(host: Host, script: str, name: str) -> None:

@@ -11,6 +11,7 @@ from autoloop.core.facts import (
     DataLock,
     Facts,
     OpenFiles,
+    Quota,
     Reached,
     SettingsDrift,
     Waiting,
@@ -58,6 +59,14 @@ CONFIRMED: dict[str, tuple[dict[str, Any], str, str, str]] = {
     "certificate_expired": (
         {"status": 200, "now": 2000.0, "certificates": (SHOWN,)},
         "front", "SERVICE.tls_certificate", "shop.example:443",
+    ),
+    "clock_wrong": (
+        {"status": 200, "now": 2000.0, "ahead": 1100.0, "certificates": (SHOWN,)},
+        "front", "CONFIG.wrong_clock", "clock",
+    ),
+    "quota_reached": (
+        {"quotas": (Quota(whose="subvolume 256", used=8_000_000, limit=8_100_000),)},
+        "app", "SERVICE.disk_full", "/srv",
     ),
     "disk_full": ({"free": 1_000_000}, "app", "SERVICE.disk_full", "/srv"),
     "setting_missing": (

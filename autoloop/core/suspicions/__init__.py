@@ -3,6 +3,7 @@
 from autoloop.core.probe import PerComponent, Probe
 from autoloop.core.suspicions import (
     certificates,
+    clock,
     code,
     data,
     disk,
@@ -18,9 +19,11 @@ PROBES: tuple[Probe, ...] = tuple(
     PerComponent(judge.__name__, judge)
     for judge in (
         disk.disk_full,
+        disk.quota_reached,
         data.data_damaged,
         data.data_gone,
         data.data_locked,
+        clock.clock_wrong,
         certificates.certificate_expired,
         settings.setting_missing,
         settings.setting_wrong,

@@ -11,11 +11,12 @@ from autoloop.core.probe import Finding
 def certificate_expired(spec: AppSpec, facts: Facts, part: Component) -> Finding | None:
     """A TLS port of the component shows a certificate that clients refuse now. The cases may still
     pass: they do not verify what the host shows to itself. So it explains nothing else and ranks
-    below what does."""
+    below what does. Its dates are held against the right time, whatever the host's clock says.
+    """
     if not facts.now:
         return None
     for one in facts.certificates:
-        if one.port in part.tls and one.ends and not one.starts <= facts.now <= one.ends:
+        if one.port in part.tls and one.ends and not one.starts <= facts.today <= one.ends:
             return Finding(
                 verdict="confirms",
                 name="SERVICE.tls_certificate",
@@ -24,7 +25,7 @@ def certificate_expired(spec: AppSpec, facts: Facts, part: Component) -> Finding
                 likelihood=0.97,
                 depth=8,
                 alone=True,
-                evidence=(Evidence(source=f"port {one.port}", excerpt=_told(one, facts.now)),),
+                evidence=(Evidence(source=f"port {one.port}", excerpt=_told(one, facts.today)),),
             )
     return None
 
@@ -35,4 +36,7 @@ def _told(one: Certificate, now: float) -> str:
 
 
 def _day(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M UTC")
+    try:
+        return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M UTC")
+    except (ValueError, OverflowError, OSError):  # no date of any calendar
+        return f"{seconds:g}"

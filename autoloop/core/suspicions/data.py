@@ -76,7 +76,7 @@ def data_locked(spec: AppSpec, facts: Facts, part: Component) -> Finding | None:
                 component=part.name,
                 culprit=lock.path,
                 likelihood=0.9,
-                depth=25,
+                depth=27,  # programs that would look into it wait for it as well
                 evidence=(
                     Evidence(source=lock.path, excerpt=holder),
                     Evidence(source=f"log of {part.unit}", excerpt=said),

@@ -1,20 +1,21 @@
-"""File systems without room."""
+"""File systems without room, and limits below theirs."""
 
 from autoloop.core.app import AppSpec, Component, Health
 from autoloop.core.diagnosis import Evidence
-from autoloop.core.facts import Disk, Facts
+from autoloop.core.facts import Disk, Facts, Quota
 from autoloop.core.probe import Finding
-from autoloop.core.suspicions.seen import last_line
+from autoloop.core.suspicions.seen import last_line, suffers
 
 MOST_FLOOR = 1 << 30
 MOST_INODES = 10_000
+QUOTA_SAID = ("Disk quota exceeded", "EDQUOT", "超出磁盘限额")
+"""What the system calls it; a "quota" alone may be anybody's."""
 
 
 def disk_full(spec: AppSpec, facts: Facts, part: Component) -> Finding | None:
     """A file system that holds files of the component has no room left, whether that shows yet or
     not: most programs do not tell that they cannot write their logs."""
-    own = set(spec.places(part))
-    full = [d for d in facts.disks if own.intersection(d.paths) and is_full(d, spec.health)]
+    full = [disk for disk in disks_of(spec, facts, part) if is_full(disk, spec.health)]
     if not full:
         return None
     said = last_line(facts.of(part).log, "No space left")
@@ -31,6 +32,51 @@ def disk_full(spec: AppSpec, facts: Facts, part: Component) -> Finding | None:
             Evidence(source=f"log of {part.unit}", excerpt=said),
         ),
     )
+
+
+def quota_reached(spec: AppSpec, facts: Facts, part: Component) -> Finding | None:
+    """The component may write no more, where its file systems have room: a limit that is seen is
+    reached, or a component in trouble was told so of one that is not seen."""
+    disks = disks_of(spec, facts, part)
+    if any(is_full(disk, spec.health) for disk in disks):
+        return None
+    used_up = [(d, q) for d in disks for q in d.quotas if is_used_up(q, spec.health)]
+    told = suffers(spec, facts, part)
+    said = next((x for word in QUOTA_SAID if (x := last_line(facts.of(part).log, word))), "")
+    if not used_up and not (told and said):
+        return None
+    inner = sorted((disk.place for disk in disks), key=len, reverse=True)
+    named = [place for place in inner if place in said]
+    return Finding(
+        verdict="confirms",
+        name="SERVICE.disk_full",
+        component=part.name,
+        culprit=used_up[0][0].place if used_up else (named or [part.unit])[0],
+        likelihood=0.97 if used_up else 0.85,
+        depth=34 if used_up else 33,
+        alone=bool(used_up),
+        evidence=(
+            *(Evidence(source=disk.place, excerpt=used_of(quota)) for disk, quota in used_up),
+            *(Evidence(source=disk.place, excerpt=f"has room: {left_of(disk)}") for disk in disks),
+            Evidence(source=f"log of {part.unit}", excerpt=said),
+        ),
+    )
+
+
+def disks_of(spec: AppSpec, facts: Facts, part: Component) -> list[Disk]:
+    """The file systems that hold files of the component."""
+    own = set(spec.places(part))
+    return [disk for disk in facts.disks if own.intersection(disk.paths)]
+
+
+def is_used_up(quota: Quota, health: Health) -> bool:
+    """Whether so little of it is left that it is as good as nothing."""
+    return quota.limit - quota.used <= quota.limit * health.free_percent / 100
+
+
+def used_of(quota: Quota) -> str:
+    """What is used of it, in words."""
+    return f"quota of {quota.whose}: {megabytes(quota.used)} of {megabytes(quota.limit)} used"
 
 
 def is_full(disk: Disk, health: Health) -> bool:

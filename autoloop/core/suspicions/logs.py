@@ -23,9 +23,6 @@ SHOWN_BY_THE_HOST = frozenset(
 IN_ORDER = ("", "success", "stopped")
 """How systemd and supervisord call the end of what somebody stopped."""
 
-QUOTA = "quota exceeded"
-"""A limit of one account: the file system has room, and shows nothing of it."""
-
 
 def log_says(spec: AppSpec, facts: Facts, part: Component) -> Finding | None:
     """The newest lines of a component in trouble name a cause.
@@ -58,8 +55,7 @@ def log_says(spec: AppSpec, facts: Facts, part: Component) -> Finding | None:
 
 
 def _worth_naming(cause: Cause) -> bool:
-    shown = cause.name in SHOWN_BY_THE_HOST and QUOTA not in cause.evidence[0].excerpt.lower()
-    known = cause.name not in CONSEQUENCES and cause.name != BENIGN and not shown
+    known = cause.name not in CONSEQUENCES and cause.name not in (BENIGN, *SHOWN_BY_THE_HOST)
     return known and cause.confidence >= WORTH_NAMING
 
 

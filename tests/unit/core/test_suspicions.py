@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from autoloop.core.case import Reply
-from autoloop.core.facts import SettingsDrift
+from autoloop.core.facts import Quota, SettingsDrift
+from autoloop.core.suspicions.disk import disk_full, quota_reached
 from autoloop.core.suspicions.logs import log_says
 from autoloop.core.suspicions.service import hangs, kept_away
 from autoloop.core.suspicions.settings import config_broken, setting_added, setting_wrong
@@ -74,16 +75,44 @@ def test_a_service_stopped_in_order_did_not_end_by_its_words(scenes: Any) -> Non
         assert bool(log_says(scenes.spec, facts, part)) is heard
 
 
+NEARLY = Quota(whose="subvolume 256", used=99_000_000, limit=100_000_000)
+ROOM = NEARLY.model_copy(update={"used": 50_000_000})
+OVER = "OSError: [Errno 122] Disk quota exceeded: '/srv/x'"
+
+
 @pytest.mark.parametrize(
-    ("said", "heard"),
-    [("No space left on device", False), ("[Errno 122] Disk quota exceeded: '/srv/x'", True)],
+    ("facts", "found", "evidence"),
+    [
+        ({"quotas": (NEARLY,)}, ["quota_reached"], "quota of subvolume 256: 99.0 MB of 100.0 MB"),
+        ({"quotas": (ROOM, NEARLY)}, ["quota_reached"], "has room: 10.0 MB of 100.0 MB free"),
+        ({"quotas": (ROOM,)}, [], ""),
+        ({"app": {"log": OVER}, "status": 500}, ["quota_reached"], "Disk quota exceeded"),
+        ({"app": {"log": OVER}}, [], ""),  # it is well: that is over
+        ({"app": {"log": "No space left on device"}, "status": 500}, [], ""),
+        ({"app": {"log": "API quota exceeded"}, "status": 500}, [], ""),
+        ({"quotas": (NEARLY,), "free": 0}, ["disk_full"], "0.0 MB of 100.0 MB free"),
+        ({"app": {"log": OVER}, "status": 500, "free": 0}, ["disk_full"], "0.0 MB of"),
+    ],
 )
-def test_a_quota_is_heard_of_only_in_a_log(scenes: Any, said: str, heard: bool) -> None:
-    """The file system has room; that it has none it would show itself."""
+def test_a_quota_is_not_a_full_disk(
+    scenes: Any, facts: dict[str, Any], found: list[str], evidence: str
+) -> None:
+    """One that is seen counts by itself; one that is not, by the system's own word in the log, as
+    long as the file system has room."""
+    seen, part = scenes.facts(**facts), scenes.spec.component("app")
+    said = [one for judge in (quota_reached, disk_full) if (one := judge(scenes.spec, seen, part))]
+    names = {"quota_reached": quota_reached, "disk_full": disk_full}
+    assert [name for name, judge in names.items() if judge(scenes.spec, seen, part)] == found
+    assert all((one.name, one.culprit) == ("SERVICE.disk_full", "/srv") for one in said)
+    assert evidence in "\n".join(e.excerpt for one in said for e in one.evidence)
+
+
+def test_a_log_is_not_believed_about_room(scenes: Any) -> None:
+    """What the host itself shows better."""
     part = scenes.spec.component("app")
-    down = {"activity": "failed", "result": "exit-code", "pid": 0, "log": f"OSError: {said}"}
-    found = log_says(scenes.spec, scenes.facts(status=502, app=down), part)
-    assert [one.name for one in (found,) if one] == (["SERVICE.disk_full"] if heard else [])
+    for said in ("No space left on device", OVER):
+        down = {"activity": "failed", "result": "exit-code", "pid": 0, "log": f"OSError: {said}"}
+        assert log_says(scenes.spec, scenes.facts(status=502, app=down), part) is None
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 """A look: facts and cases in as few questions as possible."""
 
+import threading
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -19,7 +21,9 @@ class Host:
         well_after: int | None = None,
         *certificates: dict[str, Any],
         states: Sequence[str] = (),
+        front: int = 0,
     ) -> None:
+        self.front = front
         self.certificates = list(certificates)
         self.states = list(states)
         self.batches: list[list[str]] = []
@@ -56,7 +60,7 @@ class Host:
             "locks": [],
             "files": {"used": 1, "limit": 1024, "pid": 8},
             "http": {
-                "status": 200 if well else 0,
+                "status": 200 if well else self.front,
                 "body": "",
                 "ms": 1.0,
                 "error": "" if well else "x",
@@ -75,6 +79,57 @@ def test_a_silent_application_is_asked_once(spec: Any) -> None:
     assert not look.well
     assert [c.why for c in look.cases] == ["no answer: x"]
     assert look.diagnosis.top.name == "SERVICE.service_down"
+
+
+class Waiting(Host):
+    """Its first batch is answered when the second has been, or in five seconds."""
+
+    def __init__(self, well_after: int | None = None) -> None:
+        super().__init__(well_after)
+        self.closer = threading.Event()
+
+    def observe(self, reads: Sequence[Read], deadline_s: float = 20.0) -> tuple[Answer, ...]:
+        """As the host does, in this order."""
+        if any(read.op == "facts" for read in reads):
+            self.closer.wait(5)
+        answers = super().observe(reads, deadline_s)
+        self.closer.set()
+        return answers
+
+
+@pytest.mark.parametrize("well_after", [None, 0])
+def test_what_is_waited_for_in_vain_is_waited_for_once(
+    spec: Any, monkeypatch: pytest.MonkeyPatch, well_after: int | None
+) -> None:
+    """Meanwhile the rest is asked, and not again; of one that was only slow it is not used."""
+    monkeypatch.setattr(look_module, "SOON_S", 0.01)
+    host = Waiting(well_after)
+    look = look_at(spec, host)
+    assert host.closer.is_set()
+    assert [("reach" in ops, "facts" in ops) for ops in host.batches[:2]] == [
+        (True, False),
+        (False, True),
+    ]
+    assert sum("reach" in ops for ops in host.batches) == 1
+    assert look.well is (well_after == 0)
+    assert bool(look.facts.direct) is not look.well
+
+
+def test_a_front_that_waits_in_vain_is_not_asked_for_more(spec: Any) -> None:
+    """Every case would take as long as the first."""
+    host = Host(front=504)
+    look = look_at(spec, host)
+    assert [c.why for c in look.cases] == ["status 504, expected 200"]
+    assert sum(ops == ["http"] for ops in host.batches) == 0
+
+
+def test_the_hosts_clock_is_held_against_ours(spec: Any) -> None:
+    """It says that 1970 has just begun: its certificate is not good yet there."""
+    year = 366 * 86400.0
+    good = {"port": 443, "subject": "shop", "starts": 2.0, "ends": time.time() + year, "error": ""}
+    look = look_at(spec, Host(0, good))
+    assert look.facts.ahead == pytest.approx(1.0 - time.time(), abs=60)
+    assert look.diagnosis.top.name == "CONFIG.wrong_clock"
 
 
 def test_only_the_last_look_looks_closely(spec: Any) -> None:
