@@ -10,7 +10,7 @@ from typing import Any, Literal
 import httpx
 
 from autoloop.core.app import AppSpec
-from autoloop.core.case import Case, CaseResult, Reply, judge, repeatable, run_cases
+from autoloop.core.case import Case, CaseResult, Reply, judge, repeatable, run_cases, run_together
 from autoloop.core.diagnose import diagnose
 from autoloop.core.diagnosis import Diagnosis
 from autoloop.core.facts import (
@@ -42,8 +42,12 @@ KILLED = frozenset(("signal", "core-dump"))
 SETTLE_S, SETTLE_GAP_S = 15.0, 1.0
 """How long such a service is waited for, and how often it is asked."""
 
-SOON_S = 1.0
-"""By then a host that is well has answered."""
+SOON_S = 2.5
+"""By then a host that is well has answered; and a session of the application that waits for a lock
+has done so for longer than is ordinary (`WAITED_S` of the suspicions of servers)."""
+
+SLOW_MS = 1000.0
+"""A case that takes longer, and fails, is seldom the only one."""
 
 SILENCE = (0, 504)
 """How a request ends that is waited for in vain, by oneself or by a front."""
@@ -84,9 +88,17 @@ class HostCases:
 
     def send(self, case: Case) -> Reply:
         """The reply that the host got."""
-        args = case.model_dump(include={"url", "method", "headers", "body", "timeout_s"})
-        answer = self._host.observe([Read(op="http", args=args)], case.timeout_s + 10)[0]
-        return Reply.model_validate(answer.value) if answer.ok else Reply(error=answer.error)
+        return self.send_all((case,))[0]
+
+    def send_all(self, cases: tuple[Case, ...]) -> tuple[Reply, ...]:
+        """The replies that the host got to requests that it sent at the same time."""
+        asked = {"url", "method", "headers", "body", "timeout_s"}
+        reads = [Read(op="http", args=case.model_dump(include=asked)) for case in cases]
+        answers = self._host.observe(reads, sum(case.timeout_s for case in cases) + 10)
+        return tuple(
+            Reply.model_validate(answer.value) if answer.ok else Reply(error=answer.error)
+            for answer in answers
+        )
 
 
 class PlatformCases:
@@ -148,11 +160,7 @@ def look_at(
         early = _meanwhile(first, spec, host) if closely == "if unwell" else ()
         answers, asked_at, answered_at = first.result()
     facts = timed(facts_from(spec, answers[: len(reads)]), asked_at, answered_at)
-    asked = repeatable(spec.cases)
-    if facts.health.status in SILENCE:  # nobody answers: the other cases would only wait for it too
-        cases = tuple(judge(case, facts.health) for case in asked)
-    else:
-        cases = run_cases(asked, HostCases(host))
+    cases = _judged(repeatable(spec.cases), facts.health, HostCases(host))
     failing = tuple(result for result in cases if not result.passed)
     facts = facts.model_copy(update={"failing": failing})
     facts = with_earlier(facts, before.facts) if before else facts
@@ -166,6 +174,15 @@ def look_at(
             facts = checked(facts, due, host.observe([check_read(one) for one in due], 120))
             diagnosis = diagnose(spec, facts, cases, at)
     return Look(facts=facts, cases=cases, diagnosis=diagnosis, at=at)
+
+
+def _judged(cases: tuple[Case, ...], health: Reply, runner: HostCases) -> tuple[CaseResult, ...]:
+    """What becomes of the cases, where the first one got *health*."""
+    if health.status in SILENCE:  # the other cases would only wait for it too
+        return tuple(judge(case, health) for case in cases)
+    if health.ms > SLOW_MS and health.status != cases[0].status:
+        return run_together(cases, runner.send_all)
+    return run_cases(cases, runner)
 
 
 def _first(

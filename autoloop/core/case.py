@@ -1,5 +1,6 @@
 """Cases: what the managed application must answer, declared by the people who know it."""
 
+from collections.abc import Callable, Iterable
 from typing import Any, Literal, Protocol
 
 from pydantic import Field
@@ -151,13 +152,37 @@ def repeatable(cases: tuple[Case, ...]) -> tuple[Case, ...]:
     kept: list[Case] = []
     missing: set[str] = set()
     for case in cases:
-        said = f"{case.url}{case.headers}{case.body}"
-        if case.safe and not any(f"{{{name}}}" in said for name in missing):
+        if case.safe and not needs(case, missing):
             kept.append(case)
             missing -= case.capture.keys()
         else:
             missing |= case.capture.keys()
     return tuple(kept)
+
+
+def run_together(
+    cases: tuple[Case, ...], send: Callable[[tuple[Case, ...]], tuple[Reply, ...]]
+) -> tuple[CaseResult, ...]:
+    """Run *cases* as soon as what they need is captured, and all that may be at the same time.
+
+    For an application that lets each of them wait; there are no retries.
+    """
+    values: dict[str, str] = {}
+    results: dict[int, CaseResult] = {}
+    while left := [number for number in range(len(cases)) if number not in results]:
+        missing = {name for number in left for name in cases[number].capture}
+        now = [number for number in left if not needs(cases[number], missing)] or left
+        replies = send(tuple(filled(cases[number], values) for number in now))
+        for number, reply in zip(now, replies, strict=True):
+            results[number] = judge(cases[number], reply)
+            values.update(captured(cases[number], reply))
+    return tuple(results[number] for number in range(len(cases)))
+
+
+def needs(case: Case, names: Iterable[str]) -> bool:
+    """Whether *case* uses one of these captured values."""
+    said = f"{case.url}{case.headers}{case.body}"
+    return any(f"{{{name}}}" in said for name in names)
 
 
 def run_cases(cases: tuple[Case, ...], runner: CaseRunner) -> tuple[CaseResult, ...]:

@@ -4,7 +4,16 @@ from typing import Any
 
 import pytest
 
-from autoloop.core.case import Case, Reply, at_path, captured, filled, judge, run_cases
+from autoloop.core.case import (
+    Case,
+    Reply,
+    at_path,
+    captured,
+    filled,
+    judge,
+    run_cases,
+    run_together,
+)
 
 
 def case(**more: Any) -> Case:
@@ -81,3 +90,28 @@ def test_retries_end_at_the_first_pass() -> None:
     runner = Answers(Reply(status=503), Reply(status=200), Reply(status=503))
     assert [r.passed for r in run_cases((case(retries=2),), runner)] == [True]
     assert len(runner.asked) == 2
+
+
+def test_cases_that_need_nothing_of_each_other_run_together() -> None:
+    """Each as soon as what it needs is there; a value that never comes holds nobody up."""
+    asked: list[list[str]] = []
+
+    def send(cases: tuple[Case, ...]) -> tuple[Reply, ...]:
+        asked.append([c.url for c in cases])
+        return tuple(Reply(status=200, body='{"token": "t1"}') for _ in cases)
+
+    login = case(name="login", url="http://x/login", capture={"t": "token"})
+    own = case(name="own", url="http://x/{t}/own", capture={"u": "nowhere"})
+    cases = (case(), login, case(), own, case(url="http://x/{u}", status=404))
+    results = run_together(cases, send)
+    assert asked == [
+        ["http://x/", "http://x/login", "http://x/"],
+        ["http://x/t1/own"],
+        ["http://x/None"],
+    ]
+    assert [(r.name, r.passed) for r in results] == [
+        ("c", True), ("login", True), ("c", True), ("own", True), ("c", False),
+    ]  # fmt: skip
+    renews = case(url="http://x/{t}", capture={"t": "token"})
+    assert len(run_together((renews, login), send)) == 2
+    assert run_together((), send) == ()

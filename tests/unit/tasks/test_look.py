@@ -22,8 +22,9 @@ class Host:
         *certificates: dict[str, Any],
         states: Sequence[str] = (),
         front: int = 0,
+        ms: float = 1.0,
     ) -> None:
-        self.front = front
+        self.front, self.ms = front, ms
         self.certificates = list(certificates)
         self.states = list(states)
         self.batches: list[list[str]] = []
@@ -62,7 +63,7 @@ class Host:
             "http": {
                 "status": 200 if well else self.front,
                 "body": "",
-                "ms": 1.0,
+                "ms": self.ms,
                 "error": "" if well else "x",
             },
             "reach": [],
@@ -121,6 +122,17 @@ def test_a_front_that_waits_in_vain_is_not_asked_for_more(spec: Any) -> None:
     look = look_at(spec, host)
     assert [c.why for c in look.cases] == ["status 504, expected 200"]
     assert sum(ops == ["http"] for ops in host.batches) == 0
+
+
+def test_cases_of_an_application_that_is_slow_to_fail_are_asked_together(spec: Any) -> None:
+    """Each of them would take as long as the first."""
+    more = spec.cases[0].model_copy(update={"name": "more"})
+    slow = spec.model_copy(update={"cases": (*spec.cases, more)})
+    for ms, together in ((1500.0, True), (5.0, False)):
+        host = Host(front=500, ms=ms)
+        look = look_at(slow, host)
+        assert (["http", "http"] in host.batches) is together
+        assert [c.why for c in look.cases] == ["status 500, expected 200"] * 2
 
 
 def test_the_hosts_clock_is_held_against_ours(spec: Any) -> None:
