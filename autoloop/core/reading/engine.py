@@ -7,8 +7,8 @@ from typing import Protocol
 
 from autoloop.core.diagnosis import BENIGN, Cause, Evidence
 from autoloop.core.reading.culprits import culprit_of, named, place_near, shown
-from autoloop.core.reading.excerpt import Excerpt
-from autoloop.core.reading.gate import calm_cause, guessed
+from autoloop.core.reading.excerpt import Excerpt, Level
+from autoloop.core.reading.gate import calm_cause, guessed, is_setting
 from autoloop.core.reading.grammar import grammar
 from autoloop.core.reading.rank import FAILED, Suspect, ranked
 from autoloop.core.reading.signatures import Book, Hit, book
@@ -44,6 +44,7 @@ class SignatureEngine:
             return (Cause(name=BENIGN, confidence=0.99),)
         trace = trace_of(excerpt)
         hits = [hit for hit in self._book.hits(excerpt) if hit.line not in trace.frames]
+        hits = [hit for hit in hits if counts(hit, excerpt)]
         if all(hit.weight <= VAGUE or hit.name == BENIGN for hit in hits):
             hits = [clearer(hit, excerpt) for hit in hits]
         suspects = ranked(hits, excerpt, trace)
@@ -51,6 +52,20 @@ class SignatureEngine:
             return tuple(_cause(suspect, excerpt, trace) for suspect in suspects[:CAUSES])
         hits = self._book.hits(excerpt, thorough=True) if hits else hits
         return (guessed(excerpt, trace, hits) or calm_cause(excerpt, hits),)
+
+
+def counts(hit: Hit, excerpt: Excerpt) -> bool:
+    """Whether *hit* may speak of trouble where it stands.
+
+    What only sets or lists a value tells of none; the words of a family mean nothing in a line that
+    its program does not call an error and that complains of nothing.
+    """
+    low = excerpt.low_lines[hit.line]
+    if hit.name == BENIGN or excerpt.level(hit.line) > Level.NONE:
+        return True
+    if is_setting(low):
+        return False
+    return not hit.signature.whole or grammar().complains(low)
 
 
 def clearer(hit: Hit, excerpt: Excerpt) -> Hit:

@@ -22,7 +22,7 @@ class Level(IntEnum):
 
 _WORDS = {
     Level.CALM: "trace debug verbose fine finer finest info inf information informational notice "
-    "note hint help tip progress log success ok statement debug1 debug2 dbg i d v 10 20 30 6 7 5",
+    "note hint help tip progress log success ok statement debug1 debug2 debug3 dbg i d v 10 20 30 6 7 5",
     Level.WARN: "warn warning wrn w 40 4",
     Level.ALARM: "error err eror severe critical crit fatal ftl fail alert emerg emergency panic "
     "crash supervisor e f c 50 60 0 1 2 3",
@@ -39,7 +39,7 @@ _HEAD = re.compile(
     rf"|[\[<](?:[\w-]{{1,20}}:)?((?i:{_LONG}))\s*[\]>]"
     rf"|(?:^|[\s|:.\])])({_LONG.upper()}|WRN|DBG)(?=[\s:|\]\[,(/]|$)"
     r"|(?:^|[\s|])(Debug|Info|Notice|Note|Warning|Error|Fatal|Panic|Alert|Critical):(?=\s|$)"
-    r"|^((?i:debug|info|notice|note|warning|error|fatal|panic|alert|critical)):(?=\s|$)"
+    r"|^((?i:debug[1-3]?|info|notice|note|warning|error|fatal|panic|alert|critical)):(?=\s|$)"
     r"|^\s*((?i:note|hint|help|tip)): "
     r"|, (Info|Warning|Error) {2,}"
     r"|^([IWEF])\d{4} \d\d:\d\d"

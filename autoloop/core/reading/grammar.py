@@ -25,6 +25,12 @@ class Grammar:
     kinds: dict[str, re.Pattern[str]]
     topics: dict[str, re.Pattern[str]]
     means: dict[str, dict[str, str]]
+    anyway: dict[str, str]
+    complaint: re.Pattern[str]
+
+    def complains(self, low: str) -> bool:
+        """Whether *low*, a line in lower case, holds any word of a complaint."""
+        return bool(self.complaint.search(low))
 
     def read(self, low: str, *, topical: bool = False) -> str:
         """The name of the cause that *low*, a line in lower case, complains of; empty if none.
@@ -34,6 +40,8 @@ class Grammar:
         low = low[:LONGEST]
         for kind, words in self.kinds.items():
             if found := words.search(low):
+                if kind in self.anyway:
+                    return self.anyway[kind]
                 topic = self._topic(low, found.start(), found.end())
                 means = self.means[topic or "nothing"]
                 return means.get(kind, means["else"]) if topic or not topical else ""
@@ -61,8 +69,11 @@ def grammar() -> Grammar:
     """The grammar of this package."""
     folder = files("autoloop.core.reading") / "signatures"
     table = tomllib.loads((folder / "grammar.toml").read_text(encoding="utf-8"))
+    kinds, topics = table["kinds"], table["topics"]
     return Grammar(
-        {name: re.compile(words) for name, words in table["kinds"].items()},
-        {name: re.compile(words) for name, words in table["topics"].items()},
+        {name: re.compile(words) for name, words in kinds.items()},
+        {name: re.compile(words) for name, words in topics.items()},
         table["means"],
+        table["anyway"],
+        re.compile("|".join([*kinds.values(), *table["complaints"].values()])),
     )
