@@ -102,8 +102,13 @@ def _alarming(excerpt: Excerpt, calm: set[int]) -> list[int]:
         if level is Level.WARN and n not in calm and _GRAVE.search(excerpt.low_lines[n])
     ]
     if not marked + plain and len(excerpt.lines) == 1 and len(excerpt.text) <= SHORT:
-        plain = [0] if 0 not in calm and levels == [Level.NONE] and _SAD.search(excerpt.low) else []
+        plain = [0] if 0 not in calm and levels == [Level.NONE] and _sad(excerpt.low) else []
     return marked + plain
+
+
+def _sad(low: str) -> bool:
+    """Whether a short message that stands alone is a complaint."""
+    return not is_setting(low) and bool(_SAD.search(low) or grammar().claims_trouble(low))
 
 
 def calm_cause(excerpt: Excerpt, hits: list[Hit]) -> Cause:

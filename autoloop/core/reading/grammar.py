@@ -14,8 +14,14 @@ from importlib.resources import files
 LONGEST = 600
 """Characters of a line in which words are looked for."""
 
+CLAIMS = ("value", "refused", "needed", "unknown", "malformed")
+"""The kinds whose words alone make a complaint of a short message that stands alone."""
+
 FAR = 60
 """Characters between a complaint and what it is about."""
+
+LOOSE = {"service": 25}
+"""Topics that stand in many lines: how much nearer than others they must be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +31,13 @@ class Grammar:
     kinds: dict[str, re.Pattern[str]]
     topics: dict[str, re.Pattern[str]]
     means: dict[str, dict[str, str]]
+    claims: re.Pattern[str]
     anyway: dict[str, str]
     complaint: re.Pattern[str]
+
+    def claims_trouble(self, low: str) -> bool:
+        """Whether *low*, a short message alone, is worded as a complaint."""
+        return bool(self.claims.search(low[:LONGEST]))
 
     def complains(self, low: str) -> bool:
         """Whether *low*, a line in lower case, holds any word of a complaint."""
@@ -40,23 +51,22 @@ class Grammar:
         low = low[:LONGEST]
         for kind, words in self.kinds.items():
             if found := words.search(low):
-                if kind in self.anyway:
-                    return self.anyway[kind]
                 topic = self._topic(low, found.start(), found.end())
                 means = self.means[topic or "nothing"]
-                return means.get(kind, means["else"]) if topic or not topical else ""
+                told = means.get(kind) or self.anyway.get(kind) or means["else"]
+                return told if topic or not topical else ""
         return ""
 
     def _topic(self, low: str, start: int, end: int) -> str:
         """What stands next to the words between *start* and *end*; empty if nothing known."""
         first, last = max(start - FAR, 0), end + FAR
         near = [
-            (_between(found.start(), found.end(), start, end), place, topic)
+            (_between(*found.span(), start, end) + LOOSE.get(topic, 0), place, topic)
             for place, (topic, words) in enumerate(self.topics.items())
             for found in words.finditer(low, first, last)
         ]
         far, _, topic = min(near, default=(FAR, 0, ""))
-        return topic if far < FAR else ""
+        return topic if far < FAR + LOOSE.get(topic, 0) else ""
 
 
 def _between(start: int, end: int, other_start: int, other_end: int) -> int:
@@ -74,6 +84,7 @@ def grammar() -> Grammar:
         {name: re.compile(words) for name, words in kinds.items()},
         {name: re.compile(words) for name, words in topics.items()},
         table["means"],
+        re.compile("|".join([*(kinds[name] for name in CLAIMS), *table["claims"].values()])),
         table["anyway"],
         re.compile("|".join(table["complaints"].values())),
     )
