@@ -22,7 +22,8 @@ class Level(IntEnum):
 
 _WORDS = {
     Level.CALM: "trace debug verbose fine finer finest info inf information informational notice "
-    "note hint help tip progress log success ok statement debug1 debug2 debug3 dbg i d v 10 20 30 6 7 5",
+    "note hint help tip progress log success ok statement debug1 debug2 debug3 dbg i d v 10 20 30 "
+    "6 7 5",
     Level.WARN: "warn warning wrn w 40 4",
     Level.ALARM: "error err eror severe critical crit fatal ftl fail alert emerg emergency panic "
     "crash supervisor e f c 50 60 0 1 2 3",

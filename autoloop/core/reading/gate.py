@@ -31,8 +31,8 @@ _GRAVE = re.compile(
 _EXCEPTION = re.compile(r"\b[a-z_.]{0,80}[a-z](?:error|exception)\b|traceback|panic|undefined|null")
 _SETTING = re.compile(
     r"""^[\s|*+-]{0,12}["'`]?(?P<key>[a-z][\w.-]{1,60})["'`]?\s{0,40}(?::|=|=>|\.{3})\s{0,40}"""
-    r"""(?:["']?-?\d[\d.,_]{0,20} ?(?:[kmgt]i?b?|[mun]?s|min|h|d|bytes)?["']?|true|false|none|null"""
-    r"""|yes|no|on|off|enabled|disabled|auto|default|\[[^\n]{0,400}\]|\{[^\n]{0,400}\}"""
+    r"""(?:["']?-?\d[\d.,_]{0,20} ?(?:[kmgt]i?b?|[mun]?s|min|h|d|bytes)?["']?|true|false"""
+    r"""|none|null|yes|no|on|off|enabled|disabled|auto|default|\[[^\n]{0,400}\]|\{[^\n]{0,400}\}"""
     r"""|["']?/[\w./*-]{0,200}["']?|["']{2}),?;?$"""
 )
 """A line that only gives a value: of a number, a switch, a list, a path."""
@@ -48,14 +48,14 @@ _GUESS = 0.2
 ASKED = 12
 """Lines that alarm of which it is asked what they mean."""
 
-SHORT = 160
+SHORT = 240
 """Characters of a message that may be a complaint although no word of it alarms."""
 
 
 def is_setting(low: str) -> bool:
     """Whether *low*, a line in lower case, only gives the value of a setting or a counter."""
     found = _SETTING.match(low)
-    return bool(found) and not _STATE.search(found["key"])
+    return found is not None and not _STATE.search(found["key"])
 
 
 def guessed(excerpt: Excerpt, trace: Trace, hits: list[Hit]) -> Cause | None:

@@ -14,19 +14,26 @@ from importlib.resources import files
 LONGEST = 600
 """Characters of a line in which words are looked for."""
 
-CLAIMS = ("value", "refused", "needed", "unknown", "malformed")
+CLAIMS = ("value", "refused", "needed", "unknown")
 """The kinds whose words alone make a complaint of a short message that stands alone."""
 
 FAR = 60
 """Characters between a complaint and what it is about."""
 
-LOOSE = {"service": 25}
+PLAIN = ("error", "fail", " not ", "exception", "invalid", "refused", "denied", "missing", "cannot")
+"""What is in most complaints."""
+
+LOOSE = {"service": 40}
 """Topics that stand in many lines: how much nearer than others they must be."""
 
 
 @dataclass(frozen=True, slots=True)
 class Grammar:
-    """Kinds and topics with their words, and what they mean together."""
+    """Kinds and topics with their words, and what they mean together.
+
+    *claims* is how a short message complains that stands alone, *complaint* any word of trouble;
+    *anyway* is what a kind means about a topic that does not say otherwise.
+    """
 
     kinds: dict[str, re.Pattern[str]]
     topics: dict[str, re.Pattern[str]]
@@ -41,6 +48,9 @@ class Grammar:
 
     def complains(self, low: str) -> bool:
         """Whether *low*, a line in lower case, holds any word of a complaint."""
+        for plain in PLAIN:  # most complaints hold one of these, and they are soon found
+            if plain in low:
+                return True
         return bool(self.complaint.search(low))
 
     def read(self, low: str, *, topical: bool = False) -> str:
@@ -66,7 +76,7 @@ class Grammar:
             for found in words.finditer(low, first, last)
         ]
         far, _, topic = min(near, default=(FAR, 0, ""))
-        return topic if far < FAR + LOOSE.get(topic, 0) else ""
+        return topic if far < FAR else ""
 
 
 def _between(start: int, end: int, other_start: int, other_end: int) -> int:

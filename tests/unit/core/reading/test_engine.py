@@ -77,6 +77,42 @@ def test_trouble_nobody_knows_is_a_guess_and_says_so() -> None:
     assert guess.confidence <= 0.3
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "  timeout: 30",
+        "limit_request_line: 4094",
+        "  bind: ['127.0.0.1:8000']",
+        "selecting default max_connections ... 100",
+        "pg_dump: reading user-defined collations",
+        "debug2: load_hostkeys: fopen /root/.ssh/known_hosts: No such file or directory",
+        "test_login_failed (shop.tests.Login) ... ok",
+        "[main 73e8dcb] Fix the crash when the connection fails",
+        "auth: Warning: Killed with signal 15 (by pid=13328 uid=0)",
+        "  log /var/log/shop/old.log does not exist -- skipping",
+        "No broken requirements found.",
+    ],
+)
+def test_what_complains_of_nothing_is_ordinary(line: str) -> None:
+    """Values, steps, names that hold alarming words, tests, commits, a stop that was asked for."""
+    assert top(line).name == BENIGN
+
+
+@pytest.mark.parametrize(
+    ("line", "name"),
+    [
+        ("exit code: 137", "SERVICE.memory_leak"),
+        ("ERROR max_connections", "DATABASE.too_many_connections"),
+        ("The coupon has already been used", "CODE.logic_error"),
+        ("未登录", "LOGIN.token_invalid"),
+        ("You are not logged in", "LOGIN.token_invalid"),
+    ],
+)
+def test_what_names_a_state_or_complains_is_trouble(line: str, name: str) -> None:
+    """However short it is, and in whatever form."""
+    assert top(line).name == name
+
+
 def test_what_has_recovered_counts_less() -> None:
     """The later line speaks."""
     text = "ERROR connection refused by 10.0.0.7:9000\nINFO connection to 10.0.0.7:9000 restored"

@@ -16,6 +16,12 @@ from autoloop.core.reading.grammar import grammar
         ("no gateway connected", "SERVICE.upstream_unreachable"),
         ("the parcel already exists", "CODE.logic_error"),
         ("账户余额查询不存在", "LOGIN.user_not_exist"),
+        ("proxy must be true or false", "CODE.logic_error"),
+        ("the pool size must be a positive integer", "CODE.logic_error"),
+        ("unknown cache backend 'shopcache'", "CONFIG.invalid_config_file"),
+        ("redis 未连接", "DATABASE.connection_error"),
+        ("该角色被禁用", "LOGIN.account_locked"),
+        ("database service is not open", "DATABASE.connection_error"),
         ("all is well", ""),
     ],
 )
@@ -30,10 +36,34 @@ def test_without_a_topic_nothing_is_said_to_who_asks_for_one() -> None:
     assert grammar().read("no such parcel", topical=True) == ""
 
 
+@pytest.mark.parametrize(
+    ("line", "complains"),
+    [
+        ("reading user-defined collations", False),
+        ("selecting default max_connections ... 100", False),
+        ("connection with the replica established", False),
+        ("only administrators may delete orders", True),
+        ("keine berechtigung", True),
+        ("库存不足", True),
+    ],
+)
+def test_which_lines_complain_at_all(line: str, complains: bool) -> None:
+    """In English, Chinese, and the commonest words of others."""
+    assert grammar().complains(line) is complains
+
+
+def test_a_short_message_alone_may_be_a_complaint() -> None:
+    """No word of it needs to alarm."""
+    assert grammar().claims_trouble("the coupon has already been redeemed")
+    assert grammar().claims_trouble("请先调用 open_cart()".lower())
+    assert not grammar().claims_trouble("the coupon was redeemed")
+
+
 def test_every_topic_has_a_meaning() -> None:
     """For each kind; so no answer is left out."""
     known = grammar()
     assert known.topics.keys() | {"nothing"} == known.means.keys()
+    assert known.anyway.keys() <= known.kinds.keys()
     assert all("else" in means for means in known.means.values())
     assert all(means.keys() - {"else"} <= known.kinds.keys() for means in known.means.values())
 
