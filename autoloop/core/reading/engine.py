@@ -9,7 +9,7 @@ from autoloop.core.diagnosis import BENIGN, Cause, Evidence
 from autoloop.core.reading.culprits import culprit_of, named, place_near, shown
 from autoloop.core.reading.excerpt import Excerpt, Level
 from autoloop.core.reading.gate import calm_cause, guessed, is_setting
-from autoloop.core.reading.grammar import grammar
+from autoloop.core.reading.grammar import complains, grammar
 from autoloop.core.reading.rank import FAILED, Suspect, ranked
 from autoloop.core.reading.signatures import Book, Hit, book
 from autoloop.core.reading.traces import Trace, trace_of
@@ -65,7 +65,7 @@ def counts(hit: Hit, excerpt: Excerpt) -> bool:
         return True
     if is_setting(low):
         return False
-    return not hit.signature.whole or grammar().complains(low)
+    return not hit.signature.whole or complains(low)
 
 
 def clearer(hit: Hit, excerpt: Excerpt) -> Hit:

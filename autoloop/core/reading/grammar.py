@@ -46,13 +46,6 @@ class Grammar:
         """Whether *low*, a short message alone, is worded as a complaint."""
         return bool(self.claims.search(low[:LONGEST]))
 
-    def complains(self, low: str) -> bool:
-        """Whether *low*, a line in lower case, holds any word of a complaint."""
-        for plain in PLAIN:  # most complaints hold one of these, and they are soon found
-            if plain in low:
-                return True
-        return bool(self.complaint.search(low))
-
     def read(self, low: str, *, topical: bool = False) -> str:
         """The name of the cause that *low*, a line in lower case, complains of; empty if none.
 
@@ -77,6 +70,14 @@ class Grammar:
         ]
         far, _, topic = min(near, default=(FAR, 0, ""))
         return topic if far < FAR else ""
+
+
+def complains(low: str) -> bool:
+    """Whether *low*, a line in lower case, holds any word of a complaint."""
+    for plain in PLAIN:  # soon found, and the grammar need not be read for it
+        if plain in low:
+            return True
+    return bool(grammar().complaint.search(low))
 
 
 def _between(start: int, end: int, other_start: int, other_end: int) -> int:

@@ -9,7 +9,7 @@ import tomllib
 from bisect import bisect_left
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, lru_cache
 from hashlib import sha256
 from importlib.resources import files
 from operator import itemgetter
@@ -103,6 +103,7 @@ class Book:
         self._names = names()
         self._families = {each.name: each for each in reversed(signatures)}
         self._contexts = contexts
+        self._speaks_of = lru_cache(maxsize=256)(self._holds)
         patterns = [(pattern, each) for each in signatures for pattern in each.patterns]
         parts = taken_apart or [apart(pattern) for pattern, _ in patterns]
         rows = [
@@ -191,7 +192,7 @@ class Book:
             weight=signature.weight,
             culprit="" if signature.whole else named,
             hint=named if signature.whole else "",
-            place=match.start(),
+            place=begins(excerpt.low_lines[line], match.start()),
             length=match.end() - match.start(),
         )
 
@@ -200,9 +201,20 @@ class Book:
         for reach in (0, 2) if signature.context else ():
             near = excerpt.around(line, reach)
             for context, name in signature.context.items():
-                if any(word in near for word in self._contexts[context]):
+                if self._speaks_of(context, near):
                     return name
         return signature.name
+
+    def _holds(self, context: str, near: str) -> bool:
+        """Whether a piece of text holds a word of *context*; hits of one line ask the same."""
+        return any(word in near for word in self._contexts[context])
+
+
+def begins(low: str, place: int) -> int:
+    """Where the word begins in which *place* lies."""
+    while place and (low[place - 1].isalnum() or low[place - 1] == "_"):
+        place -= 1
+    return place
 
 
 TAKEN_APART = "taken_apart.json"

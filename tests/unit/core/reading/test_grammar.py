@@ -3,7 +3,7 @@
 import pytest
 
 from autoloop.core.reading import text_engine
-from autoloop.core.reading.grammar import grammar
+from autoloop.core.reading.grammar import complains, grammar
 
 
 @pytest.mark.parametrize(
@@ -37,7 +37,7 @@ def test_without_a_topic_nothing_is_said_to_who_asks_for_one() -> None:
 
 
 @pytest.mark.parametrize(
-    ("line", "complains"),
+    ("line", "told"),
     [
         ("reading user-defined collations", False),
         ("selecting default max_connections ... 100", False),
@@ -47,9 +47,9 @@ def test_without_a_topic_nothing_is_said_to_who_asks_for_one() -> None:
         ("库存不足", True),
     ],
 )
-def test_which_lines_complain_at_all(line: str, complains: bool) -> None:
+def test_which_lines_complain_at_all(line: str, told: bool) -> None:
     """In English, Chinese, and the commonest words of others."""
-    assert grammar().complains(line) is complains
+    assert complains(line) is told
 
 
 def test_a_short_message_alone_may_be_a_complaint() -> None:

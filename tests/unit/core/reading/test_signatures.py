@@ -5,11 +5,13 @@ import re
 from importlib.resources import files
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from autoloop.core.reading import text_engine
 from autoloop.core.reading.excerpt import Excerpt
 from autoloop.core.reading.patterns import bounded, compiled, faults, needs
-from autoloop.core.reading.signatures import TAKEN_APART, book, sources, taken_apart
+from autoloop.core.reading.signatures import TAKEN_APART, begins, book, sources, taken_apart
 
 TAXONOMY = {
     "DATABASE": "connection_error data_corruption schema_mismatch user_not_found auth_failed_db "
@@ -104,3 +106,22 @@ def test_the_patterns_are_taken_apart_beforehand() -> None:
     """Of the signatures as they are: else every start does it again. `make signatures` does it."""
     file = files("autoloop.core.reading") / "signatures" / TAKEN_APART
     assert file.read_text(encoding="utf-8") == taken_apart(book().signatures, sources())
+
+
+LED = r"\b\w{0,40}(?:errors?|failures?|failed)\w{0,24} (?:is|=|:) ?(?:\d{1,9}|on)\b"
+"""A wording as one would write it, with all of its first word: slow, since it begins anywhere."""
+
+UNLED = r"(?:error|failure|failed)\w{0,24} (?:is|=|:) ?(?:\d{1,9}|on)\b"
+"""The same as it is written in ``benign.toml``."""
+
+PIECES = ["error", "failures", "max", "_", "s", " ", " is ", " = ", "7", "on", ".", "failed", "x"]
+
+
+@given(st.lists(st.sampled_from(PIECES), max_size=12).map("".join))
+def test_a_wording_that_begins_within_a_word_is_found_where_the_word_begins(text: str) -> None:
+    """So it speaks as far as one that is written with the whole word."""
+    led, unled = re.search(LED, text), re.search(UNLED, text)
+    assert (led is None) == (unled is None)
+    if led and unled:
+        assert begins(text, unled.start()) == led.start()
+        assert unled.end() == led.end()
