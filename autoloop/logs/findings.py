@@ -8,6 +8,7 @@ from autoloop.core.reading import TextEngine, text_engine
 from autoloop.core.redact import redact
 from autoloop.core.words import Frozen
 from autoloop.logs.fingerprint import Fingerprints
+from autoloop.logs.keys import starred
 from autoloop.logs.target.fold import Folded
 from autoloop.logs.target.records import lines_after, lines_before
 
@@ -54,6 +55,7 @@ class Understanding:
 
     def _finding(self, mark: str, row: Folded, count: int) -> Finding:
         cause = self._cause(mark, row.record.text)
+        before, text, after = starred(row.record.before, row.record.text, row.record.after)
         return Finding(
             fingerprint=mark,
             name=cause.name,
@@ -62,9 +64,9 @@ class Understanding:
             count=count,
             source=row.source,
             place=row.record.place,
-            text=kept(row.record.text),
-            before=kept(lines_before(row.record.before)),
-            after=kept(lines_after(row.record.after)),
+            text=kept(text),
+            before=kept(lines_before(before)),
+            after=kept(lines_after(after)),
         )
 
     def _cause(self, mark: str, text: bytes) -> Cause:

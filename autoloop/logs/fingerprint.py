@@ -1,8 +1,9 @@
 """Fingerprints: the same trouble has the same one, whatever numbers, ids, times or locale it has.
 
-Version 1. Where a record holds a stack trace, the type of its root exception and the functions on
+Version 2. Where a record holds a stack trace, the type of its root exception and the functions on
 the way to it count, those of the application before those of libraries; line numbers and the
-message do not. Otherwise the words of its message count, without all that may vary.
+message do not. Otherwise the words of its message count, without all that may vary. A zero
+that says that nothing failed counts too: an exit code of 0 is no trouble, one of 2 is.
 """
 
 import hashlib
@@ -11,7 +12,7 @@ from collections import OrderedDict
 
 from autoloop.logs.target.fold import SHORT, WORDS, shape
 
-VERSION = "v1"
+VERSION = "v2"
 READ = 32 << 10
 """Bytes of a record that are read for its fingerprint."""
 
@@ -89,7 +90,7 @@ class Fingerprints:
 
 
 def fingerprint(text: bytes) -> str:
-    """See the module; for a text and its `shape` the answer is the same."""
+    """See the module; records of one `shape` have the same."""
     return _of_shape(shape(text[:READ]))
 
 

@@ -1,11 +1,13 @@
 """Folding: records that differ in numbers and ids alone are counted, and the first of them is kept.
 
 Of a short record of one line in ASCII the words without a digit are compared; of others, which may
-hold a trace, all but their digits. So two records that are folded have the same fingerprint.
+hold a trace, all but their digits. A zero that says that nothing failed is no such digit: "0
+errors" and "7 errors" are not the same. So two records that are folded have the same fingerprint.
 
 A storm of a million equal lines is one record with a count before it is understood, stored or sent.
 """
 
+import re
 from typing import Any, Dict, List
 
 from autoloop.logs.target.records import AROUND, KEPT, Record, record
@@ -27,13 +29,48 @@ WORDS = bytes(
 """In lower case: what a word is made of stays, a digit becomes 0, all else parts words."""
 
 _LOWER_WORDS = bytes(WORDS[c + 32] if 65 <= c <= 90 else WORDS[c] for c in range(256))
-_ASCII = bytes(range(128))
 _DIGITS = bytes(48 if 48 <= c <= 57 else c for c in range(256))
+_ZERO = re.compile(rb'0(?![\w:/-]|[.,]\d)(?:(?<![\w.:,/#@+-]0)|(?<=":0))')
+"""A number that is 0: not a part of a time, an address, a version, a place in a trace."""
+
+_TOLD_BEFORE = re.compile(
+    rb"(?:error|fail|warn|exception|problem|timeout|conflict|crash|lost|dropped|reject|killed"
+    rb"|unreachable|code|status|exit|errno|result|\brc|\bret)\w*[\"']?[=: ]{1,3}[\"']?\Z"
+    + "|(?:错误|失败|异常|警告|码)(?:数|数量|次数)?(?:：|[=: ]){1,2}$".encode(),
+    re.IGNORECASE,
+)
+_TOLD_AFTER = re.compile(
+    rb" (?:error|failure|warning|exception|problem|issue|timeout|conflict|crashe)s\b"
+    + "| ?(?:个|条|次)?(?:错误|失败|异常|警告)".encode(),
+    re.IGNORECASE,
+)
+_FAILED_AFTER = re.compile(
+    rb" (?:failed|errors?|failures?|lost|dropped|rejected|killed|down)\b", re.I
+)
+_NAMED = re.compile(rb"[A-Za-z] \Z")
+NEAR = 30
+"""Bytes around a zero in which stands what it counts."""
+
+
+def spelled(text: bytes) -> bytes:
+    """*text* with a letter for each zero that says that nothing failed: it is not like a number."""
+    return _ZERO.sub(_letter, text)
+
+
+def _letter(found: Any) -> bytes:
+    text, at, end = found.string, found.start(), found.end()
+    before = text[max(0, at - NEAR) : at]
+    told = (
+        _TOLD_BEFORE.search(before)
+        or _TOLD_AFTER.match(text, end)
+        or (not _NAMED.search(before) and _FAILED_AFTER.match(text, end))  # else "order 0 failed"
+    )
+    return b"o" if told else b"0"
 
 
 def shape(text: bytes) -> bytes:
-    """*text* with one 0 for each run of digits."""
-    text = text.translate(_DIGITS).replace(b"0000", b"0").replace(b"00", b"0")
+    """*text* with one 0 for each run of digits, and a letter for one that says nothing failed."""
+    text = spelled(text).translate(_DIGITS).replace(b"0000", b"0").replace(b"00", b"0")
     while b"00" in text:
         text = text.replace(b"00", b"0")
     return text
@@ -41,16 +78,13 @@ def shape(text: bytes) -> bytes:
 
 def same(text: bytes) -> Any:
     """What is equal of two records that are folded."""
-    if (
-        len(text) > SHORT
-        or b"\n" in text[:-1]
-        or b"?" in text
-        or b"@" in text
-        or text.translate(None, _ASCII)
-    ):
-        return shape(text)
-    words = text.translate(_LOWER_WORDS).decode("ascii").split()  # quicker in str than in bytes
-    return " ".join([word for word in words if "0" not in word])
+    if len(text) <= SHORT and b"\n" not in text[:-1] and b"?" not in text and b"@" not in text:
+        try:  # in str it is quicker than in bytes
+            words = spelled(text).translate(_LOWER_WORDS).decode("ascii").split()
+        except UnicodeDecodeError:
+            return shape(text)
+        return " ".join([word for word in words if "0" not in word])
+    return shape(text)
 
 
 class Folded:

@@ -158,9 +158,12 @@ def _end(data: bytes, first: int, end: int) -> int:
     quoted = _PLACE.match(data, first, limit)
     first = quoted.end() if quoted else first
     place = data.find(b"\n", first, limit) + 1 or limit
-    if _STANDS.match(data, place) and not data[first:place].endswith(b":\n"):
+    announces = data[place - 2 : place] == b":\n"
+    if not announces and _STANDS.match(data, place):
         return place
-    found = _TRACEBACK.match(data, first, limit) or _PANICKED.match(data, first, limit)
+    found = _TRACEBACK.match(data, first, limit)
+    if announces and not found:
+        found = _PANICKED.match(data, first, limit)
     rest = _REST.match(data, found.end() if found else place, limit)
     return rest.end() if rest else place
 

@@ -66,6 +66,52 @@ def test_a_fingerprint_is_understood_once() -> None:
     assert engine.asked == 1
 
 
+def test_what_says_that_nothing_failed_does_not_hide_what_failed() -> None:
+    """They differ in a number alone, which is nought in the one."""
+    fold, data = (
+        Fold(),
+        b"".join(b"backup.service: job ended with exit code %d\n" % n for n in (0, 2)),
+    )
+    fold.add("a", Found(data, spans(data, 0, len(data), [10, 60]), len(data), 0))
+    calm, failed = Understanding().findings(fold.take())
+    assert calm.name == BENIGN
+    assert failed.name == "SERVICE.service_down"
+
+
+KEY = (
+    "-----BEGIN RSA PRIVATE KEY-----",
+    *["MIIEpAIBAAKCAQEA0Z3VS5JJcds3xfn/ygWyF0DdFhnRXo2bIXn6Cg5c5N9Kq1oo"] * 9,
+    "q1ooMIIEpA==",
+    "-----END RSA PRIVATE KEY-----",
+)
+
+
+@pytest.mark.parametrize("form", ["{}", "10:00:00 app: {}"])
+@pytest.mark.parametrize("at", range(len(KEY) + 2))
+def test_no_line_of_a_key_is_kept_wherever_a_record_begins(form: str, at: int) -> None:
+    """A key goes over many lines, of which a record and what stands around it hold some."""
+    lines = [f"{form.format(line)}\n".encode() for line in ("starting", *KEY, "started")]
+    before, text, after = b"cut\n" + b"".join(lines[:at]), lines[at], b"".join(lines[at + 1 :])
+    (found,) = Understanding().findings([folded(text, before=before, after=after)])
+    kept = found.model_dump_json()
+    assert "MIIE" not in kept
+    assert "q1oo" not in kept
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"ERROR no such image sha256:" + b"0123456789abcdef" * 4 + b"\n",
+        b"ERROR cannot read /srv/shop/releases/" + b"a" * 64 + b".log\n",
+        b"ERROR no such token " + b"aB3" * 20 + b"\n",
+    ],
+)
+def test_what_is_no_key_stays(text: bytes) -> None:
+    """A checksum, a path, a word of another length."""
+    (found,) = Understanding().findings([folded(text)])
+    assert found.text == text.decode().rstrip()
+
+
 def test_nothing_secret_is_kept() -> None:
     """Neither of the record nor of the lines around it; and of a long record not all."""
     around = b"cut\npassword=hunter2\n"
