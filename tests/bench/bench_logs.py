@@ -207,6 +207,7 @@ def measured(path: Path, folder: Path, rounds: int) -> dict[str, dict[str, Any]]
 
 
 PACKAGES = {"hyperscan": "hyperscan", "re2": "re2"}
+EXTRAS = {"hyperscan": "hyperscan", "re2": "google-re2"}
 ENGINES = [name for name, package in PACKAGES.items() if importlib.util.find_spec(package)]
 
 LATENCY = """
@@ -270,6 +271,12 @@ def main() -> None:
     if chosen.one:
         read_one(*chosen.one)
         return
+    for engine, package in PACKAGES.items():
+        if engine not in ENGINES:
+            how = f".venv/bin/python -m pip install {EXTRAS[engine]}"
+            print(
+                f"bench-logs: {engine} is not measured, {package} is not there - {how}", flush=True
+            )
     figures: dict[str, Any] = {"mb": chosen.mb, "engines": ENGINES}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

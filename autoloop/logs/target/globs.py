@@ -11,6 +11,9 @@ _LOOKS_ROTATED = re.compile(
     r"(?:[.-]\d[\dT:_.-]*|\.old|\.bak|\.gz)(?:\.gz)?\Z|[.-]\d{6,}[\dT:_.-]*\.\w+\Z"
 )
 
+TURN = 64
+"""Blocks of one log that are read before the others are asked."""
+
 
 class Files:
     """All logs that a pattern names, also those that come later."""
@@ -20,6 +23,7 @@ class Files:
     ) -> None:
         self.pattern, self._states, self._reader = pattern, states, reader
         self.logs: Dict[str, Log] = {}
+        self._left = TURN
         self._from_start = from_start
         self.refresh()
         self._from_start = True  # what comes later is new from its first byte
@@ -41,11 +45,20 @@ class Files:
 
     def next(self, engine: Any, final: bool = False) -> Optional[Tuple[str, Found]]:
         """The next block of any of them."""
-        for log in self.logs.values():
+        for first, (path, log) in enumerate(self.logs.items()):
             found = log.step(engine, final)
             if found is not None:
+                self._left = self._left - 1 if not first else TURN
+                if first or not self._left:
+                    self._turn(path, bool(self._left))
                 return log.name, found
         return None
+
+    def _turn(self, path: str, more: bool) -> None:
+        """One log goes on while it has more, but not for ever: then the others are asked first."""
+        log = self.logs.pop(path)
+        self.logs = {path: log, **self.logs} if more else {**self.logs, path: log}
+        self._left = self._left or TURN
 
     @property
     def due(self) -> float:

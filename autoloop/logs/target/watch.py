@@ -14,7 +14,11 @@ POLL_S = 1.0
 
 ROUND_BYTES = 512 << 20
 ROUND_S = 1.0
-"""While there is more to read, what was found is handed on so often."""
+"""While there is more to read, it is the next one's turn so often, and what was found is handed
+on."""
+
+CALM_BYTES = 1 << 20
+"""What is read in one round without a rest after it."""
 
 REMEMBER_S = 1.0
 """How far was read is handed on so often when nothing was found."""
@@ -84,25 +88,31 @@ class Watch:
         self.bytes = 0
 
     def run(self, going: Callable[[], bool]) -> None:
-        """Until *going* says no; then how far was read is handed on."""
+        """Until *going* says no, asked at least each round; then how far was read is handed on."""
         while going():
-            self.round()
-            self._wait()
+            if not self.round():
+                self._wait()
         self.flush()
 
     def once(self) -> None:
         """Everything that is there now, to its end."""
         self._refresh()
-        self._read(final=True)
+        while self._read(final=True):
+            self.flush()
         self.flush()
 
-    def round(self) -> None:
-        """Read what is new, and hand it on."""
+    def round(self) -> bool:
+        """Read what is new, and hand it on; whether there is more to read at once."""
         if time.monotonic() - self._looked >= POLL_S:
             self._refresh()
-        self._read()
+        began, before = time.monotonic(), self.bytes
+        more = self._read()
+        worked = time.monotonic() - began
         if len(self._fold) or time.monotonic() - self._told >= REMEMBER_S:
             self.flush()
+        if self.bytes - before > CALM_BYTES:
+            self._breathe(worked)
+        return more
 
     def flush(self) -> None:
         """Hand on what was found with the places up to which was read."""
@@ -121,23 +131,21 @@ class Watch:
             source.refresh()
             self._news.follow(source.watched(), source.files())
 
-    def _read(self, final: bool = False) -> None:
-        began, size = time.monotonic(), 0
-        for source in self.sources:
-            while True:
-                step = source.next(self._engine, final)
-                if step is None:
-                    break
-                self._fold.add(step[0], step[1])
-                size += step[1].end
-                if self._fold.full or size > ROUND_BYTES or time.monotonic() - began > ROUND_S:
-                    self._breathe(time.monotonic() - began)
-                    self.flush()
-                    self.bytes += size
-                    began, size = time.monotonic(), 0
-        self.bytes += size
-        if size > 1 << 20:
-            self._breathe(time.monotonic() - began)
+    def _read(self, final: bool = False) -> bool:
+        """A turn for each source, however much one of them has; whether one has more than that."""
+        return any([self._turn(source, final) for source in self.sources])
+
+    def _turn(self, source: Any, final: bool) -> bool:
+        began, most = time.monotonic(), self.bytes + ROUND_BYTES
+        while self.bytes < most and time.monotonic() - began < ROUND_S:
+            step = source.next(self._engine, final)
+            if step is None:
+                return False
+            self._fold.add(step[0], step[1])
+            self.bytes += step[1].end
+            if self._fold.full:
+                self.flush()
+        return True
 
     def _breathe(self, worked: float) -> None:
         if self._share < 1.0:

@@ -171,6 +171,8 @@ class Reading:
         while (step := self.log.step(ENGINE)) is not None:
             for first, last in step.spans:
                 found[step.data[first:last].split(b"order ")[1].split()[0].decode()] += 1
+            if not self.world.calm and self.world.chance.random() < 0.2:
+                break  # it is another log's turn
         self.world.tick()
         self.kept += found  # from here to the next line there is one transaction
         self.state = json.loads(json.dumps(self.log.state()))
