@@ -32,8 +32,8 @@ MARKS = tuple(
         "readonly", "read-only", "read only", "unbound", "not set", "not match", "enotfound",
         "there is no ", "there is already", "already exists", "not specified", "wrongtype",
         "bad connection", "still waiting for", "detected stall", "warning: cpu:", "err!",
-        "pm.max_children", "only administrators", "code=401",
-        "not logged in", "no server", "slow query", "duration: ", "not allowed", "permission", "not provided",
+        "pm.max_children", "only administrators", "code=401", "not logged in",
+        "no server", "slow query", "duration: ", "not allowed", "permission", "not provided",
         "stuck", "abnormal", "limiting re", "delaying re", "https client", "soft lockup",
         # codes
         '" 50', '"status":5', '"status": 5', "status=5", '" 429 ',

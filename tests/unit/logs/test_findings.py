@@ -70,9 +70,9 @@ def test_what_says_that_nothing_failed_does_not_hide_what_failed() -> None:
     """They differ in a number alone, which is nought in the one."""
     fold, data = (
         Fold(),
-        b"".join(b"backup.service: job ended with exit code %d\n" % n for n in (0, 2)),
+        b"".join(b"10:00 worker exited with code %d\n" % n for n in (0, 1)),
     )
-    fold.add("a", Found(data, spans(data, 0, len(data), [10, 60]), len(data), 0))
+    fold.add("a", Found(data, spans(data, 0, len(data), [10, 40]), len(data), 0))
     calm, failed = Understanding().findings(fold.take())
     assert calm.name == BENIGN
     assert failed.name == "SERVICE.service_down"
