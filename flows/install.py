@@ -10,6 +10,7 @@ from autoloop.core.work import Work
 from flows.bring import decided
 from flows.deploy import Source
 from flows.forms import App, PlanOnly, field
+from tasks.care import check_alone, take_into_care
 from tasks.correction import forget_wish
 from tasks.deployment import prove_deployment
 from tasks.install import (
@@ -32,8 +33,8 @@ def install(
     app: App, source: Source, settings: Settings = "", plan_only: PlanOnly = False
 ) -> Deployment | InstallPlan:
     """Make the account, the folders, the environment and the data of an application on a host that
-    has none of it; bring code, settings, unit and site; start it and prove it by its cases. If that
-    fails everything is taken away again. `autoloop install` does the same, and registers it."""
+    has none of it; bring code, settings, unit and site; start it, prove it by its cases and take it
+    into care. If that fails everything is taken away again."""
     work = Work(id=f"n-{runtime.flow_run.id}", app=app)
     with working_on(work):
         try:
@@ -49,6 +50,7 @@ def install(
 def first(work: Work, source: str, settings: str) -> Deployment:
     """Carry it out, or leave the host as it was. The lock is taken before the host is looked at: so
     what an earlier run left that never came back is taken away first."""
+    check_alone(work)
     with writing(work):
         plan = plan_install(work, source, settings)
     refuse_broken(plan.comparison)
@@ -62,5 +64,7 @@ def first(work: Work, source: str, settings: str) -> Deployment:
         left = abandon_install(work, plan, str(error))
         tell_of_abandoned(work, wanted, left)
         raise
+    if ended.kept:
+        take_into_care(work)
     tell_of_deployment(work, ended)
     return ended

@@ -8,7 +8,7 @@ import json
 import os
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -17,6 +17,7 @@ import httpx
 
 from autoloop.core import errors
 from autoloop.core.app import AppSpec, parse_app
+from autoloop.core.care import refuse_shared
 from autoloop.core.errors import (
     AutoloopError,
     BadRequest,
@@ -24,7 +25,6 @@ from autoloop.core.errors import (
     DeadlineExceeded,
     HostNotReady,
     HostUnreachable,
-    NotAllowed,
     NotFound,
     NotSettled,
     RuleBroken,
@@ -142,21 +142,8 @@ def register(path: Path) -> dict[str, Any]:
 
     App.of(spec).save(spec.name, overwrite=True)
     adopted = run("adopt", {"app": spec.name})
-    _into_care(spec)
+    _renew()
     return {"app": spec.name, **adopted}
-
-
-def _into_care(spec: AppSpec) -> None:
-    book = ledger()
-    about = {
-        "environment": spec.environment,
-        "host": spec.host.address,
-        "every_s": spec.health.every_s,
-        "owns": owned(spec),
-    }
-    book.save_app(spec.name, about)
-    if running():
-        asyncio.run(_renew(book))
 
 
 def install(path: Path, source: str, settings: str, plan_only: bool) -> dict[str, Any]:
@@ -201,7 +188,7 @@ def _install(spec: AppSpec, source: str, text: str, plan_only: bool) -> dict[str
             App.delete(spec.name)  # nothing was begun
         raise
     if done.get("kept"):
-        _into_care(spec)
+        _renew()
     elif "state" not in done:  # what waits for approval needs it
         App.delete(spec.name)
     return done
@@ -225,28 +212,6 @@ def _only_one(name: str) -> Iterator[None]:
         yield
 
 
-def owned(spec: AppSpec) -> list[str]:
-    """What one application alone may change: its code, settings and databases, with their host."""
-    code = [spec.code.path] if spec.code else []
-    settings = [part.settings for part in spec.components if part.settings]
-    paths = dict.fromkeys((*code, *settings, *spec.data.sqlite))
-    return [f"{spec.host.address} {spec.host.port} {path}" for path in paths]
-
-
-def refuse_shared(spec: AppSpec, apps: Mapping[str, Mapping[str, Any]]) -> None:
-    """Two names for one application would notice the same trouble, and repair it at once.
-
-    Raises:
-        NotAllowed: one of *apps*, by name as the ledger tells them, owns what this one would.
-    """
-    mine = set(owned(spec))
-    for name, about in apps.items():
-        shared = sorted(mine.intersection(about.get("owns", ())))
-        if shared and name != spec.name:
-            what = f"{shared[0].split(' ', 2)[2]} on {spec.host.address} is under care as '{name}'"
-            raise NotAllowed(f"app {spec.name}", what, f"autoloop unregister {name}, or keep that")
-
-
 def unregister(app: str) -> dict[str, Any]:
     """Let an application out of care: nothing looks at it any more. Its host keeps its backups.
 
@@ -260,20 +225,15 @@ def unregister(app: str) -> dict[str, Any]:
 
     with contextlib.suppress(ValueError):  # there is no such block
         App.delete(app)
-    if running():
-        asyncio.run(_renew(book))
+    _renew()
     return {"app": app}
 
 
-async def _renew(book: Ledger) -> None:
-    """Forms and schedules name the applications under care; whoever is last has seen them all."""
-    from prefect.client.orchestration import get_client
-
-    deployments = __import__("importlib").import_module("autoloop.platform.deployments")
-    with (settings().home / "renew.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        async with get_client() as client:
-            await deployments.register(client, book.apps())
+def _renew() -> None:
+    """A running platform offers what is under care at once: the next command may name it."""
+    if running():
+        deployments = __import__("importlib").import_module("autoloop.platform.deployments")
+        asyncio.run(deployments.renew(ledger()))
 
 
 def run(deployment: str, parameters: dict[str, Any], wait_s: float = WAIT_S) -> Any:

@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+import fcntl
+import logging
 from datetime import timedelta
 from importlib.resources import files
 from pathlib import Path
@@ -9,7 +11,7 @@ from typing import Any
 from uuid import UUID
 
 import yaml
-from prefect.client.orchestration import PrefectClient
+from prefect.client.orchestration import PrefectClient, get_client
 from prefect.client.schemas.actions import DeploymentScheduleCreate, DeploymentUpdate
 from prefect.client.schemas.objects import WorkQueue
 from prefect.client.schemas.schedules import CronSchedule, IntervalSchedule
@@ -18,8 +20,12 @@ from prefect.flows import Flow, load_flow_from_entrypoint
 
 from autoloop.core.errors import HostUnreachable
 from autoloop.doors.intake import URGENT
+from autoloop.ledger.store import Ledger
 from autoloop.platform.forms import form
+from autoloop.settings import settings
 
+log = logging.getLogger("autoloop.deployments")
+RENEW_S = 2.0
 POOL_TRIES = 600
 """Looks for the work pool, ten a second."""
 
@@ -56,6 +62,28 @@ async def register(client: PrefectClient, apps: Apps) -> None:
         else:
             said = _said(row, flow_of(row), apps)
             await client.update_deployment(known[row["name"]], DeploymentUpdate(**said))
+
+
+async def renew(ledger: Ledger) -> Apps:
+    """Forms and schedules name the applications under care; those that they name now. Whoever is
+    last has seen them all."""
+    with (settings().home / "renew.lock").open("w") as lock:
+        await asyncio.to_thread(fcntl.flock, lock, fcntl.LOCK_EX)
+        apps = ledger.apps()
+        async with get_client() as client:
+            await register(client, apps)
+    return apps
+
+
+async def keep_renewed(ledger: Ledger, known: Apps) -> None:
+    """Until cancelled: renew when others are under care than were *known*, by whatever door."""
+    while True:
+        await asyncio.sleep(RENEW_S)
+        try:
+            if await asyncio.to_thread(ledger.apps) != known:
+                known = await renew(ledger)
+        except Exception as error:  # the server may be away: tried again
+            log.warning("deployments: %r", error)
 
 
 async def register_queues(client: PrefectClient, pool: str, workers: int) -> None:

@@ -15,7 +15,7 @@ from prefect.client.orchestration import get_client
 
 from autoloop.doors import api, intake
 from autoloop.ledger.store import Ledger
-from autoloop.platform.deployments import register, register_queues
+from autoloop.platform.deployments import keep_renewed, register_queues, renew
 from autoloop.platform.dispatch import deliver, dispatch
 from autoloop.settings import Settings, settings
 from autoloop.worker.policy import Policy
@@ -68,15 +68,16 @@ async def serve(chosen: Settings) -> None:
     async with get_client() as client:
         await intake.wait_for_server(client, 120)
         await register_queues(client, "warm", chosen.workers)
-        await register(client, ledger.apps())
+    apps = await renew(ledger)
     serving = asyncio.create_task(server.serve())
     dispatching = asyncio.create_task(dispatch(ledger, nudge.set))
     delivering = asyncio.create_task(deliver(ledger))
+    renewing = asyncio.create_task(keep_renewed(ledger, apps))
     await asyncio.wait({worker, serving, asyncio.create_task(stop.wait())},
                        return_when=asyncio.FIRST_COMPLETED)  # fmt: skip
     stop.set()
-    dispatching.cancel()
-    delivering.cancel()
+    for task in (dispatching, delivering, renewing):
+        task.cancel()
     server.should_exit = True
     await asyncio.gather(worker, serving, return_exceptions=False)
 

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -38,13 +39,20 @@ FRONT = """server {
 SECRET = "first-secret-0123456789abcdef"
 
 
-@pytest.fixture(scope="module")
-def empty() -> Iterator[Host]:
+@contextmanager
+def vacant(name: str) -> Iterator[Host]:
     """Debian with nginx, and wheels, as it reaches no index; nothing of the application."""
     image = build()
     wheels = image.layers[0] / "var/cache/lingzhi/wheels"
-    with up("test-install", Image("sqlite", image.layers[1:])) as host:
+    with up(name, Image("sqlite", image.layers[1:])) as host:
         shutil.copytree(wheels, f"{host.root}/var/cache/lingzhi/wheels")
+        yield host
+
+
+@pytest.fixture(scope="module")
+def empty() -> Iterator[Host]:
+    """The host of all tests but the last."""
+    with vacant("test-install") as host:
         yield host
 
 
@@ -233,3 +241,20 @@ def test_a_run_that_never_comes_back_is_taken_away_by_the_next(
     done = json.loads(product.command(*words))
     assert (done["kept"], done["new"], done["modified"]) == (True, 1, 0)
     product.unregister("first")
+
+
+def test_one_that_was_approved_is_under_care_too(product: Product, source: Path) -> None:
+    """Nothing is done before; nobody has to register it after."""
+    with vacant("test-install-2") as host:
+        file = written(host, product)
+        document = json.loads(file.read_text()) | {"name": "second", "limits": {"risk": "low"}}
+        file.write_text(json.dumps(document))
+        before = seen(host)
+        code, waits = install(product, file, source)
+        assert (code, waits["state"], seen(host)) == (3, "awaiting approval", before)
+        product.command("approve", waits["deployment"], "--reason", "go on")
+        until(lambda: "second" in product.apps())
+        assert host.inside("systemctl is-active lingzhi").ok
+        schedules = f"{product.pids()['prefect']}/api/deployments/name/health/health"
+        until(lambda: "second" in httpx.get(schedules).text)
+        product.unregister("second")

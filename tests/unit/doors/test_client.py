@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from autoloop.core.app import AppSpec, parse_app
-from autoloop.core.errors import AutoloopError, HostUnreachable, NotAllowed, NotFound, NotSettled
+from autoloop.core.app import AppSpec
+from autoloop.core.errors import AutoloopError, HostUnreachable, NotFound, NotSettled
 from autoloop.core.incident import State, request_of
 from autoloop.doors import client
 from autoloop.ledger.store import Ledger
@@ -157,26 +157,6 @@ def test_a_deployment_is_decided_at_its_own_place(
     monkeypatch.setattr(client, "running", lambda: False)
     with pytest.raises(AutoloopError, match="no platform runs"):
         client.decide("d-1", True, "ann", "")
-
-
-def test_one_application_is_under_care_once() -> None:
-    """By its code, settings and databases; a front may be shared, another host is another."""
-
-    def spec(name: str, address: str = "10.0.0.5", **more: object) -> AppSpec:
-        front = {"name": "front", "unit": "nginx.service", "config": ["/etc/nginx/nginx.conf"]}
-        case = {"name": "health", "url": "http://127.0.0.1/"}
-        host = {"address": address}
-        return parse_app(
-            {"name": name, "host": host, "components": [front], "cases": [case], **more}, "x"
-        )
-
-    code = {"code": {"path": "/srv/shop/app"}}
-    there = {"shop": {"owns": client.owned(spec("shop", **code))}, "older": {"host": "10.0.0.5"}}
-    client.refuse_shared(spec("shop", **code), there)
-    client.refuse_shared(spec("other"), there)
-    client.refuse_shared(spec("other", "10.0.0.6", **code), there)
-    with pytest.raises(NotAllowed, match=r"/srv/shop/app on 10\.0\.0\.5 is under care as 'shop'"):
-        client.refuse_shared(spec("other", **code), there)
 
 
 def test_an_application_is_brought_to_a_host_by_one_process(

@@ -8,6 +8,7 @@ from uuid import uuid4
 import pytest
 from prefect.exceptions import ObjectNotFound
 
+from autoloop.platform import deployments
 from autoloop.platform.deployments import register_queues
 
 
@@ -54,3 +55,29 @@ def test_one_worker_is_left_to_what_is_urgent(
     server: Any = Server(*names)
     asyncio.run(register_queues(server, "warm", workers))
     assert server.done == done
+
+
+def test_what_other_doors_took_into_care_is_offered(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once; a server that is away is asked again."""
+    apps = {"shop": {"every_s": 30}}
+    answers: list[Any] = [OSError("away"), apps]
+    renewed: list[Any] = []
+
+    async def renew(_: Any) -> Any:
+        renewed.append(answers.pop(0))
+        if isinstance(renewed[-1], OSError):
+            raise renewed[-1]
+        return renewed[-1]
+
+    async def watched() -> None:
+        ledger: Any = SimpleNamespace(apps=lambda: apps)
+        task = asyncio.create_task(deployments.keep_renewed(ledger, {}))
+        while answers:
+            await asyncio.sleep(0.01)
+        await asyncio.sleep(0.05)
+        task.cancel()
+
+    monkeypatch.setattr(deployments, "RENEW_S", 0.01)
+    monkeypatch.setattr(deployments, "renew", renew)
+    asyncio.run(asyncio.wait_for(watched(), 10))
+    assert renewed[1:] == [apps]
