@@ -21,7 +21,6 @@ MESSAGE = SHORT
 """Bytes of a record without a trace that are read for it."""
 
 REMEMBERED = 20_000
-LONGEST_KEY = 4_096
 
 _FRAME = re.compile(
     rb'^[ \t|+]*File "(?P<python>[^"\n]+)", line \d+, in (?P<python_in>[^\n]+)'
@@ -74,16 +73,15 @@ class Fingerprints:
     """Makes fingerprints, and remembers those of shapes seen before."""
 
     def __init__(self) -> None:
-        self._known: OrderedDict[bytes, str] = OrderedDict()
+        self._known: OrderedDict[bytes, str] = OrderedDict()  # by checksums: shapes are long
 
     def of(self, text: bytes) -> str:
         """The fingerprint of a record: version and 16 hexadecimal digits."""
-        key = shape(text[:READ])
+        said = shape(text[:READ])
+        key = hashlib.blake2b(said, digest_size=16).digest()
         known = self._known.get(key)
         if known is None:
-            known = _of_shape(key)
-            if len(key) <= LONGEST_KEY:
-                self._known[key] = known
+            known = self._known[key] = _of_shape(said)
             if len(self._known) > REMEMBERED:
                 self._known.popitem(last=False)
         return known

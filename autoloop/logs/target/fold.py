@@ -19,8 +19,9 @@ SHORT = 1000
 """Bytes of a record of which every word counts for its fingerprint."""
 
 MOST = 10000
-"""Different records that are held at once, and their bytes."""
-MOST_BYTES = 24 << 20
+MOST_BYTES = 8 << 20
+"""Different records that are held at once, and their bytes: a byte that is no text travels as six.
+Where one block has more than that, what is around its records is left out."""
 
 WORDS = bytes(
     c if 97 <= c <= 122 or c in b"-_@?" or c > 127 else 48 if 48 <= c <= 57 else 32
@@ -118,6 +119,8 @@ class Fold:
                 known.last = found.place + first
                 continue
             whole = record(data, span, found.end, found.place + first)
+            if self._bytes >= MOST_BYTES:
+                whole = whole._replace(before=b"", after=b"")
             rows[key] = Folded(source, whole)
             self._bytes += len(text) + min(last - first, KEPT) + 2 * AROUND
         self.seen += len(found.spans)

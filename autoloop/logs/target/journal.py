@@ -16,7 +16,7 @@ from autoloop.logs.target.records import LONGEST, spans
 ENTRIES = 4000
 """Entries of the journal that are put together at once."""
 
-ENTRIES_BYTES = 8 << 20
+ENTRIES_BYTES = 2 << 20
 ENTRY = 4 << 20
 """Bytes of an entry as it comes; what is longer is passed over."""
 
