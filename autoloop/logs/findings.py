@@ -7,7 +7,7 @@ from autoloop.core.diagnosis import Cause
 from autoloop.core.reading import TextEngine, text_engine
 from autoloop.core.redact import redact
 from autoloop.core.words import Frozen
-from autoloop.logs.fingerprint import Fingerprints
+from autoloop.logs.fingerprint import READ, Fingerprints, joined, wording
 from autoloop.logs.keys import starred
 from autoloop.logs.target.fold import Folded
 from autoloop.logs.target.records import lines_after, lines_before
@@ -42,19 +42,25 @@ class Understanding:
     def __init__(self, engine: TextEngine | None = None) -> None:
         self._engine = engine or text_engine()
         self._fingerprints = Fingerprints()
-        self._causes: OrderedDict[str, Cause] = OrderedDict()
+        self._causes: OrderedDict[tuple[str, bytes | None], Cause] = OrderedDict()
 
     def findings(self, rows: Iterable[Folded]) -> list[Finding]:
         """One finding for each fingerprint and source, in the order in which it came."""
-        merged: dict[tuple[str, str], tuple[Folded, int]] = {}
+        merged: dict[tuple[str, str], tuple[Folded, Cause, int]] = {}
         for row in rows:
-            key = (row.source, self._fingerprints.of(row.record.text))
-            first, count = merged.get(key, (row, 0))
-            merged[key] = (first, count + row.count)
-        return [self._finding(mark, row, count) for (_, mark), (row, count) in merged.items()]
+            mark, cause = self._understood(row.record.text)
+            first, cause, count = merged.get((row.source, mark), (row, cause, 0))
+            merged[row.source, mark] = (first, cause, count + row.count)
+        return [self._finding(mark, *known) for (_, mark), known in merged.items()]
 
-    def _finding(self, mark: str, row: Folded, count: int) -> Finding:
-        cause = self._cause(mark, row.record.text)
+    def _understood(self, text: bytes) -> tuple[str, Cause]:
+        """The fingerprint of a record, and what it means."""
+        mark, said = self._fingerprints.of(text), wording(text[:READ])
+        cause = self._cause((mark, said), text)
+        return (mark if said is None else joined(mark, cause.name)), cause
+
+    @staticmethod
+    def _finding(mark: str, row: Folded, cause: Cause, count: int) -> Finding:
         before, text, after = starred(row.record.before, row.record.text, row.record.after)
         return Finding(
             fingerprint=mark,
@@ -69,11 +75,10 @@ class Understanding:
             after=kept(lines_after(after)),
         )
 
-    def _cause(self, mark: str, text: bytes) -> Cause:
-        known = self._causes.get(mark)
+    def _cause(self, key: tuple[str, bytes | None], text: bytes) -> Cause:
+        known = self._causes.get(key)
         if known is None:
-            known = self._engine.read(text.decode("utf-8", "replace"))[0]
-            self._causes[mark] = known
+            known = self._causes[key] = self._engine.read(text.decode("utf-8", "replace"))[0]
             if len(self._causes) > REMEMBERED:
                 self._causes.popitem(last=False)
         return known

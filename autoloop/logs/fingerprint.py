@@ -2,8 +2,9 @@
 
 Version 2. Where a record holds a stack trace, the type of its root exception and the functions on
 the way to it count, those of the application before those of libraries; line numbers and the
-message do not. Otherwise the words of its message count, without all that may vary. A zero
-that says that nothing failed counts too: an exit code of 0 is no trouble, one of 2 is.
+message do not, but what kind of cause the text engine reads out of it (`joined`). Otherwise the
+words of its message count, without all that may vary. A zero that says that nothing failed counts
+too: an exit code of 0 is no trouble, one of 2 is.
 """
 
 import hashlib
@@ -116,12 +117,34 @@ def _frame(part: bytes) -> bytes:
 
 def root_type(text: bytes) -> bytes:
     """The type of the exception that began it: the last cause, or the first of a chain."""
-    causes = [found.end() for found in _ROOT_LAST.finditer(text)]
-    place = text.rfind(b"\n", 0, causes[-1]) + 1 if causes else 0
-    found = _TYPE.search(text, place) or _INLINE.search(text)
+    found = _root(text)
     if found is None:
         return b"panic" if b"panic" in text else b""
     return found["type"].rpartition(b"$")[2]
+
+
+def wording(text: bytes) -> bytes | None:
+    """What the exception that began a trace says, without what may vary; None without a trace.
+
+    Of a trace it is no part of the fingerprint, but it says what the trouble is: a database that
+    refuses a password and one that is not there are met in the same function.
+    """
+    found = _root(text) if b"\n" in text[:-1] else None
+    if found is None:
+        return None
+    end = text.find(b"\n", found.end("type"))
+    return b" ".join(message(text[found.end("type") : end if end >= 0 else len(text)]))
+
+
+def joined(mark: str, name: str) -> str:
+    """The fingerprint of a trace whose cause is *name*."""
+    return f"{VERSION}:{hashlib.sha256(f'{mark} {name}'.encode()).hexdigest()[:16]}"
+
+
+def _root(text: bytes) -> re.Match[bytes] | None:
+    causes = [found.end() for found in _ROOT_LAST.finditer(text)]
+    place = text.rfind(b"\n", 0, causes[-1]) + 1 if causes else 0
+    return _TYPE.search(text, place) or _INLINE.search(text)
 
 
 def message(text: bytes) -> list[bytes]:

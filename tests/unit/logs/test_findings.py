@@ -78,6 +78,40 @@ def test_what_says_that_nothing_failed_does_not_hide_what_failed() -> None:
     assert failed.name == "SERVICE.service_down"
 
 
+TRACE = """10:00:00 ERROR request {} failed
+Traceback (most recent call last):
+  File "/srv/shop/db.py", line {}, in connect
+    return psycopg.connect(dsn)
+psycopg.OperationalError: {}
+"""
+
+
+def test_what_an_exception_says_tells_what_the_trouble_is() -> None:
+    """The function and the type are the same; numbers and ids in what is said count for nothing."""
+    refused = 'connection to server at "10.0.0.{}", port 5432 failed: Connection refused'
+    said = [
+        'connection failed: FATAL:  password authentication failed for user "shop"',
+        refused.format(5),
+        "connection failed: FATAL:  sorry, too many clients already",
+        refused.format(77),
+    ]
+    rows = [folded(TRACE.format(n, n + 20, text).encode()) for n, text in enumerate(said)]
+    found = Understanding().findings(rows)
+    assert [(each.name, each.count) for each in found] == [
+        ("DATABASE.auth_failed_db", 1),
+        ("DATABASE.connection_error", 2),
+        ("DATABASE.too_many_connections", 1),
+    ]
+    assert len({each.fingerprint for each in found}) == 3
+
+
+def test_what_an_exception_names_does_not_tell_one_trouble_from_another() -> None:
+    """A key in letters, one with digits, none."""
+    said = ["no such order: shoes", "no such order: a17", "no such order"]
+    rows = [folded(TRACE.format(1, 2, text).encode()) for text in said]
+    assert [each.count for each in Understanding().findings(rows)] == [3]
+
+
 KEY = (
     "-----BEGIN RSA PRIVATE KEY-----",
     *["MIIEpAIBAAKCAQEA0Z3VS5JJcds3xfn/ygWyF0DdFhnRXo2bIXn6Cg5c5N9Kq1oo"] * 9,
