@@ -20,6 +20,9 @@ CAUSES = 5
 VAGUE = 0.55
 """The weight up to which the words of a line are asked what exactly failed."""
 
+VAGUEST = 0.4
+"""The weight of what only tells that something failed: a part of the application, if not named."""
+
 _CHINESE = re.compile(r"[\u4e00-\u9fff]")
 
 
@@ -73,6 +76,8 @@ def clearer(hit: Hit, excerpt: Excerpt) -> Hit:
     if hit.weight > VAGUE or hit.name not in FAILED:
         return hit
     name = grammar().read(excerpt.low_lines[hit.line], topical=True)
+    if hit.weight <= VAGUEST and not name:
+        return replace(hit, name=FAILED[1])
     return replace(hit, name=name) if name and name not in FAILED else hit
 
 
