@@ -429,24 +429,29 @@ def _component(part: Component, own: list[Answer], clock: dict[str, Any]) -> Com
         _whole_lines(a.value) for a in files if a.ok
     ]
     service = part.service().parse(state)
-    since = _log_since(service, clock)
+    since, well = _log_since(service, clock)
     return ComponentFacts(
         service=service,
         config_ok=test.value["code"] == 0 if tested else None,
         config_says=redact(test.value["err"] or test.value["out"])[-2000:] if tested else "",
-        log=redact(in_order(logs, clock["time"], clock.get("offset_s", 0), since))[-LOG_CHARS:],
+        log=redact(in_order(logs, clock["time"], clock.get("offset_s", 0), since, well))[
+            -LOG_CHARS:
+        ],
         memory=_memory(memory[0]) if memory and memory[0].ok else None,
     )
 
 
-def _log_since(service: ServiceState, clock: dict[str, Any]) -> float:
+def _log_since(service: ServiceState, clock: dict[str, Any]) -> tuple[float, float]:
     """Since when entries may speak of the trouble: what a service said before it was started, or
-    long ago, is of another one. 0 for one that does not run: its last words count."""
-    if service.activity != "running" or not service.since:
-        return 0.0
+    long ago, is of another one. 0 for one that does not run: its last words count; with it, when
+    that one last was well."""
+    if not service.since:
+        return 0.0, 0.0
     now = float(clock["time"])
     started = now - float(clock.get("uptime", 0.0)) + service.since
-    return max(started - START_S, now - RECENT_S)
+    if service.activity != "running":
+        return 0.0, started
+    return max(started - START_S, now - RECENT_S), 0.0
 
 
 def _memory(answer: Answer) -> Memory:

@@ -17,6 +17,7 @@ _FORMS = (
     re.compile(rf"^(?P<name>[A-Z][a-z]{{2}}) (?P<d>[ \d]\d) {_CLOCK}"),
 )
 BURST_S = 20.0
+WHOLE_S = 1.0  # many programs write no fractions of a second
 WITHIN = 60  # characters at the start of a line, in which its time is
 
 
@@ -59,7 +60,9 @@ def _offset(zone: str, local_s: int) -> int:
     return -seconds if zone[0] == "-" else seconds
 
 
-def in_order(logs: Iterable[str], now: float, offset_s: int = 0, since: float = 0.0) -> str:
+def in_order(
+    logs: Iterable[str], now: float, offset_s: int = 0, since: float = 0.0, well: float = 0.0
+) -> str:
     """The entries of all *logs* as one text, the newest last.
 
     A log without times comes before the others: it cannot say that it is new.
@@ -68,11 +71,15 @@ def in_order(logs: Iterable[str], now: float, offset_s: int = 0, since: float = 
         now: the host's clock, in seconds since 1970.
         since: entries that are known to be older are left out; 0 leaves out those that are
             more than `BURST_S` older than the newest.
+        well: when their writer last was well, if it is not now: what it said before that is of
+            another trouble. Of no use where nothing was said since.
     """
     year = datetime.fromtimestamp(now, UTC).year
     entries = [entry for log in logs for entry in _entries(log, year, offset_s)]
     newest = max((written for written, _ in entries), default=0.0)
     first = since or newest - BURST_S
+    if well - WHOLE_S <= newest:
+        first = max(first, well - WHOLE_S)
     kept = [entry for entry in entries if not entry[0] or entry[0] >= first]
     return "\n".join(text for _, text in sorted(kept, key=lambda entry: entry[0]))
 

@@ -75,3 +75,16 @@ def test_the_end_of_an_older_entry_is_no_newer_than_what_follows_it() -> None:
     journal = "2026-02-22 10:00:00 failed"
     assert in_order([tail, journal], TEN) == journal
     assert in_order([tail, journal], TEN, since=TEN - 3600) == f"{tail}\n{journal}"
+
+
+def test_what_was_said_before_its_writer_was_well_is_of_another_trouble() -> None:
+    """Unless nothing was said since; a time without fractions is not cut off."""
+    log = "\n".join(
+        f"2026-02-22 {at} {what}" for at, what in (("09:59:50", "a"), ("10:00:00", "b"))
+    )
+    new = "2026-02-22 10:00:00 b"
+    assert in_order([log], TEN, well=TEN - 5) == new
+    assert in_order([log], TEN, well=TEN + 0.9) == new
+    assert in_order([log], TEN, well=TEN - 15) == log
+    assert in_order([log], TEN, well=TEN + 60) == log
+    assert in_order([log], TEN) == log
