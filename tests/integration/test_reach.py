@@ -156,18 +156,32 @@ def waits(url: str, tmp_path: Path) -> list[dict[str, Any]]:
 @pytest.mark.skipif(not shutil.which("redis-server"), reason="redis-server is missing")
 def test_redis(tmp_path: Path, start: Start) -> None:
     """A password that is missing, wrong, right; and a server that is full."""
-    port = free_port()
+    port, full = free_port(), free_port()
     open_to_all(tmp_path)
-    start("redis-server", "--port", str(port), "--requirepass", "good", "--save", "",
-          "--maxclients", "1", port=port)  # fmt: skip
+    start("redis-server", "--port", str(port), "--requirepass", "good", "--save", "", port=port)
+    start("redis-server", "--port", str(full), "--maxclients", "1", "--save", "", port=full)
     assert asked(f"redis://:good@127.0.0.1:{port}/0", tmp_path) == ("login", "", "")
     assert asked(f"redis://:bad@127.0.0.1:{port}", tmp_path)[1:] == (
         "refused by server",
         "WRONGPASS",
     )
     assert asked(f"redis://127.0.0.1:{port}", tmp_path)[2] == "NOAUTH"
-    with socket.create_connection(("127.0.0.1", port)):
-        assert asked(f"redis://:good@127.0.0.1:{port}", tmp_path)[1] == "refused by server"
+    with only_client(full):
+        assert asked(f"redis://127.0.0.1:{full}", tmp_path)[1] == "refused by server"
+
+
+def only_client(port: int) -> socket.socket:
+    """The one connection that a server takes, once it has seen that the last one is closed."""
+    end = time.monotonic() + 20
+    while True:
+        sock = socket.create_connection(("127.0.0.1", port))
+        sock.sendall(b"PING\r\n")
+        said = sock.recv(100)
+        if said == b"+PONG\r\n":
+            return sock
+        sock.close()
+        assert time.monotonic() < end, said
+        time.sleep(0.05)
 
 
 @pytest.mark.skipif(not shutil.which("mariadbd"), reason="mariadb-server is missing")
