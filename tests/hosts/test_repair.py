@@ -25,6 +25,7 @@ def test_one_of_each_kind_ends_as_it_should(product: Product) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(2 * 3600)
 def test_every_fault_ends_as_it_should(product: Product) -> None:
     """All that ship, and what scripts that do not look would have done."""
     card = drill.run(load(), product, baselines=True)
@@ -34,6 +35,7 @@ def test_every_fault_ends_as_it_should(product: Product) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(2 * 3600)
 def test_every_fault_is_a_fault() -> None:
     """Red when it is made, green after each good repair, red after each bad one."""
     report = check(load(), jobs=2)
