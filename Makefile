@@ -30,6 +30,8 @@ $(STAMP):
 	        "install python3.11 and python3.11-venv, then: make setup PYTHON=python3.11" >&2; exit 1; }
 	@"$(PYTHON)" -c 'import venv, ensurepip' 2>/dev/null || { \
 	    echo "setup: $(PYTHON) has no venv module - install it: apt-get install python3-venv" >&2; exit 1; }
+	@test ! -L .venv || { echo "setup: .venv is a link to $$(readlink .venv), which would be emptied -" \
+	    "run make there, or remove the link" >&2; exit 1; }
 	@if $(BIN)/python -c 'import pip, sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && \
 	    head -n 2 $(BIN)/pip | grep -qF "$(CURDIR)/$(BIN)"; then \
 	    echo "setup: keeping the .venv that is there"; \
