@@ -49,9 +49,6 @@ has done so for longer than is ordinary (`WAITED_S` of the suspicions of servers
 SLOW_MS = 1000.0
 """A case that takes longer, and fails, is seldom the only one."""
 
-SILENCE = (0, 504)
-"""How a request ends that is waited for in vain, by oneself or by a front."""
-
 FRESH_S = 15.0
 _seen: dict[str, tuple[float, "Look"]] = {}
 
@@ -178,7 +175,7 @@ def look_at(
 
 def _judged(cases: tuple[Case, ...], health: Reply, runner: HostCases) -> tuple[CaseResult, ...]:
     """What becomes of the cases, where the first one got *health*."""
-    if health.status in SILENCE:  # the other cases would only wait for it too
+    if health.status == 0:  # nobody answers: the other cases would only wait for it too
         return tuple(judge(case, health) for case in cases)
     if health.ms > SLOW_MS and health.status != cases[0].status:
         return run_together(cases, runner.send_all)

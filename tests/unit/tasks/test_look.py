@@ -116,23 +116,15 @@ def test_what_is_waited_for_in_vain_is_waited_for_once(
     assert bool(look.facts.direct) is not look.well
 
 
-def test_a_front_that_waits_in_vain_is_not_asked_for_more(spec: Any) -> None:
-    """Every case would take as long as the first."""
-    host = Host(front=504)
-    look = look_at(spec, host)
-    assert [c.why for c in look.cases] == ["status 504, expected 200"]
-    assert sum(ops == ["http"] for ops in host.batches) == 0
-
-
 def test_cases_of_an_application_that_is_slow_to_fail_are_asked_together(spec: Any) -> None:
     """Each of them would take as long as the first."""
     more = spec.cases[0].model_copy(update={"name": "more"})
     slow = spec.model_copy(update={"cases": (*spec.cases, more)})
-    for ms, together in ((1500.0, True), (5.0, False)):
-        host = Host(front=500, ms=ms)
+    for status, ms, together in ((500, 1500.0, True), (504, 2000.0, True), (500, 5.0, False)):
+        host = Host(front=status, ms=ms)
         look = look_at(slow, host)
         assert (["http", "http"] in host.batches) is together
-        assert [c.why for c in look.cases] == ["status 500, expected 200"] * 2
+        assert [c.why for c in look.cases] == [f"status {status}, expected 200"] * 2
 
 
 def test_the_hosts_clock_is_held_against_ours(spec: Any) -> None:
