@@ -144,3 +144,19 @@ def test_the_engine_may_be_replaced() -> None:
 
     engines: list[TextEngine] = [SignatureEngine(), Oracle()]
     assert all(engine.read("ok")[0].name == BENIGN for engine in engines)
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("backup.service: job ended with exit code 2", "SERVICE.service_down"),
+        ("backup.service: job ended with exit code 0", "NONE.benign"),
+        ("container exited (3)", "SERVICE.service_down"),
+        ("任务结束，退出码 2", "SERVICE.service_down"),
+        ("Tests: 3 failed, 20 passed, 23 total", "CODE.logic_error"),
+        ("Tests: 20 passed, 20 total", "NONE.benign"),
+    ],
+)
+def test_a_number_tells_whether_it_went_well(text: str, name: str) -> None:
+    """No word of such a line complains of anything."""
+    assert text_engine().read(text)[0].name == name
