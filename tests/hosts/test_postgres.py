@@ -24,9 +24,10 @@ WELL = "curl -fsS --retry 40 --retry-all-errors --retry-delay 1 -o /dev/null 127
 
 @pytest.fixture(scope="module")
 def host() -> Iterator[Host]:
-    """A host whose application is well."""
+    """A host whose application is well, and which has nothing left to start."""
     with up(f"pg{os.getpid()}", build("postgres")) as made:
         assert made.inside(WELL).ok
+        assert made.inside("systemctl is-system-running --wait").stdout.strip() == "running"
         yield made
 
 

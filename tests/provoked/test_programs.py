@@ -18,7 +18,7 @@ import pytest
 
 from autoloop.core.reading import text_engine
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
 
 ROOT = os.environ.get("AUTOLOOP_PROVOKED_ROOT", "")
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/usr/lib/postgresql/15/bin"
