@@ -70,7 +70,7 @@ test-provoked: setup ## break real programs in a Debian of their own, and read t
 	@AUTOLOOP_PROVOKED_ROOT="$(CURDIR)/$(PROVOKED)" $(BIN)/pytest -m slow tests/provoked; \
 	    status=$$?; umount $(PROVOKED)/proc $(PROVOKED)/dev; exit $$status
 
-check: setup ## format, lint, types, imports, unit tests: under a minute
+check: setup ## format, lint, types, imports, unit tests: two minutes
 	@echo "check: format"
 	@$(BIN)/ruff format --check .
 	@echo "check: lint"
