@@ -40,8 +40,9 @@ _SETTING = re.compile(
 _STATE = re.compile(
     r"err|fail|fatal|exception|reason|messag|msg|cause|status|state|code|exit|detail|title|result"
     r"|alert|critical|panic|dropped|lost|killed|oom|used|free|avail|missing|unknown|denied|expired"
+    r"|unreachable|refused|(?:deadlocks?|timeouts|full|down|broken|corrupt\w{0,3}|crash\w{0,3})$"
 )
-"""What may be wrong by its value."""
+"""What may be wrong by its value; not a limit: "deadlock" may, "deadlock_timeout" may not."""
 
 _GUESS = 0.2
 

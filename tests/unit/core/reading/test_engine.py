@@ -155,8 +155,14 @@ def test_the_engine_may_be_replaced() -> None:
         ("任务结束，退出码 2", "SERVICE.service_down"),
         ("Tests: 3 failed, 20 passed, 23 total", "CODE.logic_error"),
         ("Tests: 20 passed, 20 total", "NONE.benign"),
+        ("deadlock: true", "DATABASE.deadlock_or_lock_timeout"),
+        ("deadlock_timeout = 1s", "NONE.benign"),
+        ("disk_full: true", "SERVICE.disk_full"),
+        ("unreachable: 3", "SERVICE.service_down"),
+        ("timeouts: 12", "SERVICE.timeout"),
+        ("timeout: 30", "NONE.benign"),
     ],
 )
-def test_a_number_tells_whether_it_went_well(text: str, name: str) -> None:
+def test_a_value_tells_whether_it_went_well(text: str, name: str) -> None:
     """No word of such a line complains of anything."""
     assert text_engine().read(text)[0].name == name
