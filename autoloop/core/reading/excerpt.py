@@ -59,6 +59,9 @@ _SOURCE = re.compile(r"^(?:[\w.-]{1,60}(?:\[[\w.-]{1,20}\])? {0,40}\| ?){1,2}(?=
 
 _UUID = re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b")
 _STATEMENT = re.compile(r"^\[sql: [^\]]{0,4000}(?:\]|\Z)", re.M)
+_ESCAPED = re.compile(r"\\u([0-9a-f]{4})", re.I)
+"""A character as JSON writes it where only ASCII may be written."""
+
 _ANSI = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
 _CONTINUED = re.compile(r"^\s|^Caused by|^\.\.\. |^#\d")
 
@@ -104,6 +107,8 @@ def _lines(text: str) -> list[str]:
     """The lines that are read: of a long text its beginning and its end, each line bounded."""
     if len(text) > CLIP:
         text = text[: CLIP // 4] + "\n" + text[-CLIP * 3 // 4 :]
+    if "\\u" in text:
+        text = _ESCAPED.sub(_character, text)
     if not text.isascii():  # half of a surrogate pair is no character: RE2 refuses it
         text = text.encode("utf-8", "replace").decode()
     text = _ANSI.sub("", text).replace('\\"', '"').replace("\r", "\n").replace("\0", " ")
@@ -116,6 +121,12 @@ def _lines(text: str) -> list[str]:
     if len(found) > LINES:
         found = found[: LINES // 4] + found[-LINES * 3 // 4 :]
     return [_cut(line) for line in found]
+
+
+def _character(found: re.Match[str]) -> str:
+    """What is escaped, if it is a letter: what ends a line or begins a command stays as it is."""
+    character = chr(int(found[1], 16))
+    return character if character.isalnum() or character in "，。：；！？、“”（）" else found[0]
 
 
 def unmarked(lines: list[str]) -> list[str]:

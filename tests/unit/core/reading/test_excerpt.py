@@ -64,3 +64,14 @@ def test_the_names_of_containers_are_no_part_of_the_lines() -> None:
 def test_halves_of_characters_become_question_marks() -> None:
     """As they come from bytes that were no UTF-8; not every engine takes them."""
     assert Excerpt(b"caf\xe9 error".decode("utf-8", "surrogateescape")).lines == ["caf? error"]
+
+
+def test_what_json_escapes_is_read() -> None:
+    """A message in Chinese, as JSON writes it where only ASCII may be written."""
+    assert Excerpt(r'{"message": "\u5bc6\u7801\u9519\u8bef"}').text == '{"message": "密码错误"}'
+
+
+def test_what_is_escaped_does_not_end_a_line() -> None:
+    """Nor does half of a pair become a character."""
+    text = r'{"message": "a\u000ab\u2028c\ud83d"}'
+    assert Excerpt(text).text == text
