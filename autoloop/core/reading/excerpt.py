@@ -58,6 +58,7 @@ _SOURCE = re.compile(r"^(?:[\w.-]{1,60}(?:\[[\w.-]{1,20}\])? {0,40}\| ?){1,2}(?=
 """What ``docker compose`` writes before the lines of a container."""
 
 _UUID = re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b")
+_PROCESS = re.compile(r"(?<=[a-z)])\[\d{1,9}\](?=: )")
 _STATEMENT = re.compile(r"^\[sql: [^\]]{0,4000}(?:\]|\Z)", re.M)
 _ESCAPED = re.compile(r"\\u([0-9a-f]{4})", re.I)
 """A character as JSON writes it where only ASCII may be written."""
@@ -95,7 +96,9 @@ def lower(text: str) -> str:
 
 def meaning(low: str) -> str:
     """*low* with blanks of the same length for what is no wording: the digits of an identifier, the
-    statement that an exception of SQLAlchemy quotes."""
+    number of a process, the statement that an exception of SQLAlchemy quotes."""
+    if "]: " in low:
+        low = _PROCESS.sub(lambda found: "[" + " " * (len(found[0]) - 2) + "]", low)
     if "-" in low:
         low = _UUID.sub(lambda found: " " * len(found[0]), low)
     if "[sql: " in low:
