@@ -70,7 +70,7 @@ test-provoked: setup ## break real programs in a Debian of their own, and read t
 	@AUTOLOOP_PROVOKED_ROOT="$(CURDIR)/$(PROVOKED)" $(BIN)/pytest -m slow tests/provoked; \
 	    status=$$?; umount $(PROVOKED)/proc $(PROVOKED)/dev; exit $$status
 
-check: setup ## format, lint, types, imports, unit tests: two minutes
+check: setup ## format, lint, types, imports, unit tests but the matrices: under a minute
 	@echo "check: format"
 	@$(BIN)/ruff format --check .
 	@echo "check: lint"
@@ -80,7 +80,7 @@ check: setup ## format, lint, types, imports, unit tests: two minutes
 	@echo "check: imports"
 	@$(BIN)/lint-imports
 	@echo "check: unit tests and the house"
-	@$(BIN)/pytest -m "not slow" tests/unit tests/contract tests/test_house.py
+	@$(BIN)/pytest -q -n auto -m "not slow and not matrix" tests/unit tests/contract tests/test_house.py
 
 signatures: setup ## take the patterns of the signatures apart, after a change of them
 	@echo "signatures: autoloop/core/reading/signatures/taken_apart.json"

@@ -11,6 +11,8 @@ import pytest
 from autoloop.agent.durable import Refusal
 from autoloop.agent.files import ABSENT, file_state
 
+pytestmark = pytest.mark.matrix
+
 Cut = Callable[[int, Callable[[], object]], bool]
 Scene = Any
 

@@ -13,6 +13,8 @@ import pytest
 from autoloop.agent.backups import Backups
 from autoloop.agent.durable import Refusal
 
+pytestmark = pytest.mark.matrix
+
 OP = "run/1/data"
 MIGRATE = "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); c.execute('create table new (x)')"
 INSTALL = "import os, sys; os.unlink(sys.argv[1] + '/old-1.dist-info/x');" + (

@@ -14,6 +14,8 @@ from autoloop.agent.backups import Backups
 from autoloop.agent.durable import Refusal
 from autoloop.agent.salvage import Pages, read_sqlite_check
 
+pytestmark = pytest.mark.matrix
+
 Cut = Callable[[int, Callable[[], object]], bool]
 PAGE = 1024
 SCHEMA = """
