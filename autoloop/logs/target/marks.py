@@ -34,6 +34,7 @@ MARKS = tuple(
         "bad connection", "still waiting for", "detected stall", "warning: cpu:", "err!",
         "pm.max_children", "only administrators", "code=401", "not logged in",
         "no server", "slow query", "duration: ", "not allowed", "permission", "not provided",
+        "sudoers", "err=49", "is required", "no longer ", "no valid ", "banned", "suspended",
         "stuck", "abnormal", "limiting re", "delaying re", "https client", "soft lockup",
         # codes
         '" 50', '"status":5', '"status": 5', "status=5", '" 429 ',
@@ -45,7 +46,7 @@ MARKS = tuple(
         "没有权", "没有访问", "过多", "过高", "频繁", "锁定", "无权", "信任", "不正确",
         "不允许", "被拒", "极高", "无效", "非法", "丢失", "损坏", "过期", "冲突",
         "上限", "超出", "已存在", "没有写", "不在", "失效", "停用", "未注册", "不一致",
-        "只有管理员", "请先登录", "中断", "报错", "占用", "錯誤", "失敗", "無法", "異常", "拒絕",
+        "其他设备", "查无", "只有管理员", "请先登录", "中断", "报错", "占用", "錯誤", "失敗", "無法", "異常", "拒絕",
         "逾時", "損壞", "エラー", "例外", "오류", "실패",
         "fehler", "kann nicht", "nicht gefunden", "nicht bekannt", "abgelehnt",
         "keine berechtigung", "kein speicherplatz", "zeitüberschreitung", "erreur", "échec",
