@@ -28,6 +28,8 @@ MARKS = tuple(
         "out of ", "oom", "no space", "disk full", "is full", "quota", "exhaust", "exceed",
         "too many", "too large", "too long", "expired", "too low", "insufficient", "enospc",
         "not enough", "excess", "max number of", "slots are reserved", "too high", "too quickly",
+        "resource limit", "above the", "could only", "outofspace", "fd limit", "load average",
+        "overhead, spent", "gave up", "giving up",
         # what is not as it must be
         "readonly", "read-only", "read only", "unbound", "not set", "not match", "enotfound",
         "there is no ", "there is already", "already exists", "not specified", "wrongtype",
@@ -35,6 +37,8 @@ MARKS = tuple(
         "pm.max_children", "only administrators", "code=401", "not logged in",
         "no server", "slow query", "duration: ", "not allowed", "permission", "not provided",
         "sudoers", "err=49", "is required", "no longer ", "no valid ", "banned", "suspended",
+        "didn't", "did not ", "does not ", "already serving", "not trusted", "aaaa record",
+        " times in ", "to lost", "instancedown", "harakiri",
         "stuck", "abnormal", "limiting re", "delaying re", "https client", "soft lockup",
         # codes
         '" 50', '"status":5', '"status": 5', "status=5", '" 429 ',
@@ -47,6 +51,7 @@ MARKS = tuple(
         "不允许", "被拒", "极高", "无效", "非法", "丢失", "损坏", "过期", "冲突",
         "上限", "超出", "已存在", "没有写", "不在", "失效", "停用", "未注册", "不一致",
         "其他设备", "查无", "只有管理员", "请先登录", "中断", "报错", "占用", "錯誤", "失敗", "無法", "異常", "拒絕",
+        "未结束", "未完成", "流控", "吃满", "跑满",
         "逾時", "損壞", "エラー", "例外", "오류", "실패",
         "fehler", "kann nicht", "nicht gefunden", "nicht bekannt", "abgelehnt",
         "keine berechtigung", "kein speicherplatz", "zeitüberschreitung", "erreur", "échec",
