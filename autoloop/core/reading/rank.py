@@ -123,7 +123,7 @@ def _best_of_lines(hits: list[Hit], excerpt: Excerpt, trace: Trace) -> list[Hit]
     for hit in hits:
         lines.setdefault(hit.line, []).append(hit)
     found = []
-    for number, here in lines.items():
+    for number, here in sorted(lines.items()):
         level = excerpt.level(number)
         weighed = [_weighed(hit, level, trace) for hit in here]
         if _heads(excerpt.lines, number):
