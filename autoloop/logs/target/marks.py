@@ -39,6 +39,7 @@ MARKS = tuple(
         "sudoers", "err=49", "is required", "no longer ", "no valid ", "banned", "suspended",
         "didn't", "did not ", "does not ", "already serving", "not trusted", "aaaa record",
         " times in ", "to lost", "instancedown", "harakiri",
+        "' expected", "data race", "not an ", "on null", "but not invoked", "not ok ",
         "stuck", "abnormal", "limiting re", "delaying re", "https client", "soft lockup",
         # codes
         '" 50', '"status":5', '"status": 5', "status=5", '" 429 ',
@@ -50,7 +51,8 @@ MARKS = tuple(
         "没有权", "没有访问", "过多", "过高", "频繁", "锁定", "无权", "信任", "不正确",
         "不允许", "被拒", "极高", "无效", "非法", "丢失", "损坏", "过期", "冲突",
         "上限", "超出", "已存在", "没有写", "不在", "失效", "停用", "未注册", "不一致",
-        "其他设备", "查无", "只有管理员", "请先登录", "中断", "报错", "占用", "錯誤", "失敗", "無法", "異常", "拒絕",
+        "其他设备", "查无", "只有管理员", "请先登录", "中断", "报错", "占用", "不平",
+        "錯誤", "失敗", "無法", "異常", "拒絕",
         "未结束", "未完成", "流控", "吃满", "跑满",
         "逾時", "損壞", "エラー", "例外", "오류", "실패",
         "fehler", "kann nicht", "nicht gefunden", "nicht bekannt", "abgelehnt",
