@@ -44,6 +44,11 @@ _STATE = re.compile(
 )
 """What may be wrong by its value; not a limit: "deadlock" may, "deadlock_timeout" may not."""
 
+_TOLD = re.compile(
+    r"""[{,\[(] ?["']?(?:err\w{0,8}|msg|message|detail|reason|description)["']?\s?[:=]"""
+)
+"""What tells something within a value of several parts: an answer, and no setting."""
+
 _GUESS = 0.2
 
 ASKED = 12
@@ -56,7 +61,9 @@ SHORT = 240
 def is_setting(low: str) -> bool:
     """Whether *low*, a line in lower case, only gives the value of a setting or a counter."""
     found = _SETTING.match(low)
-    return found is not None and not _STATE.search(found["key"])
+    if found is None or _STATE.search(found["key"]):
+        return False
+    return not _TOLD.search(low, found.end("key"))
 
 
 def guessed(excerpt: Excerpt, trace: Trace, hits: list[Hit]) -> Cause | None:
