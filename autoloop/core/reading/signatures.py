@@ -38,7 +38,8 @@ class Signature:
     *context* names another meaning where the lines around speak of something: of a database, a
     proxy, a login. *calm* is for what programs log as information although it is trouble. *whole*
     is for what begins where a word begins. *depth* is for what lies less deep than its cause.
-    *reach* is how far a calm word speaks, in characters.
+    *reach* is how far a calm word speaks, in characters. *capitals* is for what is only meant where
+    the name that a group matches stands in capitals, as those of environment variables do.
     """
 
     name: str
@@ -50,6 +51,7 @@ class Signature:
     calm: bool = False
     settles: bool = False
     whole: bool = False
+    capitals: bool = False
     depth: float | None = None
     reach: int = REACH
     examples: tuple[tuple[str, str], ...] = ()
@@ -139,23 +141,22 @@ class Book:
         for line, rows in quiet:
             asked = line in alarmed or (anywhere and excerpt.level(line) is not Level.CALM)
             rows = rows if asked else [row for row in rows if self._rows[row][1].settles]
-            found += self._found(excerpt.low_lines[line], line, rows)
+            found += self._found(excerpt, line, rows)
         found.sort(key=_place)
         return named + [self._hit(self._rows[row][1], excerpt, line, m) for row, line, m in found]
 
     def _alarms(self, excerpt: Excerpt, line: int, rows: list[int], clear: bool) -> list[Found]:
         """What is found in a line of exact wordings and, where none is clear, of families."""
-        low = excerpt.low_lines[line]
         broad = bisect_left(rows, self._broad)
         if excerpt.level(line) is Level.CALM:
-            return self._found(low, line, [n for n in rows[:broad] if self._rows[n][1].calm])
-        found = self._found(low, line, rows[:broad])
+            return self._found(excerpt, line, [n for n in rows[:broad] if self._rows[n][1].calm])
+        found = self._found(excerpt, line, rows[:broad])
         if clear or any(self._rows[row][1].weight >= CLEAR for row, _, _ in found):
             return found
-        return found + self._found(low, line, rows[broad:])
+        return found + self._found(excerpt, line, rows[broad:])
 
-    def _found(self, low: str, line: int, rows: list[int]) -> list[Found]:
-        searches = self._searches
+    def _found(self, excerpt: Excerpt, line: int, rows: list[int]) -> list[Found]:
+        low, searches = excerpt.low_lines[line], self._searches
         found: list[Found] = []
         for row in rows:
             search = searches[row]
@@ -164,6 +165,8 @@ class Book:
                 pattern = bounded(begun(branch) if signature.whole else branch)
                 search = searches[row] = compiled(pattern).search
             if match := search(low):
+                if self._rows[row][1].capitals and not _group(excerpt, line, match).isupper():
+                    continue
                 found.append((row, line, match))
         return found
 
@@ -183,8 +186,7 @@ class Book:
                 )
 
     def _hit(self, signature: Signature, excerpt: Excerpt, line: int, match: Any) -> Hit:
-        group = match.lastindex or 0
-        named = excerpt.lines[line][match.start(group) : match.end(group)] if group else ""
+        named = _group(excerpt, line, match)
         return Hit(
             signature=signature,
             line=line,
@@ -208,6 +210,12 @@ class Book:
     def _holds(self, context: str, near: str) -> bool:
         """Whether a piece of text holds a word of *context*; hits of one line ask the same."""
         return any(word in near for word in self._contexts[context])
+
+
+def _group(excerpt: Excerpt, line: int, match: Any) -> str:
+    """What the group of *match* that took part stands for in the text; empty if it has none."""
+    group = match.lastindex or 0
+    return excerpt.lines[line][match.start(group) : match.end(group)] if group else ""
 
 
 def begins(low: str, place: int) -> int:
@@ -286,6 +294,7 @@ def _signature(row: dict[str, Any]) -> Signature:
         calm=row.get("calm", False),
         settles=row.get("settles", False),
         whole=row.get("whole", False),
+        capitals=row.get("capitals", False),
         depth=row.get("depth"),
         reach=row.get("reach", REACH),
         examples=tuple((text, culprit) for text, culprit in row.get("examples", ())),

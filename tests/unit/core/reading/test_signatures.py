@@ -102,6 +102,15 @@ def test_both_engines_give_the_same_answers() -> None:
             assert one == other, pattern
 
 
+@pytest.mark.parametrize(
+    ("name", "cause"),
+    [("SHOP_TOKEN", "CONFIG.env_missing"), ("shop_token", "CODE.runtime_error")],
+)
+def test_capitals_tell_a_variable_of_the_environment(name: str, cause: str) -> None:
+    """Of the same wording: what stands in capitals is one, what does not is any key."""
+    assert text_engine().read(f"KeyError: key not found: '{name}'")[0].name == cause
+
+
 def test_the_patterns_are_taken_apart_beforehand() -> None:
     """Of the signatures as they are: else every start does it again. `make signatures` does it."""
     file = files("autoloop.core.reading") / "signatures" / TAKEN_APART
