@@ -75,7 +75,7 @@ def ranked(hits: list[Hit], excerpt: Excerpt, trace: Trace) -> list[Suspect]:
         if hit.line < settled and hit.name.startswith(("SERVICE.", "DATABASE.")):
             hit = replace(hit, weight=hit.weight * SETTLED)
         known = by_name.get(hit.name)
-        if known is None or hit.weight > known.weight + (0 if not known.culprit else 0.02):
+        if known is None or _ranks(hit) > _ranks(known) + (0 if not known.culprit else 0.02):
             by_name[hit.name] = _with_names(hit, known)
         else:
             by_name[hit.name] = _with_names(known, hit)
@@ -102,9 +102,14 @@ def depth(hit: Hit) -> float:
     return DEPTH.get(hit.name, DEPTH_ELSE) if own is None else own
 
 
+def _ranks(hit: Hit) -> float:
+    """How a hit stands among those of other causes."""
+    return hit.weight + DEPTH_COUNTS * depth(hit)
+
+
 def _suspects(hits: list[Hit]) -> list[Suspect]:
     scored = sorted(
-        ((h.weight + DEPTH_COUNTS * depth(h), h) for h in hits),
+        ((_ranks(h), h) for h in hits),
         key=lambda pair: (-pair[0], pair[1].line),
     )
     found = []

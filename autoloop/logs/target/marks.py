@@ -40,6 +40,7 @@ MARKS = tuple(
         "didn't", "did not ", "does not ", "already serving", "not trusted", "aaaa record",
         " times in ", "to lost", "instancedown", "harakiri",
         "' expected", "data race", "not an ", "on null", "but not invoked", "not ok ",
+        "must both", "must have a", "badstatus", "parseable",
         "stuck", "abnormal", "limiting re", "delaying re", "https client", "soft lockup",
         # codes
         '" 50', '"status":5', '"status": 5', "status=5", '" 429 ',
@@ -54,6 +55,7 @@ MARKS = tuple(
         "其他设备", "查无", "只有管理员", "请先登录", "中断", "报错", "占用", "不平",
         "錯誤", "失敗", "無法", "異常", "拒絕",
         "未结束", "未完成", "流控", "吃满", "跑满",
+        "填错", "写错", "不是合法", "不可写",
         "逾時", "損壞", "エラー", "例外", "오류", "실패",
         "fehler", "kann nicht", "nicht gefunden", "nicht bekannt", "abgelehnt",
         "keine berechtigung", "kein speicherplatz", "zeitüberschreitung", "erreur", "échec",
