@@ -40,6 +40,11 @@ MODULES = (
     "backups",
     "changing",
     "certificates",
+    "line",
+    "addresses",
+    "postgresql",
+    "mysql_talk",
+    "mysql",
     "reach",
 )
 """What the agent imports of this package, in this order: it travels with it."""

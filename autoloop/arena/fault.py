@@ -22,7 +22,6 @@ from pydantic import (
 )
 
 from autoloop.arena.errors import BadFault
-from autoloop.arena.recipe import Profile
 
 ErrorClass = Literal["DATABASE", "CODE", "CONFIG", "SERVICE", "LOGIN", "NONE"]
 Script = Annotated[str, StringConstraints(min_length=1, pattern=r"\S")]
@@ -39,7 +38,7 @@ class Fault(BaseModel):
     subtype: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
     also: tuple[Annotated[str, StringConstraints(pattern=r"^[A-Z]+\.[a-z0-9_]+$")], ...] = ()
     culprit: str | None = None
-    profile: Profile = "sqlite"
+    profile: Literal["sqlite", "postgres"] = "sqlite"  # of others the judge sees no rows
     told_by: Literal["watch", "report"] = "watch"
     report: str = ""
     auto: bool = True

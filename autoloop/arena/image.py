@@ -1,6 +1,6 @@
 """The root file system of hosts, made once, in layers: Debian, and the managed app on it.
 
-On hosts of profile `postgres` a layer with PostgreSQL lies between the two.
+On hosts of profile `postgres` or `mysql` a layer with the server lies between the two.
 
 Layers lie in the cache folder and are named after what they are made of. Each is the upper
 folder of an overlay, so a host's root is the layers with a folder of its own on top.
@@ -30,6 +30,7 @@ APP = Path(__file__).parents[2] / "examples" / "lingzhi" / "app"
 REQUIREMENTS: dict[Profile, str] = {
     "sqlite": "requirements.txt",
     "postgres": "requirements-postgres.txt",
+    "mysql": "requirements-mysql.txt",
 }
 NOT_SOURCE = ["__pycache__", "*.pyc", ".*", "*.db"]
 
@@ -75,13 +76,13 @@ def build(profile: Profile = "sqlite", app: Path = APP) -> Image:
     _need_parts(app)
     cache = cache_folder()
     below = [_debian(cache)]
-    if profile == "postgres":
-        below.insert(0, _postgresql(cache, below[0]))
+    if profile in recipe.SERVERS:
+        below.insert(0, _server(cache, below[0], profile))
     wheels = _wheels(cache, app, REQUIREMENTS[profile])
     with as_file(files("autoloop.arena")) as here:
         skeletons = [here / "skeleton"]
-        if profile != "sqlite":
-            skeletons.append(here / f"skeleton-{profile}")
+        own = here / f"skeleton-{profile}"
+        skeletons += [own] if own.is_dir() else []
         steps = recipe.APP_STEPS + recipe.DATABASE_STEPS[profile]
         names = "".join(layer.name for layer in below)
         key = _key(names, steps, IN_ROOT, _contents([app, *skeletons]))
@@ -129,15 +130,15 @@ def _debian(cache: Path) -> Path:
     return made_once(cache / f"debian-{key}", make)
 
 
-def _postgresql(cache: Path, debian: Path) -> Path:
-    """The folder of the layer with PostgreSQL, over Debian's."""
+def _server(cache: Path, debian: Path, profile: Profile) -> Path:
+    """The folder of the layer with the database's server, over Debian's."""
+    steps = recipe.SERVERS[profile]
 
     def make(part: Path) -> None:
-        with announced("PostgreSQL"):
-            _in_layer(part, [debian], recipe.POSTGRESQL_STEPS)
+        with announced(f"the server of hosts of profile {profile}"):
+            _in_layer(part, [debian], steps)
 
-    key = _key(debian.name, recipe.POSTGRESQL_STEPS, IN_ROOT)
-    return made_once(cache / f"postgresql-{key}", make)
+    return made_once(cache / f"server-{profile}-{_key(debian.name, steps, IN_ROOT)}", make)
 
 
 def _wheels(cache: Path, app: Path, requirements: str) -> Path:

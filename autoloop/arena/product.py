@@ -19,16 +19,41 @@ import httpx
 from autoloop.arena.cluster import has_cluster
 from autoloop.arena.errors import JudgeFailed
 from autoloop.arena.hosts import Host
+from autoloop.arena.image import REQUIREMENTS
 from autoloop.arena.processes import wait_until
+from autoloop.arena.recipe import Profile
 
 READY_S = 180.0
 STOP_S = 60.0
 
 
+CLUSTER = "/etc/postgresql/15/main"
+SERVERS: dict[Profile, dict[str, Any]] = {
+    "postgres": {
+        "name": "database",
+        "unit": "postgresql@15-main.service",
+        "port": 5432,
+        "http": False,
+        "config": [f"{CLUSTER}/{name}.conf" for name in ("postgresql", "pg_hba", "pg_ident")],
+        "reloads": [f"{CLUSTER}/{name}.conf" for name in ("pg_hba", "pg_ident")],
+        "logs": ["/var/log/postgresql/postgresql-15-main.log"],
+    },
+    "mysql": {
+        "name": "database",
+        "unit": "mariadb.service",
+        "port": 3306,
+        "http": False,
+        "config": ["/etc/mysql/mariadb.conf.d/50-server.cnf"],
+    },
+}
+"""The component of the database, on hosts where it is a server."""
+
+
 def app_document(name: str, host: Host) -> dict[str, Any]:
     """The ``autoloop.toml`` of the managed app on *host*, as JSON."""
     site = "/etc/nginx/sites-available/lingzhi"
-    own_database = has_cluster(host)
+    profile = profile_of(host)
+    server = SERVERS.get(profile)
     return {
         "name": name,
         "environment": "test",
@@ -39,9 +64,9 @@ def app_document(name: str, host: Host) -> dict[str, Any]:
             "known_hosts": host.known_hosts,
         },
         "code": {"path": "/srv/lingzhi/app", "runs": ["app"]},
-        "data": {} if own_database else {"sqlite": ["/srv/lingzhi/data/lingzhi_ecosystem.db"]},
+        "data": {} if server else {"sqlite": ["/srv/lingzhi/data/lingzhi_ecosystem.db"]},
         "components": [
-            *([database()] if own_database else []),
+            *([server] if server else []),
             {
                 "name": "app",
                 "unit": "lingzhi.service",
@@ -53,7 +78,7 @@ def app_document(name: str, host: Host) -> dict[str, Any]:
                     "/etc/systemd/system/lingzhi.service",
                 ],
                 "logs": ["/var/log/lingzhi/error.log", "/var/log/lingzhi/app.log"],
-                "needs": ["database"] if own_database else [],
+                "needs": ["database"] if server else [],
             },
             {
                 "name": "front",
@@ -68,27 +93,21 @@ def app_document(name: str, host: Host) -> dict[str, Any]:
             },
         ],
         "cases": cases("http://127.0.0.1"),
-        "procedures": [*procedures(own_database), *([role()] if own_database else [])],
+        "procedures": [*procedures(profile), *([role()] if profile == "postgres" else [])],
         "space": [
             {"glob": "/var/log/lingzhi/*.log.*", "what": "rotated logs", "keep": 3, "risk": "low"}
         ],
-        "deploy": deployment(own_database),
+        "deploy": deployment(profile),
         "health": {"every_s": 5, "confirm": 3, "confirm_gap_s": 1.5, "ready_s": 20, "hold_s": 3},
     }
 
 
-def database() -> dict[str, Any]:
-    """The component of PostgreSQL, on hosts that have it. It speaks no HTTP."""
-    folder = "/etc/postgresql/15/main"
-    return {
-        "name": "database",
-        "unit": "postgresql@15-main.service",
-        "port": 5432,
-        "http": False,
-        "config": [f"{folder}/{name}.conf" for name in ("postgresql", "pg_hba", "pg_ident")],
-        "reloads": [f"{folder}/{name}.conf" for name in ("pg_hba", "pg_ident")],
-        "logs": ["/var/log/postgresql/postgresql-15-main.log"],
-    }
+def profile_of(host: Host) -> Profile:
+    """Which database the app on the host uses."""
+    if has_cluster(host):
+        return "postgres"
+    is_mysql = any((layer / "etc/mysql/mariadb.conf.d").is_dir() for layer in host.layers)
+    return "mysql" if is_mysql else "sqlite"
 
 
 def role() -> dict[str, Any]:
@@ -103,32 +122,27 @@ def role() -> dict[str, Any]:
     }
 
 
-def manifest(own_database: bool) -> str:
-    """The file of the managed app that names its packages."""
-    return f"requirements{'-postgres' if own_database else ''}.txt"
-
-
-def install(own_database: bool) -> str:
-    """How they are installed, in the app's folder: a host reaches no index."""
+def install(profile: Profile) -> str:
+    """How its packages are installed, in the app's folder: a host reaches no index."""
     words = "../venv/bin/python -m pip install --quiet --no-index"
-    return f"{words} --find-links /var/cache/lingzhi/wheels -r {manifest(own_database)}"
+    return f"{words} --find-links /var/cache/lingzhi/wheels -r {REQUIREMENTS[profile]}"
 
 
-def deployment(own_database: bool) -> dict[str, Any]:
+def deployment(profile: Profile) -> dict[str, Any]:
     """What belongs to a new release of the managed app. A server's database is in no backup yet, so
     its migrations are left to people."""
     return {
-        "manifest": manifest(own_database),
-        "install": as_the_app(install(own_database)),
+        "manifest": REQUIREMENTS[profile],
+        "install": as_the_app(install(profile)),
         "environment": "/srv/lingzhi/venv",
-        **({} if own_database else {"migrate": "migrations"}),
+        **({"migrate": "migrations"} if profile == "sqlite" else {}),
     }
 
 
-def procedures(own_database: bool) -> list[dict[str, Any]]:
+def procedures(profile: Profile) -> list[dict[str, Any]]:
     """How the people of the managed app put four things right themselves."""
     rows = [
-        ("packages", "CODE.import_error", install(own_database), []),
+        ("packages", "CODE.import_error", install(profile), []),
         ("migrations", "DATABASE.schema_mismatch", "../venv/bin/alembic -q upgrade head", []),
         ("accounts", "DATABASE.user_not_found", "../venv/bin/python seed.py", ["users"]),
         ("passwords", "LOGIN.wrong_password", "../venv/bin/python seed.py --reset", ["users"]),

@@ -5,7 +5,7 @@ A change of anything here makes a new layer, because layers are named after thei
 
 from typing import Literal
 
-Profile = Literal["sqlite", "postgres"]
+Profile = Literal["sqlite", "postgres", "mysql"]
 
 SUITE = "bookworm"
 PYTHON = "3.11"
@@ -32,9 +32,11 @@ PACKAGES = [
     "nftables",
 ]
 
-# The password of the database's role `lingzhi`, on throw-away hosts only.
+# The password of the database's role or account `lingzhi`, on throw-away hosts only.
 POSTGRES_PASSWORD = "throwaway-role-5e0c91d7a2"
 POSTGRES_URL = f"postgresql+psycopg://lingzhi:{POSTGRES_PASSWORD}@127.0.0.1:5432/lingzhi"
+
+MYSQL_URL = f"mysql+pymysql://lingzhi:{POSTGRES_PASSWORD}@127.0.0.1:3306/lingzhi"
 
 MASKED = [
     "systemd-networkd-wait-online.service",
@@ -73,17 +75,22 @@ chmod 700 /root/.ssh
 apt-get clean
 """
 
-# Run in a root with Debian: PostgreSQL with Debian's cluster `main`, which is not started.
-POSTGRESQL_STEPS = """
+# Run in a root with Debian: the server's package, and nothing is started.
+SERVER_STEPS = """
 printf '#!/bin/sh\\nexit 101\\n' >/usr/sbin/policy-rc.d
 chmod 755 /usr/sbin/policy-rc.d
 export DEBIAN_FRONTEND=noninteractive
 apt-get -qq update
-apt-get -qq install -y --no-install-recommends postgresql-15
+apt-get -qq install -y --no-install-recommends {package}
 rm /usr/sbin/policy-rc.d
 rm -rf /var/lib/apt/lists/*
 apt-get clean
 """
+# PostgreSQL has Debian's cluster `main`; what speaks MySQL is Debian's MariaDB.
+SERVERS: dict[Profile, str] = {
+    "postgres": SERVER_STEPS.format(package="postgresql-15"),
+    "mysql": SERVER_STEPS.format(package="mariadb-server"),
+}
 
 # Run in the root with the app's source in /srv/lingzhi/app and its wheels mounted on /mnt. The
 # wheels stay on the host, which reaches no index.
@@ -141,5 +148,23 @@ runuser -u postgres -- pg_ctlcluster 15 main start
 /usr/local/sbin/lingzhi-role apply
 {FILL}
 runuser -u postgres -- pg_ctlcluster 15 main stop
+""",
+    "mysql": f"""
+/srv/lingzhi/venv/bin/python -m pip install --quiet --no-index \
+    --find-links /var/cache/lingzhi/wheels -r /srv/lingzhi/app/requirements-mysql.txt
+chown -R lingzhi:lingzhi /srv/lingzhi/venv
+sed -i 's|^DATABASE_URL=.*|DATABASE_URL={MYSQL_URL}|' /etc/lingzhi/lingzhi.env
+install -d -o mysql -g mysql /run/mysqld
+mariadbd --user=mysql &
+server=$!
+timeout 60 sh -c 'until mariadb-admin --silent ping; do sleep 0.2; done'
+mariadb <<'END'
+create database lingzhi;
+create user lingzhi@'%' identified by '{POSTGRES_PASSWORD}';
+grant all on lingzhi.* to lingzhi@'%';
+END
+{FILL}
+mariadb-admin shutdown
+wait $server
 """,
 }

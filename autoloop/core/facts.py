@@ -83,11 +83,15 @@ class Waiting(Frozen):
     seconds: int = 0
 
 
+NOT_ASKED = "not asked"
+
+
 class Reached(Frozen):
     """How far one gets from the host to a server that a component's settings name.
 
     *reached* is the last step that worked (``""``, ``name``, ``connection``, ``tls``, ``login``),
-    *kind* what kind of failure the next one was; empty when there is none.
+    *kind* what kind of failure the next one was; empty when there is none, and `NOT_ASKED` when
+    the account could not be tried. What a server does not tell is empty or 0.
     """
 
     component: str
@@ -95,17 +99,28 @@ class Reached(Frozen):
     scheme: str
     host: str
     port: int
+    socket: str = ""  # the way there, where it is not host and port
     user: str = ""
+    database: str = ""
     reached: str = ""
     kind: str = ""
     says: str = ""
     code: str = ""
+    read_only: str = ""  # the server's setting by which it takes no changes of this account
+    replica: bool = False
+    connections: int = 0
+    most: int = 0  # connections at once
     waits: tuple[Waiting, ...] = ()
 
     @property
     def server(self) -> str:
-        """Host and port."""
-        return f"{self.host}:{self.port}"
+        """Host and port, or the socket."""
+        return self.socket or f"{self.host}:{self.port}"
+
+    @property
+    def failed(self) -> bool:
+        """Whether one does not get in. Of an account that could not be tried that is not known."""
+        return self.kind not in ("", NOT_ASKED)
 
 
 class Quota(Frozen):

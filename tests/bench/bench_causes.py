@@ -15,7 +15,7 @@ import time
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from autoloop.agent.session import Session
 from autoloop.arena.hosts import Host, up
@@ -23,6 +23,7 @@ from autoloop.arena.image import build
 from autoloop.arena.product import app_document
 from autoloop.arena.recipe import Profile
 from autoloop.core.app import AppSpec, parse_app
+from autoloop.core.case import Case
 from blocks.host import Host as HostBlock
 from tasks.backup import backup_action
 from tasks.look import Look, look_at
@@ -51,7 +52,7 @@ def main(words: list[str]) -> None:
         case for case in tomllib.loads(CASES.read_text("utf-8"))["case"] if chosen(case, words)
     ]
     answers = []
-    for profile in ("sqlite", "postgres"):
+    for profile in get_args(Profile):
         here = [case for case in cases if case.get("profile", "sqlite") == profile]
         answers += on_a_host(profile, here) if here else []
     print(json.dumps(summary(answers)))
@@ -68,9 +69,15 @@ def on_a_host(profile: Profile, cases: list[dict[str, Any]]) -> list[Answer]:
         session = Session(HostBlock.of(spec.host).connect, lambda _: int(time.time()))
         try:
             adopt(spec, session)
-            return [asked(case, host, spec, session) for case in cases]
+            return [asked(case, host, with_cases(spec, case), session) for case in cases]
         finally:
             session.close()
+
+
+def with_cases(spec: AppSpec, case: dict[str, Any]) -> AppSpec:
+    """The application, asked what the case adds as well: reading alone shows no refused change."""
+    added = [Case.model_validate(one) for one in case.get("asks", ())]
+    return spec.model_copy(update={"cases": (*spec.cases, *added)})
 
 
 def bring(host: Host, packages: list[str]) -> None:

@@ -13,6 +13,13 @@ cut_off() {
     sql "select pg_terminate_backend(pid) from pg_stat_activity where usename = 'lingzhi'"
 }
 
+# The same in MariaDB, as its superuser.
+mysql_sql() { mariadb --batch --skip-column-names --execute="$1"; }
+mysql_cut_off() {
+    mysql_sql "select concat('kill ', id, ';') from information_schema.processlist
+        where user = 'lingzhi'" | mariadb --force 2>/dev/null || true
+}
+
 # Whatever begins from now on sees a clock that is so many seconds off; see wrong_clock.c.
 set_clock() {
     echo "$1" >/etc/wrong_clock

@@ -37,6 +37,8 @@ PROBES: tuple[Probe, ...] = tuple(
         procedures.procedure_due,
         servers.server_away,
         servers.server_holds_back,
+        servers.server_takes_no_changes,
+        servers.server_nearly_full,
         memory.memory_leak,
         service.port_taken,
         service.cannot_be_started,

@@ -4,6 +4,8 @@ The agent goes step by step (`autoloop.agent.reach`): name, connection, TLS, the
 login with the application's own account. The first step that fails is the cause's name.
 """
 
+import re
+
 from autoloop.core.app import AppSpec, Component
 from autoloop.core.diagnosis import Evidence
 from autoloop.core.facts import Facts, Reached
@@ -21,11 +23,23 @@ REFUSALS = {
     "53300": "DATABASE.too_many_connections",
     "53100": "DATABASE.disk_full_db",
     "57P03": "DATABASE.connection_error",
-    # MySQL and MariaDB: too many connections, host not allowed, host blocked
+    # MySQL and MariaDB: https://dev.mysql.com/doc/mysql-errors/en/server-error-reference.html
     "1040": "DATABASE.too_many_connections",
     "1203": "DATABASE.too_many_connections",
-    "1129": "DATABASE.connection_error",
+    "1226": "DATABASE.too_many_connections",
+    "1129": "DATABASE.connection_error",  # too many broken connections from this host
+    "3159": "DATABASE.connection_error",  # TLS only
+    "1049": "DATABASE.schema_mismatch",
+    "1044": "DATABASE.auth_failed_db",
+    "1045": "DATABASE.auth_failed_db",
     "1130": "DATABASE.auth_failed_db",
+    "1524": "DATABASE.auth_failed_db",  # its way of authentication is not there any more
+    "1698": "DATABASE.auth_failed_db",
+    "1820": "DATABASE.auth_failed_db",  # this and 1862: the password has expired
+    "1862": "DATABASE.auth_failed_db",
+    "3118": "DATABASE.auth_failed_db",  # this and 4151: the account is locked
+    "4151": "DATABASE.auth_failed_db",
+    "3955": "DATABASE.auth_failed_db",  # too many wrong passwords
     # Redis
     "NOAUTH": "CONFIG.auth_failed",
     "WRONGPASS": "CONFIG.auth_failed",
@@ -34,8 +48,16 @@ REFUSALS = {
     "MISCONF": "DATABASE.disk_full_db",
 }
 LOCAL = frozenset({"127.0.0.1", "::1", "localhost"})
-DENIED = frozenset({"28P01", "28000", "1130", "NOAUTH", "WRONGPASS", "NOPERM"})
+DENIED = frozenset(
+    {"28P01", "28000", "NOAUTH", "WRONGPASS", "NOPERM"}
+    | {"1044", "1045", "1130", "1524", "1698", "1820", "1862", "3118", "3955", "4151"}
+)
 """What a server says when it is the account, its password or the host that it does not accept."""
+UNKNOWN_DATABASE = "1049"
+
+FULL = 0.9  # of its connections
+_NO_CHANGES = re.compile(r"(?i)read[- _]only")
+_TOO_MANY = re.compile(r"(?i)too many connections")
 
 WAITED_S = 2
 """Shorter waits for a lock are part of an ordinary day."""
@@ -50,7 +72,7 @@ def server_away(spec: AppSpec, facts: Facts, part: Component) -> Finding | None:
     """
     if healthy(spec, facts) or not suffers(spec, facts, part):
         return None
-    failed = [one for one in facts.reach if one.component == part.name and one.kind]
+    failed = [one for one in facts.reach if one.component == part.name and one.failed]
     failed.sort(key=lambda one: not spoken_of(facts, part, one))
     if not failed:
         return None
@@ -101,6 +123,9 @@ def server_holds_back(spec: AppSpec, facts: Facts, part: Component) -> Finding |
     one, wait = max(held, key=lambda pair: pair[1].seconds)
     whose = " ".join(word for word in (wait.user, wait.program) if word) or "?"
     so_long = f"{len(held)} sessions of {one.user} wait for {wait.what}, {wait.seconds} s so far"
+    blocked = f"process {wait.pid} of {whose} is in their way"
+    if not wait.pid:
+        blocked = "who is in their way is not told to this account"
     return Finding(
         verdict="confirms",
         name="DATABASE.deadlock_or_lock_timeout",
@@ -110,9 +135,63 @@ def server_holds_back(spec: AppSpec, facts: Facts, part: Component) -> Finding |
         depth=25,
         evidence=(
             Evidence(source=one.server, excerpt=so_long),
-            Evidence(source=one.server, excerpt=f"process {wait.pid} of {whose} is in their way"),
+            Evidence(source=one.server, excerpt=blocked),
         ),
     )
+
+
+def server_takes_no_changes(spec: AppSpec, facts: Facts, part: Component) -> Finding | None:
+    """The server lets the application in and takes no changes of it. That is ordinary for a server
+    that is only read; where the component's log speaks of it, it is nearly sure to be the cause."""
+    if healthy(spec, facts) or not suffers(spec, facts, part):
+        return None
+    one = next((r for r in facts.reach if r.component == part.name and r.read_only), None)
+    if one is None:
+        return None
+    spoken = matching(facts, part, _NO_CHANGES)
+    follows = ", it follows another server" if one.replica else ""
+    return Finding(
+        verdict="confirms",
+        name="DATABASE.read_only_db",
+        component=(owner_of(spec, part, one) or part).name,
+        culprit=one.server,
+        likelihood=0.9 if spoken else 0.4,
+        depth=26 if spoken else 6,
+        evidence=(
+            Evidence(source=one.server, excerpt=f"{one.read_only} is on{follows}"),
+            Evidence(source=f"log of {part.unit}", excerpt=spoken),
+        ),
+    )
+
+
+def server_nearly_full(spec: AppSpec, facts: Facts, part: Component) -> Finding | None:
+    """The server let us in, but it has hardly a connection left, and the component's log says that
+    it was turned away for that."""
+    if healthy(spec, facts) or not suffers(spec, facts, part):
+        return None
+    own = (r for r in facts.reach if r.component == part.name and r.most)
+    one = next((r for r in own if r.connections >= FULL * r.most), None)
+    spoken = matching(facts, part, _TOO_MANY)
+    if one is None or not spoken:
+        return None
+    return Finding(
+        verdict="confirms",
+        name="DATABASE.too_many_connections",
+        component=(owner_of(spec, part, one) or part).name,
+        culprit=one.server,
+        likelihood=0.85,
+        depth=25,
+        evidence=(
+            Evidence(source=one.server, excerpt=f"{one.connections} of {one.most} connections"),
+            Evidence(source=f"log of {part.unit}", excerpt=spoken),
+        ),
+    )
+
+
+def matching(facts: Facts, part: Component, words: re.Pattern[str]) -> str:
+    """The newest line of the component's log that the words are in, or nothing."""
+    lines = reversed(facts.of(part).log.splitlines())
+    return next((line.strip() for line in lines if words.search(line)), "")[:300]
 
 
 def turned_away(facts: Facts, keeper: Component, one: Reached) -> Finding:
@@ -172,6 +251,8 @@ def culprit_of(one: Reached) -> str:
     """Whom it concerns: the name, the account or the server."""
     if no_name(one) or one.kind == "certificate":
         return one.host
+    if one.code == UNKNOWN_DATABASE:
+        return one.database
     return one.user if one.code in DENIED and one.user else one.server
 
 
@@ -184,8 +265,9 @@ def said(one: Reached) -> str:
 def spoken_of(facts: Facts, part: Component, one: Reached) -> bool:
     """Whether the component's log names the server, by its name, port, scheme or account."""
     log = facts.of(part).log.lower()
-    words = (one.host, f":{one.port}", f"port {one.port}", one.scheme, f'"{one.user}"')
-    return any(word.lower() in log for word in words if word.strip('"'))
+    words = (one.host, f":{one.port}", f"port {one.port}", one.scheme, one.socket)
+    accounts = (f'"{one.user}"', f"'{one.user}'") if one.user else ()
+    return any(word.lower() in log for word in (*words, *accounts) if word)
 
 
 def waited_for(facts: Facts, one: Reached) -> bool:
@@ -196,4 +278,4 @@ def waited_for(facts: Facts, one: Reached) -> bool:
 def refused(facts: Facts, part: Component, setting: str) -> Reached | None:
     """The server that *setting* of *part* names, when one does not get in there."""
     rows = (r for r in facts.reach if r.component == part.name and r.setting == setting)
-    return next((row for row in rows if row.kind), None)
+    return next((row for row in rows if row.failed), None)

@@ -17,8 +17,9 @@ HERE = Path(__file__).parent
 def packages() -> Iterator[str]:
     """Packages that the settings ask for and that are not installed in that version."""
     files = ["requirements.txt"]
-    if os.environ["DATABASE_URL"].startswith("postgresql"):
-        files.append("requirements-postgres.txt")
+    for scheme, name in (("postgresql", "postgres"), ("mysql", "mysql")):
+        if os.environ["DATABASE_URL"].startswith(scheme):
+            files.append(f"requirements-{name}.txt")
     for line in "\n".join((HERE / name).read_text() for name in files).splitlines():
         if pinned := re.fullmatch(r"([\w.-]+)(?:\[\w+\])?==(\S+)", line.strip()):
             name, wanted = pinned.groups()

@@ -1,4 +1,4 @@
-"""The database: one engine from DATABASE_URL (SQLite or PostgreSQL) and its sessions."""
+"""The database: one engine from DATABASE_URL (SQLite, PostgreSQL or MySQL) and its sessions."""
 
 from typing import Any
 
