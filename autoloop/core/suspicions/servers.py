@@ -4,8 +4,6 @@ The agent goes step by step (`autoloop.agent.reach`): name, connection, TLS, the
 login with the application's own account. The first step that fails is the cause's name.
 """
 
-import re
-
 from autoloop.core.app import AppSpec, Component
 from autoloop.core.diagnosis import Evidence
 from autoloop.core.facts import Facts, Reached
@@ -55,13 +53,6 @@ DENIED = frozenset(
 """What a server says when it is the account, its password or the host that it does not accept."""
 UNKNOWN_DATABASE = "1049"
 
-FULL = 0.9  # of its connections
-_NO_CHANGES = re.compile(r"(?i)read[- _]only")
-_TOO_MANY = re.compile(r"(?i)too many connections")
-
-WAITED_S = 2
-"""Shorter waits for a lock are part of an ordinary day."""
-
 
 def server_away(spec: AppSpec, facts: Facts, part: Component) -> Finding | None:
     """A server that the component's settings name does not let it in, and the component suffers.
@@ -110,88 +101,6 @@ def owner_of(spec: AppSpec, part: Component, one: Reached) -> Component | None:
     """The component that a server of *part*'s settings is, where it is one, on this host."""
     others = (each for each in spec.components if each.port == one.port and each != part)
     return next(others, None) if one.host in LOCAL else None
-
-
-def server_holds_back(spec: AppSpec, facts: Facts, part: Component) -> Finding | None:
-    """The server lets the application in, but its sessions wait there for a lock of another's."""
-    if healthy(spec, facts) or not suffers(spec, facts, part):
-        return None
-    own = (one for one in facts.reach if one.component == part.name)
-    held = [(one, wait) for one in own for wait in one.waits if wait.seconds >= WAITED_S]
-    if not held:
-        return None
-    one, wait = max(held, key=lambda pair: pair[1].seconds)
-    whose = " ".join(word for word in (wait.user, wait.program) if word) or "?"
-    so_long = f"{len(held)} sessions of {one.user} wait for {wait.what}, {wait.seconds} s so far"
-    blocked = f"process {wait.pid} of {whose} is in their way"
-    if not wait.pid:
-        blocked = "who is in their way is not told to this account"
-    return Finding(
-        verdict="confirms",
-        name="DATABASE.deadlock_or_lock_timeout",
-        component=(owner_of(spec, part, one) or part).name,
-        culprit=wait.what,
-        likelihood=0.9,
-        depth=25,
-        evidence=(
-            Evidence(source=one.server, excerpt=so_long),
-            Evidence(source=one.server, excerpt=blocked),
-        ),
-    )
-
-
-def server_takes_no_changes(spec: AppSpec, facts: Facts, part: Component) -> Finding | None:
-    """The server lets the application in and takes no changes of it. That is ordinary for a server
-    that is only read; where the component's log speaks of it, it is nearly sure to be the cause."""
-    if healthy(spec, facts) or not suffers(spec, facts, part):
-        return None
-    one = next((r for r in facts.reach if r.component == part.name and r.read_only), None)
-    if one is None:
-        return None
-    spoken = matching(facts, part, _NO_CHANGES)
-    follows = ", it follows another server" if one.replica else ""
-    return Finding(
-        verdict="confirms",
-        name="DATABASE.read_only_db",
-        component=(owner_of(spec, part, one) or part).name,
-        culprit=one.server,
-        likelihood=0.9 if spoken else 0.4,
-        depth=26 if spoken else 6,
-        evidence=(
-            Evidence(source=one.server, excerpt=f"{one.read_only} is on{follows}"),
-            Evidence(source=f"log of {part.unit}", excerpt=spoken),
-        ),
-    )
-
-
-def server_nearly_full(spec: AppSpec, facts: Facts, part: Component) -> Finding | None:
-    """The server let us in, but it has hardly a connection left, and the component's log says that
-    it was turned away for that."""
-    if healthy(spec, facts) or not suffers(spec, facts, part):
-        return None
-    own = (r for r in facts.reach if r.component == part.name and r.most)
-    one = next((r for r in own if r.connections >= FULL * r.most), None)
-    spoken = matching(facts, part, _TOO_MANY)
-    if one is None or not spoken:
-        return None
-    return Finding(
-        verdict="confirms",
-        name="DATABASE.too_many_connections",
-        component=(owner_of(spec, part, one) or part).name,
-        culprit=one.server,
-        likelihood=0.85,
-        depth=25,
-        evidence=(
-            Evidence(source=one.server, excerpt=f"{one.connections} of {one.most} connections"),
-            Evidence(source=f"log of {part.unit}", excerpt=spoken),
-        ),
-    )
-
-
-def matching(facts: Facts, part: Component, words: re.Pattern[str]) -> str:
-    """The newest line of the component's log that the words are in, or nothing."""
-    lines = reversed(facts.of(part).log.splitlines())
-    return next((line.strip() for line in lines if words.search(line)), "")[:300]
 
 
 def turned_away(facts: Facts, keeper: Component, one: Reached) -> Finding:
