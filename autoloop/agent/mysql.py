@@ -29,7 +29,7 @@ show global variables where variable_name in ('max_connections', 'read_only', 's
 'innodb_read_only', 'transaction_read_only', 'tx_read_only')
 """
 STATUS = """
-show global status where variable_name in ('Threads_connected', 'Slave_running', 'Slaves_running',
+show global status where variable_name in ('Threads_connected', 'Slave_running',
 'Innodb_row_lock_current_waits')
 """
 FOR_ALL = ("innodb_read_only", "super_read_only", "transaction_read_only", "tx_read_only")
@@ -103,7 +103,7 @@ def told(talk):
     except Failed as failed:
         if failed.code == EXPIRED:
             raise
-    except (struct.error, ValueError, IndexError):
+    except (struct.error, LookupError, TypeError, ValueError):  # no answer of a real server
         pass
     return answer
 
@@ -170,4 +170,4 @@ def wait_of(session, table, holder, user, host):
     if stands and "table" not in stands.group(1):
         what = stands.group(1)
     whose = "@".join(word for word in (user, (host or "").rpartition(":")[0] or host) if word)
-    return {"what": what, "pid": holder, "user": whose, "program": "", "seconds": seconds}
+    return {"what": what, "pid": int(holder or 0), "user": whose, "program": "", "seconds": seconds}

@@ -375,7 +375,8 @@ def _reached(part: Component, row: dict[str, Any]) -> Reached:
 def _waiting(row: dict[str, Any]) -> Waiting:
     """What a server says of itself, in its own words: any of it may be missing."""
     words = {name: redact(str(row.get(name) or ""))[:64] for name in ("what", "user", "program")}
-    numbers = {name: int(row.get(name) or 0) for name in ("pid", "seconds")}
+    said = {name: str(row.get(name)) for name in ("pid", "seconds")}
+    numbers = {name: int(digits) for name, digits in said.items() if digits.isdecimal()}
     return Waiting(**words, **numbers)
 
 

@@ -40,6 +40,15 @@ HELD = Reached(
     user="shop", reached="login",
     waits=(Waiting(what="users", pid=9, user="postgres", program="psql", seconds=5),),
 )  # fmt: skip
+ASKED = {
+    "component": "app",
+    "setting": "DATABASE_URL",
+    "scheme": "mysql",
+    "host": "db",
+    "port": 3306,
+}
+CALM = Reached.model_validate({**ASKED, "read_only": "read_only", "replica": True})
+FULL = Reached.model_validate({**ASKED, "connections": 150, "most": 151})
 LOST = Reached(
     component="app", setting="DATABASE_URL", scheme="postgresql", host="db", port=5432,
     kind="no such name", says="Name or service not known",
@@ -114,6 +123,14 @@ CONFIRMED: dict[str, tuple[dict[str, Any], str, str, str]] = {
     "server_holds_back": (
         {"status": 500, "reach": (HELD,)},
         "app", "DATABASE.deadlock_or_lock_timeout", "users",
+    ),
+    "server_takes_no_changes": (
+        {"status": 500, "reach": (CALM,), "app": {"log": "(1290, running with the --read-only"}},
+        "app", "DATABASE.read_only_db", "db:3306",
+    ),
+    "server_nearly_full": (
+        {"status": 500, "reach": (FULL,), "app": {"log": "(1040, 'Too many connections')"}},
+        "app", "DATABASE.too_many_connections", "db:3306",
     ),
     "files_exhausted": (
         {"open_files": {"app": OpenFiles(used=1020, limit=1024, pid=7)}, "status": 502},

@@ -1,4 +1,4 @@
-"""How far one gets to what settings name: reading them, and the steps up to a connection."""
+"""How far one gets to what settings name: the steps up to a connection, and what fails after."""
 
 import socket
 import threading
@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from autoloop.agent import reach
+from autoloop.agent import addresses, reach
 
 
 def rows(text: str, tmp_path: Path, timeout_s: float = 1) -> list[dict[str, Any]]:
@@ -23,46 +23,6 @@ def server() -> Iterator[socket.socket]:
     """Something that listens, and says nothing."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
         yield listening
-
-
-@pytest.mark.parametrize(
-    ("line", "expected"),
-    [
-        ("DATABASE_URL=postgres://u:p@db:6543/shop", ("postgresql", "db", 6543, "u", "shop")),
-        ("D='postgresql+psycopg2://u@db/shop'", ("postgresql", "db", 5432, "u", "shop")),
-        ("export CACHE=redis://:s@127.0.0.1:6379/0", ("redis", "127.0.0.1", 6379, "", "0")),
-        ("B=amqp://[::1]/", ("amqp", "::1", 5672, "", "")),
-        ("API: https://api.example.com/v1", ("https", "api.example.com", 443, "", "v1")),
-    ],
-)
-def test_a_url_names_a_server(line: str, expected: tuple[object, ...]) -> None:
-    """Whatever driver it is for."""
-    (row,) = reach.addresses_in(reach.settings_of(line))
-    assert tuple(row[k] for k in ("scheme", "host", "port", "user", "database")) == expected
-
-
-def test_host_and_port_name_a_server() -> None:
-    """As many frameworks have them."""
-    text = "DB_HOST=10.0.0.5\nDB_PORT=3306\nDB_USER=shop\nDB_PASSWORD=x\nDB_NAME=orders\n"
-    (row,) = reach.addresses_in(reach.settings_of(text))
-    assert (row["scheme"], row["setting"], row["user"]) == ("mysql", "DB_HOST", "shop")
-
-
-@pytest.mark.parametrize(
-    "line",
-    [
-        "D=sqlite:////srv/x.db",
-        "# D=redis://a",
-        "BIND_HOST=0.0.0.0\nBIND_PORT=80",
-        "U=http://[broken",
-        "P=redis://h:99999999",
-        "X=https://",
-        "A_HOST=a b;c\nA_PORT=5432",
-    ],
-)
-def test_what_names_no_server(line: str) -> None:
-    """Files, comments, addresses to listen on, nonsense."""
-    assert reach.addresses_in(reach.settings_of(line)) == []
 
 
 def test_a_name_that_does_not_resolve(tmp_path: Path) -> None:
@@ -118,18 +78,77 @@ def test_a_server_of_another_kind(
     speaking.join(5)
 
 
-def test_the_proof_of_a_password() -> None:
-    """The exchange of RFC 7677, section 3."""
-    client = reach.Scram("pencil")
-    client.bare = b"n=user,r=rOprNGfwEbeRWgbNEkqO"
-    challenge = (
-        b"r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096"
-    )
-    assert client.final(challenge).endswith(b",p=dHzbZapWIk4jUhN+Ute9ytag9zjfMHgsqmmiz7AndVQ=")
-
-
 def test_a_password_in_a_servers_words_stays_here() -> None:
     """A server that repeats it does not make it travel."""
-    row = reach.address_of("D", "redis://:geheim@h:1")
+    row = addresses.address_of("D", "redis://:geheim@h:1")
     assert row is not None
     assert reach.shown(row, {"says": "wrong: geheim"})["says"] == "wrong: ***"
+
+
+GREETING = bytes.fromhex(
+    "4b0000000a392e372e342d3200db00000027093f143c4f6a1700ffffff0200ffdf1500000000000000000000747d"
+    "2a0e27661f082e577c420063616368696e675f736861325f70617373776f726400"
+)
+DENIED = b"\x12\0\0\2\xff\x15\x04#28000Access no"
+SOCKET_ONLY = b"\x12\0\0\2\xff\xa2\x06#28000Access no"
+
+
+@pytest.fixture
+def speak(server: socket.socket, tmp_path: Path) -> Iterator[Any]:
+    """Something that says what it is told to, each time one thing more has been heard."""
+    behind = socket.socket(socket.AF_UNIX)
+    behind.bind(str(tmp_path / "s"))
+    behind.listen()
+    heard: list[bytes] = []
+
+    def answer(listening: socket.socket, turns: tuple[tuple[bytes, ...], ...]) -> None:
+        for said in turns:
+            with listening.accept()[0] as connection:
+                for words in said:
+                    connection.sendall(words)
+                    heard.append(connection.recv(4096))
+
+    def begin(*turns: tuple[bytes, ...], listening: socket.socket = server) -> list[bytes]:
+        threading.Thread(target=answer, args=(listening, turns), daemon=True).start()
+        return heard
+
+    begin.port, begin.behind = server.getsockname()[1], behind  # type: ignore[attr-defined]
+    yield begin
+    behind.close()
+
+
+def test_tls_that_does_not_come_about_is_done_without(speak: Any, tmp_path: Path) -> None:
+    """Where it is only preferred; a server may offer what is too old for this host."""
+    heard = speak((GREETING, b"no TLS"), (GREETING, DENIED))
+    (row,) = rows(f"D=mysql://u:p@127.0.0.1:{speak.port}/d", tmp_path, 5)
+    assert (row["kind"], row["code"]) == ("refused by server", "1045")
+    assert [len(words) > 60 for words in heard[:1] + heard[2:3]] == [False, True]
+    speak((GREETING, b"no TLS"))
+    (row,) = rows(f"D=mysql://u:p@127.0.0.1:{speak.port}/d?sslMode=REQUIRED", tmp_path, 5)
+    assert row["kind"] == "tls"
+
+
+def test_a_password_that_other_settings_hold_is_not_a_wrong_one(speak: Any, tmp_path: Path) -> None:
+    """The account could not be tried. An empty password is one, and so is another refusal."""
+    text = f"MYSQL_HOST=127.0.0.1\nMYSQL_PORT={speak.port}\nMYSQL_USER=u"
+    for more, said, kind in (
+        ("", DENIED, "not asked"),
+        ("\nMYSQL_PASSWORD=", DENIED, "refused by server"),
+        ("", b"\x16\0\0\2\xff\x10\x04#08004Too many conn", "refused by server"),
+    ):
+        speak((GREETING, b"no TLS"), (GREETING, said))
+        assert rows(text + more, tmp_path, 5)[0]["kind"] == kind
+
+
+def test_a_socket_is_the_way_where_the_settings_name_one(speak: Any, tmp_path: Path) -> None:
+    """Without TLS. A server that knows the system's users there is not blamed: we are root."""
+    for password, said, kind in (
+        ("p", DENIED, "refused by server"),
+        ("p", SOCKET_ONLY, "refused by server"),
+        ("", SOCKET_ONLY, "not asked"),
+    ):
+        speak((GREETING, said), listening=speak.behind)
+        (row,) = rows(f"D=mysql://u:{password}@/d?unix_socket={tmp_path}/s", tmp_path, 5)
+        assert (row["socket"], row["kind"]) == (f"{tmp_path}/s", kind)
+    (row,) = rows(f"D=mysql://u@/d?unix_socket={tmp_path}/none", tmp_path, 5)
+    assert (row["reached"], row["kind"]) == ("name", "refused")

@@ -127,7 +127,7 @@ def test_who_waits_in_a_database_and_who_is_in_the_way(spec: AppSpec) -> None:
             "program": "password=hunter2",
             "seconds": "7",
         },
-        {"what": None, "pid": "0", "user": None, "program": None, "seconds": None},
+        {"what": None, "pid": "all", "user": None, "program": None, "seconds": None},
     ]
     row = {**REFUSED, "reached": "login", "kind": "", "waits": waits}
     said = (*answers()[:2], Answer(ok=True, value=[row]), answers()[3])

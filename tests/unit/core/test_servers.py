@@ -8,7 +8,7 @@ from autoloop.core.app import AppSpec
 from autoloop.core.case import Reply
 from autoloop.core.facts import ComponentFacts, Reached, SettingsDrift
 from autoloop.core.service import ServiceState
-from autoloop.core.suspicions.servers import cause_of, server_away, server_holds_back
+from autoloop.core.suspicions.servers import cause_of, culprit_of, server_away
 from autoloop.core.suspicions.settings import setting_wrong
 
 ENV = "/etc/shop.env"
@@ -39,6 +39,11 @@ def server(**more: Any) -> Reached:
         ({"kind": "refused by server", "code": "53300"}, "DATABASE.too_many_connections"),
         ({"kind": "refused by server", "code": "WRONGPASS", "scheme": "redis"},
          "CONFIG.auth_failed"),
+        ({"kind": "refused by server", "code": "1045"}, "DATABASE.auth_failed_db"),
+        ({"kind": "refused by server", "code": "4151"}, "DATABASE.auth_failed_db"),
+        ({"kind": "refused by server", "code": "1226"}, "DATABASE.too_many_connections"),
+        ({"kind": "refused by server", "code": "1129"}, "DATABASE.connection_error"),
+        ({"kind": "refused by server", "code": "1049"}, "DATABASE.schema_mismatch"),
     ],
 )  # fmt: skip
 def test_the_step_that_failed_names_the_cause(failure: dict[str, Any], name: str) -> None:
@@ -132,25 +137,6 @@ def test_the_server_s_log_tells_a_role_that_is_gone(
     assert told(scenes, log=log, code=code, says=TOLD).name == name
 
 
-HELD = {"what": "users", "pid": 9, "user": "postgres", "program": "psql"}
-
-
-@pytest.mark.parametrize(
-    ("seconds", "status", "found"), [(5, 500, True), (1, 500, False), (5, 200, False)]
-)
-def test_a_session_that_waits_long_for_another_names_it(
-    scenes: Any, seconds: int, status: int, found: bool
-) -> None:
-    """Short waits are ordinary, and where all is well nothing waits too long."""
-    away = server(reached="login", waits=[{**HELD, "seconds": seconds}])
-    facts = scenes.facts(status=status, reach=(away,))
-    judged = server_holds_back(scenes.spec, facts, scenes.spec.component("app"))
-    assert (judged is not None) is found
-    if judged:
-        assert (judged.culprit, judged.component) == ("users", "app")
-        assert judged.evidence[-1].excerpt == "process 9 of postgres psql is in their way"
-
-
 def test_a_server_that_lets_us_wait_as_the_application_does(scenes: Any) -> None:
     """Nothing else need speak of it; where the application answers, it can do without."""
     part, away = scenes.spec.component("app"), server(kind="timeout", reached="name")
@@ -159,3 +145,20 @@ def test_a_server_that_lets_us_wait_as_the_application_does(scenes: Any) -> None
         facts = facts.model_copy(update={"health": Reply(status=status, error=error)})
         found = server_away(scenes.spec, facts, part)
         assert found and found.likelihood == likelihood
+
+
+def test_whom_a_refusal_concerns() -> None:
+    """The account, the database that is not there, or the server: over a socket, its path."""
+    one = {"scheme": "mysql", "database": "orders", "socket": "/run/s"}
+    culprits = [culprit_of(server(**one, code=code)) for code in ("1045", "1049", "1040")]
+    assert culprits == ["shop", "orders", "/run/s"]
+
+
+def test_an_account_that_could_not_be_tried_is_no_failure(scenes: Any) -> None:
+    """That is said, and nobody is blamed for it."""
+    facts = scenes.facts(status=500, reach=(server(kind="not asked", says="it wants ed25519"),))
+    part = scenes.spec.component("app")
+    assert server_away(scenes.spec, facts, part) is None
+    changed = (scenes.drift(ENV, SettingsDrift(changed={"DATABASE_URL": ("a", "b")})),)
+    found = setting_wrong(scenes.spec, facts.model_copy(update={"drift": changed}), part)
+    assert found is not None and found.name == "CONFIG.invalid_config_file"
