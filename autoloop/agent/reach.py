@@ -86,16 +86,18 @@ def walk(row, answer, end):
 
 
 def go(row, answer, end):
-    with opened(row, answer, end) as sock:
-        answer["reached"] = "connection"
+    line = Line(opened(row, answer, end), end)
+    answer["reached"] = "connection"
+    try:
         if row["scheme"] in WRAPPED:
-            sock = wrapped(sock, row["host"])
+            line.sock = wrapped(line.sock, row["host"])
             answer["reached"] = "tls"
         greet = GREETINGS.get(row["scheme"])
         if greet is not None:
-            with sock:
-                answer.update(logged_in(greet, Line(sock, end), row))
+            answer.update(logged_in(greet, line, row))
             answer["reached"] = "login"
+    finally:
+        line.sock.close()
 
 
 def opened(row, answer, end):

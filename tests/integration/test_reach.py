@@ -1,8 +1,10 @@
-"""How far one gets to real servers: PostgreSQL, MariaDB and Redis, each in its usual troubles.
+"""How far one gets to real servers, each in its usual troubles, and what they tell.
 
-Slow, as it needs the servers' programs: postgresql, mariadb-server, redis-server.
+Slow, as it needs the servers' programs: postgresql, mariadb-server, redis-server, and MySQL's own
+`mysqld`, which Debian has in its unstable release only.
 """
 
+import contextlib
 import os
 import shutil
 import socket
@@ -14,7 +16,8 @@ from typing import Any
 
 import pytest
 
-from autoloop.agent import reach
+from autoloop.agent import addresses, mysql_talk, reach
+from autoloop.agent.line import Line
 
 BIN = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
 
@@ -59,7 +62,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
 
 
 def as_user(*argv: str) -> list[str]:
-    """PostgreSQL and MariaDB do not run as root."""
+    """PostgreSQL, MySQL and MariaDB do not run as root."""
     switch = ["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups"]
     return [*(switch if os.getuid() == 0 else []), *argv]
 
@@ -146,11 +149,7 @@ def who_waits(url: str, sql: list[str], tmp_path: Path) -> None:
 
 def waits(url: str, tmp_path: Path) -> list[dict[str, Any]]:
     """Who waits there for whom."""
-    path = tmp_path / "app.env"
-    path.write_text(f"URL={url}\n", "utf-8")
-    (row,) = reach.read_reach({"settings": str(path), "timeout_s": 5})
-    assert row["reached"] == "login"
-    return list(row["waits"])
+    return list(row_of(url, tmp_path)["waits"])
 
 
 @pytest.mark.skipif(not shutil.which("redis-server"), reason="redis-server is missing")
@@ -184,29 +183,199 @@ def only_client(port: int) -> socket.socket:
         time.sleep(0.05)
 
 
-@pytest.mark.skipif(not shutil.which("mariadbd"), reason="mariadb-server is missing")
-def test_mariadb(tmp_path: Path, start: Start) -> None:
-    """The greeting comes; a server that is full refuses in its place."""
+def mysqld() -> str | None:
+    """MySQL's own server: Debian's MariaDB has a program of that name too."""
+    path = shutil.which("mysqld")
+    told = path and subprocess.run([path, "--version"], capture_output=True, text=True).stdout
+    return path if told and "MariaDB" not in told else None
+
+
+class Owner:
+    """The superuser of a server that speaks MySQL, over its socket."""
+
+    def __init__(self, path: Path) -> None:
+        sock = socket.socket(socket.AF_UNIX)
+        sock.connect(str(path))
+        row = {"user": "root", "password": "", "database": "", "sslmode": "disable"}
+        self.path = path
+        self.talk = mysql_talk.log_in(Line(sock, time.monotonic() + 120), row)
+
+    def tell(self, *statements: str) -> None:
+        for words in statements:
+            mysql_talk.rows_of(self.talk, words)
+
+
+MYSQLS = [
+    pytest.param("mariadb", marks=pytest.mark.skipif(
+        not shutil.which("mariadbd"), reason="mariadb-server is missing")),
+    pytest.param("mysql", marks=pytest.mark.skipif(
+        not mysqld(), reason="MySQL's own server is missing: mysql-server-core")),
+]  # fmt: skip
+
+
+@pytest.fixture(params=MYSQLS)
+def kind(request: pytest.FixtureRequest) -> str:
+    """MariaDB or MySQL."""
+    return str(request.param)
+
+
+@pytest.fixture
+def owner(kind: str, tmp_path: Path, start: Start) -> Iterator[tuple[Owner, int]]:
+    """A server with TLS, an account `shop` that may do everything in the database `shop`, and its
+    port. It takes ten connections, and one more of its owner's."""
     data, port = tmp_path / "my", free_port()
     data.mkdir()
     open_to_all(data)
-    run(
-        "mariadb-install-db",
-        "--no-defaults",
-        f"--datadir={data}",
-        "--auth-root-authentication-method=normal",
-    )
-    start("mariadbd", "--no-defaults", f"--datadir={data}", f"--port={port}",
-          f"--socket={data}/s", "--bind-address=127.0.0.1", "--max-connections=10",
-          port=port)  # fmt: skip
-    url = f"mysql+pymysql://shop:x@127.0.0.1:{port}/shop"
+    where = ["--no-defaults", f"--datadir={data}/d"]
+    options = [f"--port={port}", f"--socket={data}/s", "--bind-address=127.0.0.1",
+               "--max-connections=10", f"--pid-file={data}/p",
+               "--innodb-lock-wait-timeout=60"]  # fmt: skip
+    if kind == "mariadb":
+        run("mariadb-install-db", *where, "--auth-root-authentication-method=normal",
+            "--skip-test-db")  # fmt: skip
+        run("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj",
+            "/CN=db", "-keyout", f"{data}/key", "-out", f"{data}/cert")  # fmt: skip
+        options += [f"--ssl-key={data}/key", f"--ssl-cert={data}/cert"]
+        program = "mariadbd"
+    else:
+        program = str(mysqld())
+        run(program, *where, "--initialize-insecure")
+        options += ["--mysqlx=OFF", "--secure-file-priv=NULL"]
+    start(program, *where, *options, port=port)
+    boss = Owner(data / "s")
+    boss.tell("create database shop", "create user shop@'%' identified by 'good'",
+              "grant all on shop.* to shop@'%'", "create table shop.users (id int primary key)",
+              "insert into shop.users values (1)")  # fmt: skip
+    yield boss, port
+    boss.talk.line.sock.close()
+
+
+def test_mysql_and_mariadb_turn_an_account_away(
+    kind: str, owner: tuple[Owner, int], tmp_path: Path
+) -> None:
+    """Every trouble between an application and its database has an answer of its own."""
+    boss, port = owner
+    url = f"mysql+pymysql://shop:good@127.0.0.1:{port}/shop"
     assert asked(url, tmp_path) == ("login", "", "")
-    held = [socket.create_connection(("127.0.0.1", port)) for _ in range(11)]
+    assert asked(f"mysql://shop:good@/shop?unix_socket={boss.path}", tmp_path)[0] == "login"
+    assert asked(url.replace("good", "bad"), tmp_path)[1:] == ("refused by server", "1045")
+    assert asked(f"{url}x", tmp_path)[2] == "1044"
+    boss.tell("grant all on shopx.* to shop@'%'")
+    assert asked(f"{url}x", tmp_path)[2] == "1049"
+    boss.tell("alter user shop@'%' account lock")
+    assert asked(url, tmp_path)[2] == {"mariadb": "4151", "mysql": "3118"}[kind]
+    boss.tell("alter user shop@'%' account unlock", "alter user shop@'%' password expire")
+    assert asked(url, tmp_path)[2] == {"mariadb": "1820", "mysql": "1862"}[kind]
+    boss.tell("alter user shop@'%' password expire never", "drop user shop@'%'")
+    assert asked(url, tmp_path)[2] == "1045"
+    boss.tell("create user shop@'%' identified by 'good' require ssl with max_user_connections 1",
+              "grant all on shop.* to shop@'%'")  # fmt: skip
+    assert asked(url, tmp_path) == ("login", "", "")
+    assert asked(f"{url}?sslMode=DISABLED", tmp_path)[2] == "1045"
+    with held(url, "select sleep(60)"):
+        assert asked(url, tmp_path)[2] == "1226"
+    taken = [socket.create_connection(("127.0.0.1", port)) for _ in range(11)]
     try:
         assert asked(url, tmp_path)[1:] == ("refused by server", "1040")
     finally:
-        for one in held:
+        for one in taken:
             one.close()
+
+
+def test_ways_to_show_a_password(kind: str, owner: tuple[Owner, int], tmp_path: Path) -> None:
+    """By a proof; itself inside TLS or encrypted, where the server has not seen it yet; and those
+    that are not tried."""
+    boss, port = owner
+    url = f"mysql://other:good@127.0.0.1:{port}/"
+    if kind == "mariadb":
+        boss.tell("install soname 'auth_ed25519'")
+        boss.tell("create user other@'%' identified via ed25519 using password('good')")
+        assert asked(url, tmp_path)[1] == "not asked"
+        boss.tell("create user peer@'%' identified via unix_socket")
+        assert asked(f"mysql://peer@/?unix_socket={boss.path}", tmp_path)[1] == "not asked"
+        assert asked(f"mysql://peer@127.0.0.1:{port}/", tmp_path)[2] == "1698"
+        return
+    for plugin in ("caching_sha2_password", "sha256_password"):
+        boss.tell(f"create user other@'%' identified with {plugin} by 'good'")
+        for forgets, mode in ((True, "DISABLED"), (False, "DISABLED"), (True, "REQUIRED")):
+            boss.tell("flush privileges" if forgets else "select 1")
+            for password, code in (("good", ""), ("bad", "1045")):
+                way = f"{url.replace('good', password)}?sslMode={mode}"
+                assert asked(way, tmp_path)[2] == code
+        boss.tell("drop user other@'%'")
+    boss.tell("create user other@'%'", "set global require_secure_transport = 1")
+    url = url.replace(":good", "")
+    assert asked(url, tmp_path) == ("login", "", "")
+    assert asked(f"{url}?sslMode=DISABLED", tmp_path)[2] == "3159"
+
+
+def test_what_mysql_and_mariadb_tell_of_themselves(
+    kind: str, owner: tuple[Owner, int], tmp_path: Path
+) -> None:
+    """Whether changes are taken, from whom, and how many connections there are."""
+    boss, port = owner
+    url = f"mysql://shop:good@127.0.0.1:{port}/shop"
+    told = row_of(url, tmp_path)
+    assert (told["read_only"], told["most"], told["connections"] >= 2) == ("", 10, True)
+    boss.tell("set global read_only = 1")
+    assert row_of(url, tmp_path)["read_only"] == "read_only"
+    boss.tell("create user admin@'%' identified by 'good'", "grant all on *.* to admin@'%'")
+    assert row_of(url.replace("shop:", "admin:"), tmp_path)["read_only"] == ""
+    if kind == "mysql":
+        boss.tell("set global super_read_only = 1")
+        assert row_of(url.replace("shop:", "admin:"), tmp_path)["read_only"] == "super_read_only"
+
+
+ROWS = "select * from users for update"
+TABLE = "lock tables shop.users write"
+
+
+def test_who_waits_in_mysql_and_mariadb(
+    kind: str, owner: tuple[Owner, int], tmp_path: Path
+) -> None:
+    """Each account is told that its sessions wait; who holds them, one that has the rights."""
+    boss, port = owner
+    url = f"mysql://shop:good@127.0.0.1:{port}/shop"
+    more = ["grant process on *.* to shop@'%'"]
+    if kind == "mysql":
+        more.append("grant select on performance_schema.* to shop@'%'")
+    assert row_of(url, tmp_path)["waits"] == []
+    known = []
+    for rights in ([], more):
+        boss.tell(*rights, "use shop")
+        for take, let_go in (("begin", "rollback"), (TABLE, "unlock tables")):
+            boss.tell(take, ROWS)
+            with held(url, "update users set id = 7"), held(url, ROWS):
+                time.sleep(2.2)
+                waits = row_of(url, tmp_path)["waits"]
+                boss.tell(let_go)
+            assert [wait["what"] for wait in waits] == ["users", "users"]
+            assert all(wait["seconds"] >= 1 for wait in waits)
+            known.append({wait["user"] for wait in waits} == {"root@localhost"})
+    assert known == [False, False, True, kind == "mysql"]
+
+
+@contextlib.contextmanager
+def held(url: str, query: str) -> Iterator[None]:
+    """A session of the application's that is at something."""
+    row = addresses.address_of("URL", url)
+    assert row is not None
+    line = Line(socket.create_connection((row["host"], row["port"])), time.monotonic() + 60)
+    try:
+        mysql_talk.log_in(line, row).begin(b"\x03" + query.encode())
+        time.sleep(0.3)
+        yield
+    finally:
+        line.sock.close()
+
+
+def row_of(url: str, tmp_path: Path) -> dict[str, Any]:
+    """All that is answered of a server that lets the application in."""
+    path = tmp_path / "app.env"
+    path.write_text(f"URL={url}\n", "utf-8")
+    (row,) = reach.read_reach({"settings": str(path), "timeout_s": 5})
+    assert row["reached"] == "login"
+    return dict(row)
 
 
 def run(*argv: str, **env: Any) -> None:
