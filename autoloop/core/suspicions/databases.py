@@ -60,7 +60,9 @@ def server_takes_no_changes(spec: AppSpec, facts: Facts, part: Component) -> Fin
         return None
     spoken = matching(facts, part, _NO_CHANGES)
     sure = spoken or only_changes_fail(spec, facts)
-    follows = ", it follows another server" if one.replica else ""
+    seen = f"its setting {one.read_only} is on"
+    if one.replica:
+        seen = f"its setting {one.read_only} is on, and it follows another server"
     return Finding(
         verdict="confirms",
         name="DATABASE.read_only_db",
@@ -69,7 +71,7 @@ def server_takes_no_changes(spec: AppSpec, facts: Facts, part: Component) -> Fin
         likelihood=0.9 if spoken else 0.8 if sure else 0.4,
         depth=26 if sure else 6,
         evidence=(
-            Evidence(source=one.server, excerpt=f"{one.read_only} is on{follows}"),
+            Evidence(source=one.server, excerpt=seen),
             Evidence(source=f"log of {part.unit}", excerpt=spoken),
         ),
     )
@@ -92,6 +94,7 @@ def server_nearly_full(spec: AppSpec, facts: Facts, part: Component) -> Finding 
     spoken = matching(facts, part, _TOO_MANY)
     if one is None or not spoken:
         return None
+    in_use = f"{one.connections} of {one.most} connections are in use"
     return Finding(
         verdict="confirms",
         name="DATABASE.too_many_connections",
@@ -100,7 +103,7 @@ def server_nearly_full(spec: AppSpec, facts: Facts, part: Component) -> Finding 
         likelihood=0.85,
         depth=25,
         evidence=(
-            Evidence(source=one.server, excerpt=f"{one.connections} of {one.most} connections"),
+            Evidence(source=one.server, excerpt=in_use),
             Evidence(source=f"log of {part.unit}", excerpt=spoken),
         ),
     )
