@@ -45,7 +45,7 @@ _STATE = re.compile(
 """What may be wrong by its value; not a limit: "deadlock" may, "deadlock_timeout" may not."""
 
 _TOLD = re.compile(
-    r"""[{,\[(] ?["']?(?:err\w{0,8}|msg|message|detail|reason|description)["']?\s?[:=]"""
+    r"""[{,\[(] ?["':]?(?:err\w{0,8}|msg|message|detail|reason|description)["']?\s?[:=,]"""
 )
 """What tells something within a value of several parts: an answer, and no setting."""
 
