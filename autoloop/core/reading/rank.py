@@ -1,6 +1,7 @@
 """Ranking: the cause goes before its consequences, a sure word before a vague one."""
 
 import re
+from collections import Counter
 from dataclasses import dataclass, replace
 
 from autoloop.core.diagnosis import BENIGN
@@ -50,6 +51,15 @@ REASON = 0.2
 HEADING = 0.9
 """What counts of a line that ends with a colon: what is wrong stands below it."""
 
+VAGUE_DEPTH = 0.2
+"""How deep what lies that only tells, in vague words, that a program failed."""
+
+AGAIN = 3
+"""How often something has ended in the same way where it does so again and again."""
+
+LOOP = "SERVICE.crash_loop"
+_ENDED = re.compile(r"\bexit|\bdied\b|\bcrashed\b|\bterminated\b|退出|崩溃")
+_DIGITS = re.compile(r"\d+|\b[0-9a-z]*\d[0-9a-z]*\b")
 DEPTH_ELSE = 0.6
 DEPTH_COUNTS = 0.3
 SETTLED = 0.4
@@ -68,7 +78,7 @@ class Suspect:
 
 def ranked(hits: list[Hit], excerpt: Excerpt, trace: Trace) -> list[Suspect]:
     """One suspect for each name that is left, the deepest sure cause first; none if all is calm."""
-    best = _best_of_lines(hits, excerpt, trace)
+    best = _again(_best_of_lines(hits, excerpt, trace), excerpt)
     settled = max((h.line for h in hits if h.signature.settles), default=-1)
     by_name: dict[str, Hit] = {}
     for hit in best:
@@ -80,6 +90,19 @@ def ranked(hits: list[Hit], excerpt: Excerpt, trace: Trace) -> list[Suspect]:
         else:
             by_name[hit.name] = _with_names(known, hit)
     return _suspects([hit for hit in by_name.values() if hit.weight >= 0.3])
+
+
+def _again(hits: list[Hit], excerpt: Excerpt) -> list[Hit]:
+    """*hits*, where what ended in the same way time and again is a loop."""
+    ends = {
+        hit.line: _DIGITS.sub("", excerpt.low_lines[hit.line])
+        for hit in hits
+        if hit.name == FAILED[0] and _ENDED.search(excerpt.low_lines[hit.line])
+    }
+    counted = Counter(ends.values())
+    return [
+        replace(hit, name=LOOP) if counted[ends.get(hit.line, "")] >= AGAIN else hit for hit in hits
+    ]
 
 
 def _with_names(hit: Hit, other: Hit | None) -> Hit:
@@ -99,6 +122,8 @@ def _told(hit: Hit, culprit: str, hint: str) -> Hit:
 def depth(hit: Hit) -> float:
     """How deep the cause of a hit lies, 0..1."""
     own = hit.signature.depth
+    if hit.name == FAILED[1] and hit.signature.whole:
+        return VAGUE_DEPTH
     return DEPTH.get(hit.name, DEPTH_ELSE) if own is None else own
 
 

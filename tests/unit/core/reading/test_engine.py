@@ -166,3 +166,11 @@ def test_the_engine_may_be_replaced() -> None:
 def test_a_value_tells_whether_it_went_well(text: str, name: str) -> None:
     """No word of such a line complains of anything."""
     assert text_engine().read(text)[0].name == name
+
+
+def test_what_ends_in_the_same_way_again_and_again_is_a_loop() -> None:
+    """Numbers do not count; that several things ended once is no loop."""
+    same = "\n".join(f"worker process {pid} exited on signal 11" for pid in (71, 82, 93))
+    assert text_engine().read(same)[0].name == "SERVICE.crash_loop"
+    others = "shop_web exited with code 1\nshop_db exited with code 1\nshop_mq exited with code 1"
+    assert text_engine().read(others)[0].name == "SERVICE.service_down"
