@@ -12,8 +12,9 @@ from autoloop.core.reading.traces import Trace
 from autoloop.core.redact import redact
 
 _ALARMING = re.compile(
-    r"(?<![-/~_@])\b(?:errors?|failed|failure|fail|fatal|exception|panic|cannot|can't|could ?n[o']t|unable|"
-    r"invalid|refused|denied|aborted|crash\w*|not found|missing|rejected|traceback)\b"
+    r"(?<![-/~_@])\b(?:errors?|failed|failure|fail|fatal|exception|panic|cannot|can't|"
+    r"could ?n[o']t|unable|invalid|refused|denied|aborted|crash\w*|not found|missing|rejected|"
+    r"traceback)\b"
     r"(?![-=_/]\w|[=_]|\.(?:js|css|log|html?|pdf|php|txt|go|py|rb|json|png|svg|yml|yaml)\b)"
     r"|\b(?:fehler|fehlgeschlagen|erreur|échec|échoué|impossible|fallo|falló|ошибка)\b"
     r"|错误|失败|异常|无法|不能|拒绝|报错|錯誤|失敗|無法|未找到|不存在|无效"
