@@ -111,14 +111,15 @@ def opened(row, answer, end):
 
 
 def logged_in(greet, line, row):
-    """What the server tells the account. That one without a password is turned away says nothing
-    where it may stand in other settings, or where the server wants to see the system's user behind
-    a socket: the application is another one."""
+    """What the server tells the account. That one without a password or a name is turned away says
+    nothing where they may stand in other settings, or where the server wants to see the system's
+    user behind a socket: the application is another one."""
+    nameless = row["scheme"] == "mysql" and not row["user"]
     try:
         return greet(line, dict(row, password=row["password"] or "")) or {}
     except Failed as failed:
-        if row["password"] is None and failed.code in ANONYMOUS:
-            raise Failed("login", "not asked", "the settings that were read hold no password")
+        if (nameless or row["password"] is None) and failed.code in ANONYMOUS:
+            raise Failed("login", "not asked", "the settings that were read hold no full account")
         if row["socket"] and not row["password"] and failed.code == "1698":
             raise Failed("login", "not asked", "it lets in the system's user of that name only")
         raise

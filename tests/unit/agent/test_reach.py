@@ -134,6 +134,7 @@ def test_a_password_that_other_settings_hold_is_not_a_wrong_one(speak: Any, tmp_
     for more, said, kind in (
         ("", DENIED, "not asked"),
         ("\nMYSQL_PASSWORD=", DENIED, "refused by server"),
+        ("\nMYSQL_USER=\nMYSQL_PASSWORD=p", DENIED, "not asked"),
         ("", b"\x16\0\0\2\xff\x10\x04#08004Too many conn", "refused by server"),
     ):
         speak((GREETING, b"no TLS"), (GREETING, said))
