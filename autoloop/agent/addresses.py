@@ -147,7 +147,7 @@ def from_group(name, stem, settings):
         "port": port,
         "socket": path if scheme == "mysql" and path.startswith("/") else "",
         "user": first("USER", "USERNAME") or "",
-        "password": first("PASSWORD", "PASS", "PASSWD"),
+        "password": first("PASSWORD", "PASS", "PASSWD", "PWD"),
         "database": first("NAME", "DATABASE", "DB", "DBNAME") or "",
         "sslmode": "prefer",
     }

@@ -59,6 +59,7 @@ LIBPQ = "PGHOST=db\nPGUSER=u\nPGPASSWORD=p\nPGDATABASE=shop"
         (DJANGO, ("mysql", "db", 3306, "", "u", "p", "shop")),
         (LIBPQ, ("postgresql", "db", 5432, "", "u", "p", "shop")),
         ("MYSQL_HOST=db", ("mysql", "db", 3306, "", "", None, "")),
+        ("DB_TYPE=mysql\nDB_HOST=db\nDB_PWD=p", ("mysql", "db", 3306, "", "", "p", "")),
         ("MARIADB_HOST=db\nMARIADB_PORT=6033", ("mysql", "db", 6033, "", "", None, "")),
         ("SHOP_MYSQL_HOST=db\nSHOP_MYSQL_USER=u", ("mysql", "db", 3306, "", "u", None, "")),
         ("X_HOST=db\nX_PORT=7000\nX_PASS=p", ("tcp", "db", 7000, "", "", "p", "")),
