@@ -6,7 +6,7 @@ from autoloop.core.diagnosis import BENIGN, Cause, Evidence
 from autoloop.core.reading.culprits import culprit_of, shown
 from autoloop.core.reading.excerpt import Excerpt, Level
 from autoloop.core.reading.grammar import grammar
-from autoloop.core.reading.rank import FAILED
+from autoloop.core.reading.rank import FAILED, mistyped
 from autoloop.core.reading.signatures import Hit
 from autoloop.core.reading.traces import Trace
 from autoloop.core.redact import redact
@@ -70,7 +70,7 @@ def is_setting(low: str) -> bool:
 
 def guessed(excerpt: Excerpt, trace: Trace, hits: list[Hit]) -> Cause | None:
     """A guess, and marked as one, where a line is alarming and no signature knows it."""
-    calm = {hit.line for hit in hits if hit.name == BENIGN}
+    calm = {hit.line for hit in hits if hit.name == BENIGN} | mistyped(hits)
     alarming = _alarming(excerpt, calm)
     if not alarming:
         return None

@@ -63,6 +63,9 @@ _DIGITS = re.compile(r"\d+|\b[0-9a-z]*\d[0-9a-z]*\b")
 DEPTH_ELSE = 0.6
 DEPTH_COUNTS = 0.3
 SETTLED = 0.4
+MISTYPED = "LOGIN.wrong_password"
+"""What is no trouble if the same user has got in below."""
+
 ALARMED = 0.75
 """What a calm word still counts in a line that its program calls an error."""
 
@@ -80,8 +83,11 @@ def ranked(hits: list[Hit], excerpt: Excerpt, trace: Trace) -> list[Suspect]:
     """One suspect for each name that is left, the deepest sure cause first; none if all is calm."""
     best = _again(_best_of_lines(hits, excerpt, trace), excerpt)
     settled = max((h.line for h in hits if h.signature.settles), default=-1)
+    typed_wrong = mistyped(hits)
     by_name: dict[str, Hit] = {}
     for hit in best:
+        if hit.line in typed_wrong and hit.name == MISTYPED:
+            continue
         if hit.line < settled and hit.name.startswith(("SERVICE.", "DATABASE.")):
             hit = replace(hit, weight=hit.weight * SETTLED)
         known = by_name.get(hit.name)
@@ -103,6 +109,13 @@ def _again(hits: list[Hit], excerpt: Excerpt) -> list[Hit]:
     return [
         replace(hit, name=LOOP) if counted[ends.get(hit.line, "")] >= AGAIN else hit for hit in hits
     ]
+
+
+def mistyped(hits: list[Hit]) -> set[int]:
+    """The lines in which a user is refused who has got in below."""
+    got_in = {h.culprit: h.line for h in hits if h.signature.settles and h.culprit}
+    failed = (h for h in hits if h.name == MISTYPED and h.culprit in got_in)
+    return {h.line for h in failed if h.line < got_in[h.culprit]}
 
 
 def _with_names(hit: Hit, other: Hit | None) -> Hit:

@@ -27,6 +27,21 @@ def test_a_dead_unit_explains_the_proxys_error() -> None:
     assert "SERVICE.upstream_unreachable" in [cause.name for cause in causes[1:]]
 
 
+def test_a_password_mistyped_by_a_user_who_then_gets_in_is_ordinary() -> None:
+    """Not so when somebody else gets in."""
+    failed = "sshd[7]: Failed password for ben from 10.0.0.9 port 4242 ssh2\n"
+    for user, name in (("ben", BENIGN), ("eve", "LOGIN.wrong_password")):
+        entered = f"sshd[7]: Accepted password for {user} from 10.0.0.9 port 4242 ssh2\n"
+        assert top(failed + entered).name == name
+        assert top(entered + failed).name == "LOGIN.wrong_password"
+
+
+def test_an_answer_in_braces_is_no_setting() -> None:
+    """A setting in braces is one."""
+    assert top("body = {'code': 401, 'message': 'token expired'}").name == "LOGIN.token_expired"
+    assert top("limits = {'tokens': 2, 'denied': 0}").name == BENIGN
+
+
 def test_a_full_disk_explains_the_dead_unit() -> None:
     """The deepest cause goes first, wherever it stands."""
     last = "Mar 03 10:00:00 web1 shop[9]: OSError: [Errno 28] No space left on device: '/srv/up'\n"
