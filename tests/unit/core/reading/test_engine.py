@@ -39,7 +39,7 @@ def test_a_password_mistyped_by_a_user_who_then_gets_in_is_ordinary() -> None:
 def test_an_answer_in_braces_is_no_setting() -> None:
     """A setting in braces is one."""
     assert top("body = {'code': 401, 'message': 'token expired'}").name == "LOGIN.token_expired"
-    assert top("limits = {'tokens': 2, 'denied': 0}").name == BENIGN
+    assert top("retry = {'token expired': 2}").name == BENIGN
 
 
 def test_a_full_disk_explains_the_dead_unit() -> None:
