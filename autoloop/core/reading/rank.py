@@ -51,7 +51,7 @@ REASON = 0.2
 HEADING = 0.9
 """What counts of a line that ends with a colon: what is wrong stands below it."""
 
-VAGUE_DEPTH = 0.2
+VAGUE_BELOW, VAGUE_DEPTH = 0.8, 0.2
 """How deep what lies that only tells, in vague words, that a program failed."""
 
 AGAIN = 3
@@ -135,7 +135,7 @@ def _told(hit: Hit, culprit: str, hint: str) -> Hit:
 def depth(hit: Hit) -> float:
     """How deep the cause of a hit lies, 0..1."""
     own = hit.signature.depth
-    if hit.name == FAILED[1] and hit.signature.whole:
+    if hit.name == FAILED[1] and hit.signature.whole and hit.signature.weight < VAGUE_BELOW:
         return VAGUE_DEPTH
     return DEPTH.get(hit.name, DEPTH_ELSE) if own is None else own
 
