@@ -1,5 +1,6 @@
 """From an error text to ranked causes: what the text alone says, without a look at a host."""
 
-from autoloop.core.reading.engine import SignatureEngine, TextEngine, text_engine
+from autoloop.core.reading.arbiter import text_engine
+from autoloop.core.reading.engine import SignatureEngine, TextEngine
 
 __all__ = ["SignatureEngine", "TextEngine", "text_engine"]

@@ -2,7 +2,6 @@
 
 import re
 from dataclasses import replace
-from functools import cache
 from typing import Protocol
 
 from autoloop.core.diagnosis import BENIGN, Cause, Evidence
@@ -86,13 +85,9 @@ def _cause(suspect: Suspect, excerpt: Excerpt, trace: Trace) -> Cause:
     culprit = named(hit.culprit)
     if hit.name == "CONFIG.invalid_config_file":
         culprit = place_near(excerpt.lines, hit.line) or culprit
-    if not culprit and hit.name.startswith("CODE."):
-        culprit = trace.own
-    culprit = culprit or culprit_of(hit.name, excerpt.lines, hit.line, hit.hint)
-    signature, seen = hit.signature, evidence(excerpt, hit)
-    chinese = not excerpt.text.isascii() and _CHINESE.search(excerpt.text)
-    language: Language = "zh" if chinese else "en"
-    told = [Evidence(source="meaning", excerpt=signature.words.say(language))]
+    culprit = culprit or to_blame(hit.name, excerpt, trace, hit.line, hit.hint)
+    signature, seen = hit.signature, evidence(excerpt, hit.line)
+    told = [Evidence(source="meaning", excerpt=signature.words.say(language_of(excerpt)))]
     if signature.next:
         told.append(Evidence(source="look next at", excerpt=signature.next))
     return Cause(
@@ -103,13 +98,18 @@ def _cause(suspect: Suspect, excerpt: Excerpt, trace: Trace) -> Cause:
     )
 
 
-def evidence(excerpt: Excerpt, hit: Hit) -> Evidence:
-    """The line of a hit, redacted."""
-    line = excerpt.lines[hit.line].strip()
-    return Evidence(source=f"text, line {hit.line + 1}", excerpt=redact(line)[:300])
+def to_blame(name: str, excerpt: Excerpt, trace: Trace, line: int, hint: str = "") -> str:
+    """The culprit of cause *name*, where the words that tell of it do not name one."""
+    own = trace.own if name.startswith("CODE.") else ""
+    return own or culprit_of(name, excerpt.lines, line, hint)
 
 
-@cache
-def text_engine() -> TextEngine:
-    """The engine that is used, made once."""
-    return SignatureEngine()
+def evidence(excerpt: Excerpt, number: int) -> Evidence:
+    """A line of a text, redacted."""
+    line = excerpt.lines[number].strip()
+    return Evidence(source=f"text, line {number + 1}", excerpt=redact(line)[:300])
+
+
+def language_of(excerpt: Excerpt) -> Language:
+    """The language in which to speak of a text."""
+    return "zh" if not excerpt.text.isascii() and _CHINESE.search(excerpt.text) else "en"

@@ -207,6 +207,10 @@ class Book:
                     return name
         return signature.name
 
+    def sentence(self, name: str) -> Words:
+        """What cause *name* means, in a sentence for people."""
+        return self._families[name].words
+
     def _holds(self, context: str, near: str) -> bool:
         """Whether a piece of text holds a word of *context*; hits of one line ask the same."""
         return any(word in near for word in self._contexts[context])

@@ -1,0 +1,104 @@
+"""The arbiter: where signatures are not sure, what labelled texts have taught has a say."""
+
+from functools import cache
+from math import exp, log
+
+from autoloop.core.diagnosis import BENIGN, Cause, Evidence
+from autoloop.core.reading.culprits import shown
+from autoloop.core.reading.engine import (
+    CAUSES,
+    SignatureEngine,
+    TextEngine,
+    evidence,
+    language_of,
+    to_blame,
+)
+from autoloop.core.reading.excerpt import Excerpt
+from autoloop.core.reading.learned import READ, Learned, learned
+from autoloop.core.reading.signatures import book
+from autoloop.core.reading.traces import trace_of
+from autoloop.core.words import Words
+
+DAMPED = 0.8
+"""How much of the classifier's odds counts: texts are of more kinds than those that it learnt from."""
+
+TRUSTED = ((0.45, 0.8), (0.7, 1.5), (0.9, 3.2), (1.0, 4.0))
+"""What is added to the odds of the first cause, by its confidence up to a bound; in natural logarithms."""
+
+CALM = ((0.7, 1.0), (1.0, 1.5))
+"""The same where nothing is wrong by the signatures."""
+
+OTHERS = (1.5, 0.5)
+"""What is added to the odds of the second cause, and of each after it."""
+
+LIKENESS = Words(
+    en="It is worded like texts of this meaning (learned from examples, no exact wording known).",
+    zh="其措辞与此类文本相似（由样例学习得出，并非已知的确切措辞）。",
+)
+
+
+class ArbitratedEngine:
+    """An engine whose doubts are settled by a classifier, by the odds of both."""
+
+    def __init__(self, engine: TextEngine, learned: Learned) -> None:
+        self._engine = engine
+        self._learned = learned
+
+    def read(self, text: str) -> tuple[Cause, ...]:
+        """Causes, most likely first."""
+        causes = self._engine.read(text)
+        if len(text) > READ or not text.strip():
+            return causes
+        excerpt = Excerpt(text)
+        odds = self._odds(excerpt, causes)
+        best = max(odds, key=odds.__getitem__)
+        if best == causes[0].name:
+            return causes
+        every = log(sum(map(exp, odds.values())))
+        sure = {name: round(exp(each - every), 2) for name, each in odds.items()}
+        known = {cause.name: cause for cause in causes}
+        first = known.get(best) or self._cause(best, excerpt)
+        rest = [cause for cause in causes if cause.name != best]
+        told = [first, *sorted(rest, key=lambda cause: -odds[cause.name])]
+        return tuple(c.model_copy(update={"confidence": sure[c.name]}) for c in told[:CAUSES])
+
+    def _odds(self, excerpt: Excerpt, causes: tuple[Cause, ...]) -> dict[str, float]:
+        """The logarithm of the odds of each name, by the classifier and the engine together."""
+        odds = {name: DAMPED * each for name, each in self._learned.likely(excerpt).items()}
+        least = min(odds.values())
+        for place, cause in enumerate(causes):
+            odds[cause.name] = odds.get(cause.name, least) + trust(place, cause)
+        return odds
+
+    def _cause(self, name: str, excerpt: Excerpt) -> Cause:
+        """A cause that no signature knows: the line that speaks most for it, and its culprit."""
+        number = self._learned.telling(name, excerpt.lines)
+        seen = evidence(excerpt, number)
+        if name == BENIGN:
+            return Cause(name=name, confidence=0, evidence=(seen,))
+        culprit = to_blame(name, excerpt, trace_of(excerpt), number)
+        language = language_of(excerpt)
+        return Cause(
+            name=name,
+            culprit=shown(culprit, seen.excerpt, excerpt.lines[number]),
+            confidence=0,
+            evidence=(
+                seen,
+                Evidence(source="meaning", excerpt=book().sentence(name).say(language)),
+                Evidence(source="likeness", excerpt=LIKENESS.say(language)),
+            ),
+        )
+
+
+def trust(place: int, cause: Cause) -> float:
+    """What is added to the odds of the cause at *place* of the engine's answer."""
+    if place:
+        return OTHERS[min(place, len(OTHERS)) - 1]
+    steps = CALM if cause.name == BENIGN else TRUSTED
+    return next(added for bound, added in steps if cause.confidence <= bound)
+
+
+@cache
+def text_engine() -> TextEngine:
+    """The engine that is used, made once."""
+    return ArbitratedEngine(SignatureEngine(), learned())
