@@ -40,16 +40,16 @@ LIKENESS = Words(
 class ArbitratedEngine:
     """An engine whose doubts are settled by a classifier, by the odds of both."""
 
-    def __init__(self, engine: TextEngine, learned: Learned) -> None:
-        self._engine = engine
+    def __init__(self, signatures: SignatureEngine, learned: Learned) -> None:
+        self._signatures = signatures
         self._learned = learned
 
     def read(self, text: str) -> tuple[Cause, ...]:
         """Causes, most likely first."""
-        causes = self._engine.read(text)
-        if len(text) > READ or not text.strip():
-            return causes
         excerpt = Excerpt(text)
+        causes = self._signatures.causes(excerpt)
+        if not 0 < len(excerpt.text) <= READ:
+            return causes
         odds = self._odds(excerpt, causes)
         best = max(odds, key=odds.__getitem__)
         if best == causes[0].name:

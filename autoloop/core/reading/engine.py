@@ -41,7 +41,10 @@ class SignatureEngine:
 
     def read(self, text: str) -> tuple[Cause, ...]:
         """Causes, most likely first."""
-        excerpt = Excerpt(text)
+        return self.causes(Excerpt(text))
+
+    def causes(self, excerpt: Excerpt) -> tuple[Cause, ...]:
+        """Causes of a text that is ready to be read."""
         if not excerpt.text.strip():
             return (Cause(name=BENIGN, confidence=0.99),)
         trace = trace_of(excerpt)

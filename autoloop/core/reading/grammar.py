@@ -11,6 +11,9 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
+from autoloop.core.reading.index import WordIndex
+from autoloop.core.reading.patterns import branches, needs
+
 LONGEST = 600
 """Characters of a line in which words are looked for."""
 
@@ -27,16 +30,58 @@ LOOSE = {"service": 40}
 """Topics that stand in many lines: how much nearer than others they must be."""
 
 
+Tried = dict[str, list[re.Pattern[str]]]
+"""Alternatives that may be found in a line, by the names of their patterns, in order."""
+
+
+class Alternatives:
+    """Patterns in groups, of whose alternatives only those are tried whose words occur."""
+
+    def __init__(self, *groups: dict[str, str]) -> None:
+        self._rows = [
+            (group, name, branch)
+            for group, patterns in enumerate(groups)
+            for name, pattern in patterns.items()
+            for branch in branches(pattern)
+        ]
+        indexed = [_indexed(branch) for _, _, branch in self._rows]
+        self._always = [row for row, each in enumerate(indexed) if not each]
+        self._index = WordIndex((each, ()) for each in indexed)
+        self._compiled: dict[int, re.Pattern[str]] = {}
+        self._groups = len(groups)
+
+    def of(self, low: str) -> list[Tried]:
+        """What may be found in *low*, of each group."""
+        found: list[Tried] = [{} for _ in range(self._groups)]
+        for row in sorted(self._always + self._index.rows_in(low)):
+            group, name, branch = self._rows[row]
+            pattern = self._compiled.get(row)
+            if pattern is None:
+                pattern = self._compiled[row] = re.compile(branch)
+            found[group].setdefault(name, []).append(pattern)
+        return found
+
+
+def _indexed(branch: str) -> tuple[str, ...]:
+    """The words that *branch* needs, if the index finds them wherever they stand in its matches."""
+    words = needs(branch)
+    alone = re.fullmatch(r"\\b[a-z]{2,3}\\b", branch)
+    return words if alone or all(map(_WHOLE.search, words)) else ()
+
+
+_WHOLE = re.compile(r"[a-z]{4}|[0-9]{4}|[^\x00-\x7f]{2}")
+"""What a word holds that the index finds wherever it stands."""
+
+
 @dataclass(frozen=True, slots=True)
 class Grammar:
-    """Kinds and topics with their words, and what they mean together.
+    """The *words* of kinds and of topics, and what they mean together.
 
     *claims* is how a short message complains that stands alone, *complaint* any word of trouble;
     *anyway* is what a kind means about a topic that does not say otherwise.
     """
 
-    kinds: dict[str, re.Pattern[str]]
-    topics: dict[str, re.Pattern[str]]
+    words: Alternatives
     means: dict[str, dict[str, str]]
     claims: re.Pattern[str]
     anyway: dict[str, str]
@@ -52,24 +97,29 @@ class Grammar:
         With *topical*, empty too where the line does not say what it complains of.
         """
         low = low[:LONGEST]
-        for kind, words in self.kinds.items():
-            if found := words.search(low):
-                topic = self._topic(low, found.start(), found.end())
+        kinds, topics = self.words.of(low)
+        for kind, patterns in kinds.items():
+            found = [match for pattern in patterns if (match := pattern.search(low))]
+            if found:
+                start, end = min(found, key=lambda match: match.start()).span()
+                topic = _nearest(topics, low, start, end)
                 means = self.means[topic or "nothing"]
                 told = means.get(kind) or self.anyway.get(kind) or means["else"]
                 return told if topic or not topical else ""
         return ""
 
-    def _topic(self, low: str, start: int, end: int) -> str:
-        """What stands next to the words between *start* and *end*; empty if nothing known."""
-        first, last = max(start - FAR, 0), end + FAR
-        near = [
-            (_between(*found.span(), start, end) + LOOSE.get(topic, 0), place, topic)
-            for place, (topic, words) in enumerate(self.topics.items())
-            for found in words.finditer(low, first, last)
-        ]
-        far, _, topic = min(near, default=(FAR, 0, ""))
-        return topic if far < FAR else ""
+
+def _nearest(topics: Tried, low: str, start: int, end: int) -> str:
+    """What stands next to the words between *start* and *end*; empty if nothing known."""
+    first, last = max(start - FAR, 0), end + FAR
+    near = [
+        (_between(*found.span(), start, end) + LOOSE.get(topic, 0), place, topic)
+        for place, (topic, patterns) in enumerate(topics.items())
+        for pattern in patterns
+        for found in pattern.finditer(low, first, last)
+    ]
+    far, _, topic = min(near, default=(FAR, 0, ""))
+    return topic if far < FAR else ""
 
 
 def complains(low: str) -> bool:
@@ -92,8 +142,7 @@ def grammar() -> Grammar:
     table = tomllib.loads((folder / "grammar.toml").read_text(encoding="utf-8"))
     kinds, topics = table["kinds"], table["topics"]
     return Grammar(
-        {name: re.compile(words) for name, words in kinds.items()},
-        {name: re.compile(words) for name, words in topics.items()},
+        Alternatives(kinds, topics),
         table["means"],
         re.compile("|".join([*(kinds[name] for name in CLAIMS), *table["claims"].values()])),
         table["anyway"],

@@ -69,6 +69,16 @@ class WordIndex:
             if words and (rows := self._rows_of(frozenset(words))):
                 yield number, rows
 
+    def rows_in(self, low: str) -> list[int]:
+        """The rows that may be found in one line."""
+        if len(self._known) > REMEMBERED:
+            self._known.clear()
+        if len(self._together) > REMEMBERED:
+            self._together.clear()
+        words = self._words(low)
+        words.update(word for word in self._apart if word in low)
+        return self._rows_of(frozenset(words))
+
     def _words(self, low: str) -> set[str]:
         """The words that occur in a line, but for those that are filed under no piece."""
         found: set[str] = set()
