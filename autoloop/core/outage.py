@@ -8,7 +8,7 @@ from itertools import takewhile
 
 from autoloop.core.app import AppSpec, Component
 from autoloop.core.diagnosis import Cause, Diagnosis, Evidence
-from autoloop.core.reading import text_engine
+from autoloop.core.reading import signature_engine
 from autoloop.core.redact import redact
 from autoloop.core.target import Answer, Read
 from autoloop.core.words import Frozen, Words
@@ -183,7 +183,7 @@ def _ended(part: Component, seen: Sequence[Line]) -> Reason | None:
     if line is None:
         return None
     said = "\n".join(one.text for one in own if one.at <= line.at and "systemd" not in one.text)
-    read = text_engine().read(said[-8000:])[0] if said else None
+    read = signature_engine().read(said[-8000:])[0] if said else None
     words = Words(en="it ended by itself, with an error", zh="进程自行异常退出")
     if read is None or read.confidence < SURE_ENOUGH or read.name.startswith("NONE."):
         return _reason("SERVICE.crash_loop", part, part.unit, 0.5, words, line)

@@ -116,6 +116,7 @@ CATALOGUE = {
     "from the host to {}": "从主机到 {0}",
     "text, line {}": "文本第 {0} 行",
     "meaning": "含义",
+    "likeness": "相似",
     "look next at": "下一步查看",
     "reported type": "报告的类型",
     "run": "运行",

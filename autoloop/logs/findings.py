@@ -4,7 +4,7 @@ from collections import OrderedDict
 from collections.abc import Iterable
 
 from autoloop.core.diagnosis import Cause
-from autoloop.core.reading import TextEngine, text_engine
+from autoloop.core.reading import TextEngine, signature_engine
 from autoloop.core.redact import redact
 from autoloop.core.words import Frozen
 from autoloop.logs.fingerprint import READ, Fingerprints, joined, wording
@@ -40,7 +40,7 @@ class Understanding:
     """Makes findings of records. What a fingerprint means is read once and remembered."""
 
     def __init__(self, engine: TextEngine | None = None) -> None:
-        self._engine = engine or text_engine()
+        self._engine = engine or signature_engine()
         self._fingerprints = Fingerprints()
         self._causes: OrderedDict[tuple[str, bytes | None], Cause] = OrderedDict()
 

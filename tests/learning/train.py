@@ -1,9 +1,10 @@
 """Train the classifier of the text engine on the texts in ``texts/``; needs scikit-learn.
 
-A line of those files is a JSON object: ``text``, ``name`` (of the cause), perhaps ``also``. They were
-written for this purpose, by the meaning of each name, and are worded as programs and people word such
-things; none was taken from elsewhere. How sure the classifier is is fitted by folds: no text is judged
-by one that has seen it (Platt's scaling with one parameter, for all names together).
+A line of those files is a JSON object: ``text``, ``name`` (of the cause), perhaps ``also``. They
+were written for this purpose, by what each name means, and are worded as programs and people word
+such things; none was taken from elsewhere. The examples of the signatures are learnt too. How sure the
+classifier is is fitted by folds (no text is judged by one that has seen it): one factor for all
+names, as Platt's scaling has it.
 """
 
 import json
@@ -21,6 +22,7 @@ from sklearn.svm import LinearSVC
 
 from autoloop.core.reading.excerpt import Excerpt
 from autoloop.core.reading.learned import MIDDLE, RARITY, counted
+from autoloop.core.reading.signatures import book
 
 HERE = Path(__file__).parent
 TARGET = HERE.parents[1] / "autoloop" / "core" / "reading" / "signatures"
@@ -31,13 +33,14 @@ COST = 1.0
 
 
 def texts(folder: Path = HERE / "texts") -> list[tuple[str, str]]:
-    """All labelled texts, each with its name."""
+    """All labelled texts and the examples of signatures, each with its name."""
     lines = (
         line
         for file in sorted(folder.glob("*.jsonl"))
         for line in file.read_text(encoding="utf-8").splitlines()
     )
-    return [(row["text"], row["name"]) for row in map(json.loads, lines)]
+    written = [(row["text"], row["name"]) for row in map(json.loads, lines)]
+    return written + [(text, each.name) for each in book().signatures for text, _ in each.examples]
 
 
 def vocabulary(found: list[frozenset[str]]) -> dict[str, float]:

@@ -11,6 +11,7 @@ from autoloop.core.reading.engine import (
     TextEngine,
     evidence,
     language_of,
+    signature_engine,
     to_blame,
 )
 from autoloop.core.reading.excerpt import Excerpt
@@ -19,17 +20,20 @@ from autoloop.core.reading.signatures import book
 from autoloop.core.reading.traces import trace_of
 from autoloop.core.words import Words
 
-DAMPED = 0.8
-"""How much of the classifier's odds counts: texts are of more kinds than those that it learnt from."""
+SURE = 0.9
+"""The confidence above which signatures are not questioned."""
 
-TRUSTED = ((0.45, 0.8), (0.7, 1.5), (0.9, 3.2), (1.0, 4.0))
-"""What is added to the odds of the first cause, by its confidence up to a bound; in natural logarithms."""
+DAMPED = 0.6
+"""How much of the classifier's odds counts: texts are of more kinds than those it learnt from."""
 
-CALM = ((0.7, 1.0), (1.0, 1.5))
-"""The same where nothing is wrong by the signatures."""
+TRUSTED = ((0.45, 0.8), (0.7, 1.5), (SURE, 4.0))
+"""What is added to the odds of the first cause, by its confidence up to a bound; as logarithms."""
+
+CALM = ((0.6, 1.0), (SURE, 3.0))
+"""The same where no signature knows any trouble, and where one says that there is none."""
 
 OTHERS = (1.5, 0.5)
-"""What is added to the odds of the second cause, and of each after it."""
+"""The same for the second cause, and for each after it."""
 
 LIKENESS = Words(
     en="It is worded like texts of this meaning (learned from examples, no exact wording known).",
@@ -38,7 +42,10 @@ LIKENESS = Words(
 
 
 class ArbitratedEngine:
-    """An engine whose doubts are settled by a classifier, by the odds of both."""
+    """An engine whose doubts are settled by a classifier, by the odds of both.
+
+    Which of several lines tells the cause is no matter of words: there signatures' order holds.
+    """
 
     def __init__(self, signatures: SignatureEngine, learned: Learned) -> None:
         self._signatures = signatures
@@ -48,11 +55,12 @@ class ArbitratedEngine:
         """Causes, most likely first."""
         excerpt = Excerpt(text)
         causes = self._signatures.causes(excerpt)
-        if not 0 < len(excerpt.text) <= READ:
+        if causes[0].confidence > SURE or len(excerpt.text) > READ:
             return causes
         odds = self._odds(excerpt, causes)
         best = max(odds, key=odds.__getitem__)
-        if best == causes[0].name:
+        ranked = {cause.name for cause in causes[: 1 if len(excerpt.lines) == 1 else None]}
+        if best in ranked:
             return causes
         every = log(sum(map(exp, odds.values())))
         sure = {name: round(exp(each - every), 2) for name, each in odds.items()}
@@ -101,4 +109,4 @@ def trust(place: int, cause: Cause) -> float:
 @cache
 def text_engine() -> TextEngine:
     """The engine that is used, made once."""
-    return ArbitratedEngine(SignatureEngine(), learned())
+    return ArbitratedEngine(signature_engine(), learned())

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import replace
+from functools import cache
 from typing import Protocol
 
 from autoloop.core.diagnosis import BENIGN, Cause, Evidence
@@ -116,3 +117,12 @@ def evidence(excerpt: Excerpt, number: int) -> Evidence:
 def language_of(excerpt: Excerpt) -> Language:
     """The language in which to speak of a text."""
     return "zh" if not excerpt.text.isascii() and _CHINESE.search(excerpt.text) else "en"
+
+
+@cache
+def signature_engine() -> SignatureEngine:
+    """The engine that only says what it knows the wording of, or can take apart; made once.
+
+    It reads what a host shows: there an answer leads to a remedy, and none must rest on likeness.
+    """
+    return SignatureEngine()

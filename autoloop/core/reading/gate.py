@@ -125,7 +125,8 @@ def calm_cause(excerpt: Excerpt, hits: list[Hit]) -> Cause:
     """ "Not an error": the surer, the more of the lines say so themselves."""
     told = {hit.line for hit in hits if hit.name == BENIGN}
     lines = range(len(excerpt.lines))
-    calm = sum(n in told or excerpt.level(n) is Level.CALM for n in lines)
+    low = excerpt.low_lines
+    calm = sum(n in told or excerpt.level(n) is Level.CALM or is_setting(low[n]) for n in lines)
     share = calm / max(len(excerpt.lines), 1)
     number = min(told, default=0)
     seen = Evidence(

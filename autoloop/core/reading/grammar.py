@@ -38,6 +38,7 @@ class Alternatives:
     """Patterns in groups, of whose alternatives only those are tried whose words occur."""
 
     def __init__(self, *groups: dict[str, str]) -> None:
+        self.names = tuple(frozenset(patterns) for patterns in groups)
         self._rows = [
             (group, name, branch)
             for group, patterns in enumerate(groups)
@@ -48,11 +49,10 @@ class Alternatives:
         self._always = [row for row, each in enumerate(indexed) if not each]
         self._index = WordIndex((each, ()) for each in indexed)
         self._compiled: dict[int, re.Pattern[str]] = {}
-        self._groups = len(groups)
 
     def of(self, low: str) -> list[Tried]:
         """What may be found in *low*, of each group."""
-        found: list[Tried] = [{} for _ in range(self._groups)]
+        found: list[Tried] = [{} for _ in self.names]
         for row in sorted(self._always + self._index.rows_in(low)):
             group, name, branch = self._rows[row]
             pattern = self._compiled.get(row)

@@ -11,17 +11,18 @@ import re
 from collections.abc import Iterable, Sequence
 from functools import cache
 from importlib.resources import files
+from itertools import pairwise
 from math import exp, log, sqrt
 from typing import Any
 
-from autoloop.core.reading.excerpt import Excerpt
+from autoloop.core.reading.excerpt import Excerpt, meaning
 from autoloop.core.reading.grammar import grammar
 from autoloop.core.reading.names import names
 
 READ = 2_000
 """Characters of a text that are read."""
 
-LINES = 3
+LINES = 1
 """Lines of which grammar and names are read."""
 
 LANE = 4
@@ -35,7 +36,25 @@ RARITY = 25.0
 
 _CAMEL = re.compile(r"([a-z])([A-Z])")
 _WORD = re.compile(r"[a-z]+|\d+|[\u4e00-\u9fff]|\n")
-_CODES = frozenset("1040 1045 1049 1054 1146 1205 1213 2002 2003 10061 13 24 28 32 98".split())
+_CODES = frozenset(
+    [
+        "1040",
+        "1045",
+        "1049",
+        "1054",
+        "1146",
+        "1205",
+        "1213",
+        "2002",
+        "2003",
+        "10061",
+        "13",
+        "24",
+        "28",
+        "32",
+        "98",
+    ]
+)
 """Numbers of other than three digits that mean the same wherever they stand."""
 
 
@@ -45,7 +64,7 @@ def words(text: str) -> frozenset[str]:
     A number is a word by its digits where it may be a code, else by how many digits it has.
     """
     found = [_word(word) for word in _WORD.findall(_CAMEL.sub(r"\1 \2", text[:READ]).lower())]
-    pairs = {f"{a} {b}" for a, b in zip(found, found[1:], strict=False) if a != "\n" != b}
+    pairs = {f"{a} {b}" for a, b in pairwise(found) if a != "\n" != b}
     runs = {
         f"{a} {b} {c}"
         for a, b, c in zip(found, found[1:], found[2:], strict=False)
@@ -63,8 +82,8 @@ def marks(excerpt: Excerpt) -> frozenset[str]:
     found = {f"level:{level.name}" for level in levels}
     serious = sorted(range(len(levels)), key=lambda number: -levels[number])
     for number in serious[:LINES]:
-        if meaning := grammar().read(excerpt.low_lines[number]):
-            found.add(f"meaning:{meaning}")
+        if told := grammar().read(excerpt.low_lines[number]):
+            found.add(f"meaning:{told}")
         if names().clue(excerpt.low_lines[number]):
             found |= {f"name:{each.cause}" for each in names().read(excerpt.lines[number])}
     return frozenset(found)
@@ -72,7 +91,7 @@ def marks(excerpt: Excerpt) -> frozenset[str]:
 
 def counted(excerpt: Excerpt) -> frozenset[str]:
     """All that is counted of a text."""
-    return words(excerpt.text) | marks(excerpt)
+    return words(meaning(excerpt.text)) | marks(excerpt)
 
 
 def _word(word: str) -> str:

@@ -4,7 +4,7 @@ from autoloop.core.app import AppSpec, Component
 from autoloop.core.diagnosis import BENIGN, Cause, Evidence
 from autoloop.core.facts import Facts
 from autoloop.core.probe import Finding
-from autoloop.core.reading import text_engine
+from autoloop.core.reading import signature_engine
 from autoloop.core.suspicions.seen import suffers
 
 NEWEST_LINES = 150
@@ -36,7 +36,7 @@ def log_says(spec: AppSpec, facts: Facts, part: Component) -> Finding | None:
     stopped = state.activity == "stopped" and state.result in IN_ORDER
     if not lines or stopped or not suffers(spec, facts, part) or _blameless(facts, part):
         return None
-    read = text_engine().read("\n".join(lines))
+    read = signature_engine().read("\n".join(lines))
     named = [c for c in read if _worth_naming(c) and not _of_another(c, part)]
     if not named:
         return None

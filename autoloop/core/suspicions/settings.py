@@ -6,7 +6,7 @@ from autoloop.core.app import AppSpec, Component
 from autoloop.core.diagnosis import Cause, Evidence
 from autoloop.core.facts import Facts, Reached
 from autoloop.core.probe import Finding
-from autoloop.core.reading import text_engine
+from autoloop.core.reading import signature_engine
 from autoloop.core.suspicions.seen import (
     access,
     drift_of,
@@ -149,7 +149,7 @@ def config_broken(spec: AppSpec, facts: Facts, part: Component) -> Finding | Non
 
 def _blamed(says: str) -> Cause | None:
     """What a failed test names besides the configuration itself."""
-    read = text_engine().read(says)
+    read = signature_engine().read(says)
     named = (c for c in read if c.name.startswith(("CONFIG.", "SERVICE.tls_")) and c.culprit)
     return next((c for c in named if c.name != "CONFIG.invalid_config_file"), None)
 

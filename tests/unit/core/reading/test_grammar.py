@@ -2,7 +2,7 @@
 
 import pytest
 
-from autoloop.core.reading import text_engine
+from autoloop.core.reading import signature_engine
 from autoloop.core.reading.grammar import complains, grammar
 
 
@@ -62,10 +62,11 @@ def test_a_short_message_alone_may_be_a_complaint() -> None:
 def test_every_topic_has_a_meaning() -> None:
     """For each kind; so no answer is left out."""
     known = grammar()
-    assert known.topics.keys() | {"nothing"} == known.means.keys()
-    assert known.anyway.keys() <= known.kinds.keys()
+    kinds, topics = known.words.names
+    assert topics | {"nothing"} == known.means.keys()
+    assert known.anyway.keys() <= kinds
     assert all("else" in means for means in known.means.values())
-    assert all(means.keys() - {"else"} <= known.kinds.keys() for means in known.means.values())
+    assert all(means.keys() - {"else"} <= kinds for means in known.means.values())
 
 
 @pytest.mark.parametrize(
@@ -85,5 +86,5 @@ def test_every_topic_has_a_meaning() -> None:
 )  # fmt: skip
 def test_texts_that_no_signature_knows_as_a_whole(text: str, name: str, culprit: str) -> None:
     """Reasons behind colons, counts that are none, frames of Elixir, lines below a header."""
-    top = text_engine().read(text)[0]
+    top = signature_engine().read(text)[0]
     assert (top.name, culprit in top.culprit) == (name, True), top
