@@ -11,7 +11,7 @@ BIN := .venv/bin
 KEY := $(shell cat requirements-dev.lock pyproject.toml | cksum | tr ' ' '-')
 STAMP := .venv/installed-$(KEY)
 
-.PHONY: help setup run test test-slow test-provoked check signatures bench-start lock clean
+.PHONY: help setup run test test-slow test-provoked check signatures learned bench-start lock clean
 
 help: ## list the targets
 	@echo "make TARGET, where TARGET is one of:"
@@ -87,6 +87,12 @@ signatures: setup ## take the patterns of the signatures apart, after a change o
 	@$(BIN)/python -c 'from autoloop.core.reading.signatures import book, sources, taken_apart; \
 	    print(taken_apart(book().signatures, sources()), end="")' > .taken_apart
 	@mv .taken_apart autoloop/core/reading/signatures/taken_apart.json
+
+learned: setup ## train the classifier of texts anew, after a change of tests/learning/texts
+	@$(BIN)/python -c 'import sklearn' 2>/dev/null || { echo "learned: installing scikit-learn"; \
+	    $(BIN)/python -m pip install --quiet --disable-pip-version-check "scikit-learn>=1.5"; }
+	@echo "learned: autoloop/core/reading/signatures/learned.json and learned.bin"
+	@$(BIN)/python tests/learning/train.py
 
 bench-start: setup ## measure the time from a request to the first line of a flow
 	@echo "bench-start: tests/bench/bench_start.py"

@@ -2,9 +2,9 @@
 
 A line of those files is a JSON object: ``text``, ``name`` (of the cause), perhaps ``also``. They
 were written for this purpose, by what each name means, and are worded as programs and people word
-such things; none was taken from elsewhere. The examples of the signatures are learnt too. How sure the
-classifier is is fitted by folds (no text is judged by one that has seen it): one factor for all
-names, as Platt's scaling has it.
+such things; none was taken from elsewhere. The examples of the signatures are learnt too. How sure
+the classifier may be is fitted by folds (no text is judged by one that has seen it): one factor for
+all names, as Platt's scaling has it.
 """
 
 import json

@@ -13,6 +13,7 @@ from functools import cache
 from importlib.resources import files
 from itertools import pairwise
 from math import exp, log, sqrt
+from struct import Struct
 from typing import Any
 
 from autoloop.core.reading.excerpt import Excerpt, meaning
@@ -104,7 +105,8 @@ class Learned:
     """Names of causes by the words of a text.
 
     The weights of a word for all names are one row of bytes. Rows are spread to lanes of four bytes
-    and added as whole numbers, all names at once: a text takes a tenth of a millisecond.
+    and added as whole numbers, all names at once; `READ` characters hold too few words for a lane
+    to run over.
     """
 
     def __init__(self, table: dict[str, Any], weights: bytes) -> None:
@@ -114,8 +116,10 @@ class Learned:
         self._bias: list[float] = table["bias"]
         self._scale: float = table["scale"]
         count = len(self._numbers)
-        self._squares = [(byte / RARITY) ** 2 for byte in weights[:count]]
+        squares = [(byte / RARITY) ** 2 for byte in range(256)]
+        self._squares = [squares[byte] for byte in weights[:count]]
         self._rows = memoryview(weights)[count:]
+        self._lanes = Struct(f"<{len(self.names)}I")
         self._row = cache(self._spread)
 
     def _spread(self, number: int) -> int:
@@ -131,13 +135,12 @@ class Learned:
 
     def weigh(self, known: Sequence[int]) -> list[float]:
         """How much the words with these numbers speak for each name, together."""
-        wide = len(self.names)
-        total = sum(map(self._row, known)).to_bytes(LANE * wide, "little")
+        total = sum(map(self._row, known)).to_bytes(self._lanes.size, "little")
         zero = MIDDLE * len(known)
         length = sqrt(sum(self._squares[number] for number in known)) or 1.0
         unit = self._scale / length
-        lanes = memoryview(total).cast("I")
-        return [(lane - zero) * unit + bias for lane, bias in zip(lanes, self._bias, strict=True)]
+        lanes = zip(self._lanes.unpack(total), self._bias, strict=True)
+        return [(lane - zero) * unit + bias for lane, bias in lanes]
 
     def likely(self, excerpt: Excerpt) -> dict[str, float]:
         """The logarithm of the probability of each name."""
