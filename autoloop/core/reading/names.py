@@ -27,7 +27,7 @@ _NAME = re.compile(
     r"|EXCEEDED|DISABLED|REFUSED|NOT_FOUND|NOT_EXISTS?|MISMATCH|UNAVAILABLE|UNAUTHORIZED)\b"
 )
 _CODE = re.compile(
-    r"""(?:error|code|reason|type|error_code|err|errcode|error_type|status)["']?\s?[:=]\s?["']?"""
+    r"""(?:error|code|reason|cause|outcome|type|error_code|err|errcode|error_type|status)["']?\s?[:=]\s?["']?"""
     r"([a-z]{2,20}(?:[_.-][a-z]{2,20}){1,5})\b"
 )
 _PARTS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
