@@ -30,7 +30,9 @@ def engine(name: str) -> tuple[ArbitratedEngine, Certain]:
     return ArbitratedEngine(signature_engine(), certain), certain
 
 
-@pytest.mark.parametrize("text", ["No space left on device", "errors=0", ("word " * 100 + "\n") * 10])
+@pytest.mark.parametrize(
+    "text", ["No space left on device", "errors=0", ("word " * 100 + "\n") * 10]
+)
 def test_it_is_not_asked(text: str) -> None:
     """Where signatures are sure of trouble or of none, and of texts longer than it learnt from."""
     arbitrated, certain = engine("LOGIN.wrong_password")
