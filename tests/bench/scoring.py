@@ -5,6 +5,7 @@ defensible), `culprit` and `tech` (the program that printed it).
 """
 
 import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -58,3 +59,13 @@ def f1(classes: Sequence[tuple[str, str]], name: str) -> float:
 def share(hits: Sequence[bool]) -> float:
     """The part of them that is true."""
     return round(sum(hits) / max(1, len(hits)), 3)
+
+
+def culprit_hit(gold: str, told: str) -> bool:
+    """Whether *told* names what *gold* does, or a good part of it, without much beside it."""
+    gold, told = (re.sub(r"[\s\"'`]", "", each.lower()) for each in (gold, told))
+    if not told or len(told) > max(40, 3 * len(gold)):
+        return False
+    if gold in told or (told in gold and len(told) >= max(3, len(gold) / 2)):
+        return True
+    return all(part in told for part in re.split(r"[:#]", gold) if part)

@@ -4,6 +4,7 @@ from functools import cache
 from math import exp, log
 
 from autoloop.core.diagnosis import BENIGN, Cause, Evidence
+from autoloop.core.reading.blame import Complaint
 from autoloop.core.reading.culprits import shown
 from autoloop.core.reading.engine import (
     CAUSES,
@@ -84,7 +85,7 @@ class ArbitratedEngine:
         seen = evidence(excerpt, number)
         if name == BENIGN:
             return Cause(name=name, confidence=0, evidence=(seen,))
-        culprit = to_blame(name, excerpt, trace_of(excerpt), number)
+        culprit = to_blame(Complaint(name, number), excerpt, trace_of(excerpt))
         language = language_of(excerpt)
         return Cause(
             name=name,

@@ -29,6 +29,10 @@ _WHO_LOGS = re.compile(
 )
 """What a logger tells of itself."""
 
+_NUMBERS = re.compile(
+    r"(?<=[\w)])\[\d{1,9}\](?=: )|\b[\da-fA-F]{8}(?:-[\da-fA-F]{4}){3}-[\da-fA-F]{12}\b"
+)
+
 _FILE = r"(?P<f>[A-Z]\w{0,20}file|[\w./~@+-]{0,160}[\w-]\.[A-Za-z]\w{0,9}|/[\w./~@+-]{2,160})"
 _PLACED = tuple(
     re.compile(pattern)
@@ -51,7 +55,8 @@ _NO_NAMES = frozenset(
         "request required response running sandbox server service set should socket some "
         "specified status string system table tcp that the their them this time to token true "
         "ts type undefined unknown user using valid value warn warning was we web when while "
-        "with worker you your account auth authentication client denied login pam_unix peer",
+        "with worker you your account auth authentication client denied login pam_unix peer up down "
+        "off gone ended exited read write files details before after during sql values contents via",
     )
 )
 """Words that patterns may take for a name."""
@@ -80,12 +85,10 @@ def culprit_of(name: str, lines: list[str], line: int, hint: str = "") -> str:
     family, known = name.split(".")[0], _patterns()
     if name in PLACES and (place := place_near(lines, line)):
         return place
-    last = (*known.get(f"{family}.*", ()), *known["*"])
     return (
         _near(known.get(name, ()), lines, line, NEAR)
         or named(hint)
         or _near(known.get(family, ()), lines, line, 0)
-        or _near(last, lines, line, 1)
     )
 
 
@@ -93,19 +96,27 @@ def _near(patterns: tuple[str, ...], lines: list[str], line: int, reach: int) ->
     """What *patterns* find in *line*, else in those at most *reach* lines off, the next first."""
     away = (line + step * side for step in range(1, reach + 1) for side in (1, -1))
     asked = (n for n in (line, *away) if 0 <= n < len(lines))
-    return next(filter(None, (_first(patterns, _plain(lines[n])) for n in asked)), "")
+    return next(filter(None, (_first(patterns, plain(lines[n])) for n in asked)), "")
 
 
 def place_near(lines: list[str], line: int) -> str:
     """The file and the line in it that *line* or one of the next three speaks of; else empty."""
-    near = (_plain(each) for each in lines[line : line + NEAR + 1])
+    near = (plain(each) for each in lines[line : line + NEAR + 1])
     return next(filter(None, map(place_in, near)), "")
 
 
 @lru_cache(maxsize=64)
-def _plain(line: str) -> str:
+def plain(line: str) -> str:
     """*line* without times, and without what a logger tells of itself."""
     return _WHO_LOGS.sub("", _TIME.sub("", line))
+
+
+@lru_cache(maxsize=64)
+def cleared(line: str) -> str:
+    """As `plain`, with blanks for what is taken out, and for numbers of processes and requests."""
+    for pattern in (_TIME, _WHO_LOGS, _NUMBERS):
+        line = pattern.sub(lambda found: " " * len(found[0]), line)
+    return line
 
 
 def place_in(line: str) -> str:
@@ -143,4 +154,9 @@ def trimmed(text: str) -> str:
 def named(text: str) -> str:
     """As `trimmed`; empty where it is a word, a request's number or an exception, and no name."""
     text = trimmed(text)
-    return "" if text.lower() in _NO_NAMES or _NONE_NAMED.fullmatch(text) else text
+    return "" if names_nothing(text) else text
+
+
+def names_nothing(text: str) -> bool:
+    """Whether it is a word, a request's number or an exception, and no name."""
+    return text.lower() in _NO_NAMES or bool(_NONE_NAMED.fullmatch(text))

@@ -6,6 +6,7 @@ from functools import cache
 from typing import Protocol
 
 from autoloop.core.diagnosis import BENIGN, Cause, Evidence
+from autoloop.core.reading.blame import Complaint, blamed
 from autoloop.core.reading.culprits import culprit_of, named, place_near, shown
 from autoloop.core.reading.excerpt import Excerpt, Level
 from autoloop.core.reading.gate import calm_cause, guessed, is_setting
@@ -86,10 +87,11 @@ def clearer(hit: Hit, excerpt: Excerpt) -> Hit:
 
 def _cause(suspect: Suspect, excerpt: Excerpt, trace: Trace) -> Cause:
     hit = suspect.hit
-    culprit = named(hit.culprit)
+    named_there = named(hit.culprit)
     if hit.name == "CONFIG.invalid_config_file":
-        culprit = place_near(excerpt.lines, hit.line) or culprit
-    culprit = culprit or to_blame(hit.name, excerpt, trace, hit.line, hit.hint)
+        named_there = place_near(excerpt.lines, hit.line) or named_there
+    found = Complaint(hit.name, hit.line, hit.place, hit.place + hit.length, named_there)
+    culprit = to_blame(found, excerpt, trace, hit.hint)
     signature, seen = hit.signature, evidence(excerpt, hit.line)
     told = [Evidence(source="meaning", excerpt=signature.words.say(language_of(excerpt)))]
     if signature.next:
@@ -102,10 +104,12 @@ def _cause(suspect: Suspect, excerpt: Excerpt, trace: Trace) -> Cause:
     )
 
 
-def to_blame(name: str, excerpt: Excerpt, trace: Trace, line: int, hint: str = "") -> str:
-    """The culprit of cause *name*, where the words that tell of it do not name one."""
-    own = trace.own if name.startswith("CODE.") else ""
-    return own or culprit_of(name, excerpt.lines, line, hint)
+def to_blame(found: Complaint, excerpt: Excerpt, trace: Trace, hint: str = "") -> str:
+    """The culprit of a complaint: what its words name, a frame of one's own code, what the patterns
+    of its cause name; else the name for which most speaks."""
+    own = trace.own if found.name.startswith("CODE.") else ""
+    told = found.told or own or culprit_of(found.name, excerpt.lines, found.line, hint)
+    return blamed(replace(found, told=told), excerpt, trace)
 
 
 def evidence(excerpt: Excerpt, number: int) -> Evidence:

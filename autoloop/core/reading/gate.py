@@ -3,6 +3,7 @@
 import re
 
 from autoloop.core.diagnosis import BENIGN, Cause, Evidence
+from autoloop.core.reading.blame import Complaint, blamed
 from autoloop.core.reading.culprits import culprit_of, shown
 from autoloop.core.reading.excerpt import Excerpt, Level
 from autoloop.core.reading.grammar import grammar
@@ -81,7 +82,8 @@ def guessed(excerpt: Excerpt, trace: Trace, hits: list[Hit]) -> Cause | None:
     seen = Evidence(
         source=f"text, line {number + 1}", excerpt=redact(excerpt.lines[number].strip())[:300]
     )
-    culprit = trace.own or culprit_of(name, excerpt.lines, number)
+    told = trace.own or culprit_of(name, excerpt.lines, number)
+    culprit = blamed(Complaint(name, number, told=told), excerpt, trace)
     culprit = shown(culprit, seen.excerpt, excerpt.lines[number])
     return Cause(name=name, culprit=culprit, confidence=_GUESS, evidence=(seen,))
 

@@ -71,6 +71,11 @@ class Trace:
     own: str = ""
 
 
+def foreign(place: str) -> bool:
+    """Whether a path or a class is not of one's own code."""
+    return bool(_FOREIGN.search(place) or _FOREIGN_JAVA.match(place))
+
+
 def trace_of(excerpt: Excerpt) -> Trace:
     """The trace in an excerpt, of whatever language; empty where there is none."""
     low = excerpt.low

@@ -1,0 +1,188 @@
+"""Blame: which of the names around a complaint is its culprit.
+
+Every name has marks: its kind, the words and signs around it, how far it stands from the words that
+complain. What each mark weighs was fitted to labelled texts (`tests/bench/fit_blame.py`); the name
+whose marks weigh most is blamed. It is asked only where neither a signature nor the patterns of a
+cause or of its class name a culprit.
+"""
+
+import json
+import re
+from collections import Counter
+from dataclasses import dataclass
+from functools import cache, lru_cache
+from importlib.resources import files
+
+from autoloop.core.reading.culprits import cleared, names_nothing, place_in, plain
+from autoloop.core.reading.entities import Entity, entities, wordings
+from autoloop.core.reading.excerpt import Excerpt
+from autoloop.core.reading.traces import Trace, foreign
+from autoloop.core.redact import HIDDEN, redact
+
+WEIGHTS = "blame.json"
+WHOLE, REACH = 6, 1
+"""Lines of a text that is read as a whole; lines to either side that are, of a longer one."""
+
+_LIKE = {
+    kind: family
+    for family, kinds in {
+        "path": "path file",
+        "place": "place",
+        "address": "ip:port ip host:port ipv6",
+        "url": "url",
+        "name": "dotted snake dashed camel class method named caps",
+        "word": "word Word",
+        "number": "number amount hex version",
+        "setting": "setting variable option",
+        "unit": "unit",
+        "mail": "mail",
+        "exception": "exception",
+        "phrase": "phrase other",
+    }.items()
+    for kind in kinds.split()
+}
+"""Families of kinds, which have many of their weights in common."""
+
+_ENDING = re.compile(r"\.([a-z]\w{0,6})(?::\d+)*$")
+_PLACED = ("line", "行", "第")
+
+
+@dataclass(frozen=True, slots=True)
+class Complaint:
+    """A cause, the line and the place in it where it was found, and its culprit if that is told."""
+
+    name: str
+    line: int
+    start: int = -1
+    end: int = -1
+    told: str = ""
+
+
+def blamed(complaint: Complaint, excerpt: Excerpt, trace: Trace) -> str:
+    """What is told, else the name whose marks weigh most; empty if there is none."""
+    if complaint.told:
+        return complaint.told
+    known = _weights()
+    best, most = "", float("-inf")
+    for text, marks in marked(complaint, excerpt, trace).items():
+        weight = 0.0
+        for mark in marks:
+            if mark in known:
+                weight += known[mark]
+        if weight > most:
+            best, most = text, weight
+    return best
+
+
+def marked(complaint: Complaint, excerpt: Excerpt, trace: Trace) -> dict[str, list[str]]:
+    """The names around a complaint, those nearest first, each with its marks."""
+    family = complaint.name.split(".")[0]
+    found: dict[str, list[str]] = {}
+    for number in _near(complaint.line, len(excerpt.lines)):
+        line = redact(excerpt.lines[number])
+        seen = Counter[str]()
+        away = _away(number - complaint.line)
+        here = number == complaint.line and complaint.start >= 0
+        far = f"away {away}f" if number in trace.frames else f"away {away}"
+        for place, one in enumerate(entities(cleared(line))):
+            if HIDDEN in one.text:
+                continue
+            if one.text in found:
+                if "again" not in found[one.text]:
+                    found[one.text].append("again")
+                continue
+            seen[one.kind] += 1
+            found[one.text] = marks = [
+                *_looks(one.text),
+                *_stands(one, family),
+                far,
+                f"{_LIKE[one.kind]} away {away[0]}",
+                f"nth {min(seen[one.kind], 3)}",
+                f"place {min(place, 4)}",
+            ]
+            if here:
+                marks.append(_beside(one, complaint))
+        if any(word in line for word in _PLACED) and (at := place_in(plain(line))):
+            found.setdefault(at, ["numbered", far, *_is("place", family), *_looks(at)])
+    if trace.own:
+        found.setdefault(trace.own, [*_is("place", family), *_looks(trace.own)]).append("own")
+    return found
+
+
+def _near(line: int, count: int) -> list[int]:
+    """The lines that are read, the nearest first."""
+    whole = count <= WHOLE
+    lines = range(0 if whole else max(line - REACH, 0), count if whole else line + REACH + 1)
+    return sorted((n for n in lines if n < count), key=lambda n: (abs(n - line), -n))
+
+
+def _away(step: int) -> str:
+    if step == 0:
+        return "0"
+    return ("+" if step > 0 else "-") + ("1" if abs(step) == 1 else "2")
+
+
+def _is(kind: str, family: str) -> tuple[str, str]:
+    return f"kind {kind}", f"kind {kind} {family}"
+
+
+def _stands(one: Entity, family: str) -> list[str]:
+    """Marks of where a name stands: between which words and signs."""
+    like, sign = _LIKE[one.kind], one.sign[:2]
+    marks = [
+        f"kind {one.kind}",
+        f"kind {one.kind} {family}",
+        f"before {one.before}",
+        f"before {one.before} {family}",
+        f"after {one.after}",
+        f"sign {one.sign}",
+        f"{like} sign {sign}",
+        f"{like} {'quoted' if one.quote else 'bare'}",
+    ]
+    if one.last:
+        marks += ["last", f"{like} last", f"last sign {sign}"]
+    return marks
+
+
+@lru_cache(maxsize=4096)
+def _looks(text: str) -> tuple[str, ...]:
+    """Marks of how a name looks."""
+    marks = []
+    if names_nothing(text):
+        marks.append("common")
+    if len(text) < 3:
+        marks.append("short")
+    elif len(text) > 60:
+        marks.append("long")
+    if " " in text:
+        marks.append(f"words {min(text.count(' '), 4)}")
+    elif text.lower() in wordings():
+        marks.append("wording")
+    if foreign(text):
+        marks.append("foreign")
+    if not text.isalpha() and any(map(str.isdigit, text)):
+        marks.append("digits")
+    if found := _ENDING.search(text):
+        marks.append(f"ending {found[1]}")
+    return tuple(marks)
+
+
+def _beside(one: Entity, complaint: Complaint) -> str:
+    """How far a name stands from the words that complain, and on which side."""
+    if one.start >= complaint.end:
+        return f"behind {_far(one.start - complaint.end)}"
+    if one.end <= complaint.start:
+        return f"ahead {_far(complaint.start - one.end)}"
+    return "within"
+
+
+def _far(gap: int) -> int:
+    return sum(gap >= step for step in (3, 25, 70))
+
+
+@cache
+def _weights() -> dict[str, float]:
+    """What each mark weighs."""
+    folder = files("autoloop.core.reading") / "signatures"
+    weights: dict[str, float] = json.loads((folder / WEIGHTS).read_text(encoding="utf-8"))
+    return weights

@@ -1,0 +1,168 @@
+"""Entities: whatever in a line may be a name, and what stands around it.
+
+A line is taken into its names: paths, addresses, units, settings, quoted words, values of keys.
+Which of them is the culprit is weighed in `blame.py`.
+"""
+
+import re
+from collections.abc import Iterator
+from functools import cache, lru_cache
+from importlib.resources import files
+from typing import NamedTuple
+
+LONGEST = 120
+MOST = 60
+"""Names of a line that are looked at."""
+
+_URL = re.compile(r"\b[A-Za-z][A-Za-z0-9+.-]{1,20}://[^\s\"'`,;<>|，。；（）「」“”]{2,160}")
+_WINDOWS = re.compile(r"\b[A-Za-z]:\\{1,2}[^\s\"'`,;<>|*?，。；（）「」“”:]{2,160}")
+_QUOTED = re.compile(
+    r"\"([^\"\n]{1,120})\"|(?<![A-Za-z0-9])'([^'\n]{1,120})'(?![A-Za-z])|`([^`'\n]{1,120})[`']"
+    r"|“([^“”\n]{1,120})”|‘([^‘’\n]{1,120})’|「([^「」\n]{1,120})」|»([^»«\n]{1,120})«"
+    r"|«([^»«\n]{1,120})»|【([^【】\n]{1,120})】"
+)
+_BRACKETED = re.compile(r"\[([^\[\]\n\"']{2,80})\]|\(([^()\n\"']{2,80})\)|<([^<>\n\"']{2,80})>")
+_TOKEN = re.compile(
+    r"[^\s\"'`,;(){}\[\]<>=|，。；：！？、（）「」“”‘’【】《》»«\u3000\u4e00-\u9fff]{1,160}"
+)
+_WORD = re.compile(r"[A-Za-z_][\w.-]*|[\u4e00-\u9fff]{1,2}")
+_TAG = re.compile(r"</?[a-zA-Z!][^<>\n]{0,60}>")
+_OPEN, _CLOSE, _GAP = "\"'`“‘「»[(<{【", "\"'`])>}”’」】 \t,", "\"'`[(<{“‘「【=:：, \t$@"
+
+_ENDINGS = (
+    "conf cfg ini yml yaml toml json xml cnf properties env tf sql py js ts tsx jsx go rs rb php "
+    "java kt c cc cpp h cs vue htm html css scss pl pm ex exs sh log txt csv xls xlsx zip gz tar "
+    "jar war so dll exe db sqlite sqlite3 pem crt key sock pid lock md lua dart swift scala "
+    "gradle ibd rdb aof ldb whl R"
+)
+_KINDS = tuple(
+    (kind, re.compile(pattern))
+    for kind, pattern in (
+        ("word", r"[a-z]+"),
+        ("Word", r"[A-Z][a-z]*"),
+        ("number", r"[#-]?\d{1,12}"),
+        ("place", r".{1,150}\.[A-Za-z]\w{0,9}(?::\d{1,6}){1,2}|[A-Z]\w{1,20}file:\d{1,6}"),
+        ("ip:port", r"(?:\d{1,3}\.){3}\d{1,3}:\d{1,5}"),
+        ("ip", r"(?:\d{1,3}\.){3}\d{1,3}(?:/\d{1,2})?"),
+        ("amount", r"[+-]?\d[\d.,:%/-]*[A-Za-z%]{0,5}"),
+        ("ipv6", r"[0-9a-fA-F]{0,4}:[0-9a-fA-F:]{0,34}:[0-9a-fA-F]{0,4}(?:/\d{1,3})?"),
+        ("hex", r"0x[0-9a-fA-F]+|[a-f]{0,12}\d[0-9a-f]{6,64}"),
+        ("version", r"v\d+(?:\.\d+)*"),
+        ("mail", r"[\w.+\\/$-]+@[\w.-]+"),
+        ("unit", r"[\w@.\\:-]+\.(?:service|socket|mount|timer|target|slice|scope)"),
+        ("host:port", r"[A-Za-z][\w.-]{0,80}:\d{2,5}"),
+        ("option", r"--?[A-Za-z][\w-]*"),
+        ("path", r"[\w.@+%{}$:*~-]*/[\w.@+%{}$:*/-]*"),
+        ("setting", r"[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+"),
+        ("variable", r"\$\{?[\w.]+\}?"),
+        ("exception", r"[\w.$:\\]*(?:Error|Exception|[a-z]Warning)"),
+        ("file", rf"[\w.@+-]*\w\.(?:{'|'.join(_ENDINGS.split())})(?:\.\d+)*"),
+        ("method", r"[A-Za-z_][\w.:$#\\>-]*\(\)|[A-Za-z_]\w*(?:::|#|->)[\w:#>-]+"),
+        ("class", r"(?:[a-z]\w*\.){2,8}[A-Z]\w*"),
+        ("dotted", r"[A-Za-z_][\w-]*(?:\.[A-Za-z0-9_-]+)+"),
+        ("snake", r"[A-Za-z][a-z0-9]*(?:_[A-Za-z0-9]+)+"),
+        ("dashed", r"@?[A-Za-z]\w*(?:-\w+)+"),
+        ("caps", r"[A-Z][A-Z0-9]+"),
+        ("camel", r"[A-Za-z][a-z0-9]+(?:[A-Z][a-z0-9]*)+"),
+        ("named", r"[A-Za-z]+\d\w*"),
+    )
+)
+"""What a name may be by its looks; the first that fits."""
+
+_KEY = re.compile(r"[A-Za-z0-9+/=_-]{32,}")
+"""What may be the contents of a key, and no name."""
+
+
+class Entity(NamedTuple):
+    """A name: where it stands in its line, its kind, and the words and signs around it.
+
+    *last* tells that nothing but signs follows in the line.
+    """
+
+    text: str
+    start: int
+    end: int
+    kind: str
+    quote: str
+    before: str
+    sign: str
+    after: str
+    last: bool
+
+
+WORDINGS = "wordings.txt"
+
+
+@cache
+def wordings() -> frozenset[str]:
+    """Words that complaints are made of, and so are seldom names."""
+    folder = files("autoloop.core.reading") / "signatures"
+    return frozenset((folder / WORDINGS).read_text(encoding="utf-8").split())
+
+
+def _says_nothing(text: str, line: str, start: int, end: int) -> bool:
+    """Whether it is a word as any, and nothing sets it off from the words around it."""
+    if not text.isalpha() or (start and line[start - 1] != " "):
+        return False
+    if len(text) < 3 and text.islower():
+        return True
+    return text.lower() in wordings() and line[end : end + 1] in ("", " ", ".", ",")
+
+
+@lru_cache(maxsize=4096)
+def kind_of(text: str) -> str:
+    """What a name is by its looks."""
+    for kind, pattern in _KINDS:
+        if pattern.fullmatch(text):
+            return kind
+    return "phrase" if " " in text else "other"
+
+
+@lru_cache(maxsize=256)
+def entities(line: str) -> tuple[Entity, ...]:
+    """The names in *line*, in their order."""
+    if "</" in line or "<!" in line:
+        line = _TAG.sub(lambda found: " " * len(found[0]), line)
+    spans: dict[tuple[int, int], str] = {}
+    for pattern, kind in ((_URL, "url"), (_WINDOWS, "path")):
+        for found in pattern.finditer(line):
+            spans[found.start(), found.start() + len(found[0].rstrip(".:)]}!?,"))] = kind
+    whole = tuple(spans)
+    for pattern in (_QUOTED, _BRACKETED):
+        for found in pattern.finditer(line):
+            spans.setdefault(found.span(found.lastindex or 0), "")
+    for found in _TOKEN.finditer(line):
+        start = found.end() - len(found[0].lstrip(":*!?&%"))
+        end = found.start() + len(found[0].rstrip(".:!?…*"))
+        if start < end and not any(first <= start < last for first, last in whole):
+            spans.setdefault((start, end), "")
+    return tuple(_entities(line, sorted(spans.items())[:MOST]))
+
+
+def _entities(line: str, spans: list[tuple[tuple[int, int], str]]) -> Iterator[Entity]:
+    for (start, end), kind in spans:
+        text = line[start:end].strip()
+        if _says_nothing(text, line, start, end):
+            continue
+        if not text or len(text) > LONGEST or (_KEY.fullmatch(text) and kind_of(text) == "other"):
+            continue
+        left = start
+        while left and line[left - 1] in _GAP:
+            left -= 1
+        words = _WORD.findall(line, max(0, left - 24), left) if left else []
+        near = words and (line[left - 1].isalnum() or line[left - 1] == "_")
+        right = end
+        while right < len(line) and line[right] in _CLOSE:
+            right += 1
+        found = _WORD.match(line, right)
+        yield Entity(
+            text=text,
+            start=start,
+            end=end,
+            kind=kind or kind_of(text),
+            quote=line[start - 1] if start and line[start - 1] in _OPEN else "",
+            before=words[-1].lower() if near else "",
+            sign="".join(sorted(set(line[left:start].replace(" ", "").replace("\t", "")))),
+            after=found[0].lower()[:16] if found else line[right : right + 1],
+            last=not line[end:].strip(" \"'`.)]}>;,"),
+        )

@@ -1,0 +1,94 @@
+"""Blame: the names in a line, and which of them is the culprit where no pattern says it."""
+
+import pytest
+
+from autoloop.core.reading import text_engine
+from autoloop.core.reading.blame import Complaint, blamed, marked
+from autoloop.core.reading.entities import entities, kind_of
+from autoloop.core.reading.excerpt import Excerpt
+from autoloop.core.reading.traces import trace_of
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("10.0.0.7", "ip"),
+        ("10.0.0.7:5432", "ip:port"),
+        ("db1:5432", "host:port"),
+        ("::1", "ipv6"),
+        ("/var/log/shop.log", "path"),
+        ("shop.py:12", "place"),
+        ("shop.service", "unit"),
+        ("DATABASE_URL", "setting"),
+        ("com.example.shop.Cart", "class"),
+        ("shop.yml", "file"),
+        ("order_items", "snake"),
+        ("worker-3", "dashed"),
+        ("KeyError", "exception"),
+        ("8080", "number"),
+        ("nobody@example.org", "mail"),
+        ("a b", "phrase"),
+    ],
+)
+def test_the_kind_of_a_name(name: str, kind: str) -> None:
+    """By its looks."""
+    assert kind_of(name) == kind
+
+
+def test_the_names_in_a_line() -> None:
+    """With what stands around them: the key, its sign, the quotes; plain words are none."""
+    found = {
+        one.text: one for one in entities('job=export could not open "x y": see http://a.b/c.')
+    }
+    assert set(found) >= {"export", "x y", "http://a.b/c"}
+    assert (found["export"].before, found["export"].sign) == ("job", "=")
+    assert found["x y"].quote == '"'
+    assert found["http://a.b/c"].last
+    assert "could" not in found
+
+
+def complaint(text: str, name: str = "CODE.logic_error") -> str:
+    """What is blamed in a text of one line."""
+    excerpt = Excerpt(text)
+    return blamed(Complaint(name, 0), excerpt, trace_of(excerpt))
+
+
+def test_what_is_told_is_blamed() -> None:
+    """It is not asked what else may be."""
+    excerpt = Excerpt("mailer-7 is gone, cause unclear")
+    assert (
+        blamed(Complaint("SERVICE.service_down", 0, told="smtpd"), excerpt, trace_of(excerpt))
+        == "smtpd"
+    )
+
+
+def test_no_name_no_blame() -> None:
+    """Words of complaints are no names."""
+    assert complaint("could not be found") == ""
+
+
+def test_times_and_requests_are_no_names() -> None:
+    """Nor are processes: the same trouble has the same culprit tomorrow."""
+    text = "2026-03-03T10:11:12Z shop[4711]: 6f9619ff-8b86-4d01-b42d-00cf4fc964ff failed"
+    excerpt = Excerpt(text)
+    assert set(marked(Complaint("CODE.logic_error", 0), excerpt, trace_of(excerpt))) == {"shop"}
+
+
+def test_a_secret_is_no_name() -> None:
+    """Neither in the line of the trouble nor beside it."""
+    text = "exporter: cannot go on\npassword=hunter2 api_key: abcdefgh12345678"
+    excerpt = Excerpt(text)
+    names = marked(Complaint("SERVICE.service_down", 0), excerpt, trace_of(excerpt))
+    assert not [name for name in names if "hunter2" in name or "abcdefgh" in name]
+
+
+@pytest.mark.parametrize(
+    ("text", "culprit"),
+    [
+        ("ERROR exporter-3 gave up: exit status 1", "exporter-3"),
+        ("ERROR failed to process /srv/in/orders.csv", "/srv/in/orders.csv"),
+    ],
+)
+def test_who_is_blamed(text: str, culprit: str) -> None:
+    """A name that no pattern knows."""
+    assert text_engine().read(text)[0].culprit == culprit
