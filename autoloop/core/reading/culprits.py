@@ -55,8 +55,9 @@ _NO_NAMES = frozenset(
         "request required response running sandbox server service set should socket some "
         "specified status string system table tcp that the their them this time to token true "
         "ts type undefined unknown user using valid value warn warning was we web when while "
-        "with worker you your account auth authentication client denied login pam_unix peer up down "
-        "off gone ended exited read write files details before after during sql values contents via",
+        "with worker you your account auth authentication client denied login pam_unix peer up "
+        "down off gone ended exited read write files details before after during sql values "
+        "contents via",
     )
 )
 """Words that patterns may take for a name."""
