@@ -8,7 +8,7 @@ from autoloop.core.diagnosis import BENIGN
 from autoloop.core.reading import signature_engine, text_engine
 from autoloop.core.reading.arbiter import ArbitratedEngine
 from autoloop.core.reading.excerpt import Excerpt
-from autoloop.core.reading.learned import READ, Learned, learned
+from autoloop.core.reading.learned import Learned, learned
 
 
 class Certain(Learned):
