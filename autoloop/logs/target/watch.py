@@ -20,6 +20,9 @@ on."""
 CALM_BYTES = 1 << 20
 """What is read in one round without a rest after it."""
 
+BRIEF_S = 0.005
+"""So short that news can wait until it is over: poll() would round it up to milliseconds."""
+
 REMEMBER_S = 1.0
 """How far was read is handed on so often when nothing was found."""
 
@@ -154,6 +157,9 @@ class Watch:
     def _wait(self) -> None:
         now = time.monotonic()
         due = min([source.due for source in self.sources] + [self._looked + POLL_S])
+        if 0.0 < due - now < BRIEF_S:
+            time.sleep(due - now)
+            return
         pipes = [handle for source in self.sources for handle in source.handles()]
         if self._news.wait(due - now, pipes):
             self._after_news()
