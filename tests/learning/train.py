@@ -20,6 +20,7 @@ from scipy.sparse import csr_matrix
 from sklearn.model_selection import StratifiedKFold, cross_val_predict
 from sklearn.svm import LinearSVC
 
+from autoloop.core.diagnosis import BENIGN
 from autoloop.core.reading.excerpt import Excerpt
 from autoloop.core.reading.learned import MIDDLE, RARITY, counted
 from autoloop.core.reading.signatures import book
@@ -40,7 +41,12 @@ def texts(folder: Path = HERE / "texts") -> list[tuple[str, str]]:
         for line in file.read_text(encoding="utf-8").splitlines()
     )
     written = [(row["text"], row["name"]) for row in map(json.loads, lines)]
-    return written + [(text, each.name) for each in book().signatures for text, _ in each.examples]
+    return written + [
+        (text, each.name)
+        for each in book().signatures
+        for text, _ in each.examples
+        if each.name != BENIGN
+    ]
 
 
 def vocabulary(found: list[frozenset[str]]) -> dict[str, float]:

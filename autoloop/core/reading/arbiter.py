@@ -30,9 +30,6 @@ DAMPED = 0.6
 TRUSTED = ((0.45, 0.8), (0.7, 1.5), (SURE, 4.0))
 """What is added to the odds of the first cause, by its confidence up to a bound; as logarithms."""
 
-CALM = ((0.6, 1.0), (SURE, 3.0))
-"""The same where no signature knows any trouble, and where one says that there is none."""
-
 OTHERS = (1.5, 0.5)
 """The same for the second cause, and for each after it."""
 
@@ -45,7 +42,8 @@ LIKENESS = Words(
 class ArbitratedEngine:
     """An engine whose doubts are settled by a classifier, by the odds of both.
 
-    Which of several lines tells the cause is no matter of words: there signatures' order holds.
+    It is asked what is wrong, not whether anything is, nor which of several lines tells the cause:
+    these are the gate's and the ranking's to say.
     """
 
     def __init__(self, signatures: SignatureEngine, learned: Learned) -> None:
@@ -56,7 +54,7 @@ class ArbitratedEngine:
         """Causes, most likely first."""
         excerpt = Excerpt(text)
         causes = self._signatures.causes(excerpt)
-        if causes[0].confidence > SURE or len(excerpt.text) > READ:
+        if causes[0].name == BENIGN or causes[0].confidence > SURE or len(excerpt.text) > READ:
             return causes
         odds = self._odds(excerpt, causes)
         best = max(odds, key=odds.__getitem__)
@@ -83,8 +81,6 @@ class ArbitratedEngine:
         """A cause that no signature knows: the line that speaks most for it, and its culprit."""
         number = self._learned.telling(name, excerpt.lines)
         seen = evidence(excerpt, number)
-        if name == BENIGN:
-            return Cause(name=name, confidence=0, evidence=(seen,))
         culprit = to_blame(Complaint(name, number), excerpt, trace_of(excerpt))
         language = language_of(excerpt)
         return Cause(
@@ -103,8 +99,7 @@ def trust(place: int, cause: Cause) -> float:
     """What is added to the odds of the cause at *place* of the engine's answer."""
     if place:
         return OTHERS[min(place, len(OTHERS)) - 1]
-    steps = CALM if cause.name == BENIGN else TRUSTED
-    return next(added for bound, added in steps if cause.confidence <= bound)
+    return next(added for bound, added in TRUSTED if cause.confidence <= bound)
 
 
 @cache
