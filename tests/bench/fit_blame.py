@@ -14,6 +14,7 @@ import random
 import re
 import sys
 from collections import Counter
+from itertools import chain
 from pathlib import Path
 
 from scoring import culprit_hit
@@ -49,7 +50,11 @@ def row(record: dict[str, str]) -> Row:
     if asked is None:
         return [], "", tech
     names = marked(*asked).items()
-    return [(n, sorted(marks), culprit_hit(gold, n)) for n, marks in names], asked[0].told, tech
+    return (
+        [(n, sorted(chain.from_iterable(marks)), culprit_hit(gold, n)) for n, marks in names],
+        asked[0].told,
+        tech,
+    )
 
 
 def fitted(rows: list[Row]) -> dict[str, float]:

@@ -62,22 +62,28 @@ def blamed(complaint: Complaint, excerpt: Excerpt, trace: Trace) -> str:
     """What is told, else the name whose marks weigh most; empty if there is none."""
     if complaint.told:
         return complaint.told
-    known = _weights()
     best, most = "", float("-inf")
     for text, marks in marked(complaint, excerpt, trace).items():
-        weight = 0.0
-        for mark in marks:
-            if mark in known:
-                weight += known[mark]
+        weight = sum(map(_weight, marks))
         if weight > most:
             best, most = text, weight
     return best
 
 
-def marked(complaint: Complaint, excerpt: Excerpt, trace: Trace) -> dict[str, list[str]]:
+Marks = tuple[str, ...]
+"""Marks that come together, again and again."""
+
+
+@lru_cache(maxsize=16_384)
+def _weight(marks: Marks) -> float:
+    known = _weights()
+    return sum(known.get(mark, 0.0) for mark in marks)
+
+
+def marked(complaint: Complaint, excerpt: Excerpt, trace: Trace) -> dict[str, list[Marks]]:
     """The names around a complaint, those nearest first, each with its marks."""
     family = complaint.name.split(".")[0]
-    found: dict[str, list[str]] = {}
+    found: dict[str, list[Marks]] = {}
     for number in _near(complaint.line, len(excerpt.lines)):
         line = redact(excerpt.lines[number])
         seen = Counter[str]()
@@ -88,24 +94,24 @@ def marked(complaint: Complaint, excerpt: Excerpt, trace: Trace) -> dict[str, li
             if HIDDEN in one.text:
                 continue
             if one.text in found:
-                if "again" not in found[one.text]:
-                    found[one.text].append("again")
+                if ("again",) not in found[one.text]:
+                    found[one.text].append(("again",))
                 continue
             seen[one.kind] += 1
             found[one.text] = marks = [
-                *_looks(one.text),
-                *_stands(one, family),
-                far,
-                f"{_LIKE[one.kind]} away {away[0]}",
-                f"nth {min(seen[one.kind], 3)}",
-                f"place {min(place, 4)}",
+                _looks(one.text),
+                _stands(one.kind, one.sign, bool(one.quote), one.last, family),
+                (f"before {one.before}", f"before {one.before} {family}"),
+                (f"after {one.after}",),
+                (far, f"{_LIKE[one.kind]} away {away[0]}"),
+                (f"nth {min(seen[one.kind], 3)}", f"place {min(place, 4)}"),
             ]
             if here:
-                marks.append(_beside(one, complaint))
+                marks.append((_beside(one, complaint),))
         if any(word in line for word in _PLACED) and (at := place_in(plain(line))):
-            found.setdefault(at, ["numbered", far, *_is("place", family), *_looks(at)])
+            found.setdefault(at, [("numbered", far), _is("place", family), _looks(at)])
     if trace.own:
-        found.setdefault(trace.own, [*_is("place", family), *_looks(trace.own)]).append("own")
+        found.setdefault(trace.own, [_is("place", family), _looks(trace.own)]).append(("own",))
     return found
 
 
@@ -122,30 +128,27 @@ def _away(step: int) -> str:
     return ("+" if step > 0 else "-") + ("1" if abs(step) == 1 else "2")
 
 
-def _is(kind: str, family: str) -> tuple[str, str]:
+def _is(kind: str, family: str) -> Marks:
     return f"kind {kind}", f"kind {kind} {family}"
 
 
-def _stands(one: Entity, family: str) -> list[str]:
-    """Marks of where a name stands: between which words and signs."""
-    like, sign = _LIKE[one.kind], one.sign[:2]
+@lru_cache(maxsize=4096)
+def _stands(kind: str, sign: str, quoted: bool, last: bool, family: str) -> Marks:
+    """Marks of where a name of this kind stands: between which signs, at the end or not."""
+    like = _LIKE[kind]
     marks = [
-        f"kind {one.kind}",
-        f"kind {one.kind} {family}",
-        f"before {one.before}",
-        f"before {one.before} {family}",
-        f"after {one.after}",
-        f"sign {one.sign}",
-        f"{like} sign {sign}",
-        f"{like} {'quoted' if one.quote else 'bare'}",
+        *_is(kind, family),
+        f"sign {sign}",
+        f"{like} sign {sign[:2]}",
+        f"{like} {'quoted' if quoted else 'bare'}",
     ]
-    if one.last:
-        marks += ["last", f"{like} last", f"last sign {sign}"]
-    return marks
+    if last:
+        marks += ["last", f"{like} last", f"last sign {sign[:2]}"]
+    return tuple(marks)
 
 
 @lru_cache(maxsize=4096)
-def _looks(text: str) -> tuple[str, ...]:
+def _looks(text: str) -> Marks:
     """Marks of how a name looks."""
     marks = []
     if names_nothing(text):

@@ -56,7 +56,11 @@ class SignatureEngine:
             hits = [clearer(hit, excerpt) for hit in hits]
         suspects = ranked(hits, excerpt, trace)
         if suspects:
-            return tuple(_cause(suspect, excerpt, trace) for suspect in suspects[:CAUSES])
+            first, *others = suspects[:CAUSES]
+            return (
+                _cause(first, excerpt, trace),
+                *(_cause(each, excerpt, trace, weighs=False) for each in others),
+            )
         hits = self._book.hits(excerpt, thorough=True) if hits else hits
         return (guessed(excerpt, trace, hits) or calm_cause(excerpt, hits),)
 
@@ -85,13 +89,14 @@ def clearer(hit: Hit, excerpt: Excerpt) -> Hit:
     return replace(hit, name=name) if name and name not in FAILED else hit
 
 
-def _cause(suspect: Suspect, excerpt: Excerpt, trace: Trace) -> Cause:
+def _cause(suspect: Suspect, excerpt: Excerpt, trace: Trace, weighs: bool = True) -> Cause:
+    """The cause; what names its culprit is only weighed for the first one, as that takes long."""
     hit = suspect.hit
     named_there = named(hit.culprit)
     if hit.name == "CONFIG.invalid_config_file":
         named_there = place_near(excerpt.lines, hit.line) or named_there
     found = Complaint(hit.name, hit.line, hit.place, hit.place + hit.length, named_there)
-    culprit = to_blame(found, excerpt, trace, hit.hint)
+    culprit = to_blame(found, excerpt, trace, hit.hint, weighs=weighs)
     signature, seen = hit.signature, evidence(excerpt, hit.line)
     told = [Evidence(source="meaning", excerpt=signature.words.say(language_of(excerpt)))]
     if signature.next:
@@ -104,12 +109,14 @@ def _cause(suspect: Suspect, excerpt: Excerpt, trace: Trace) -> Cause:
     )
 
 
-def to_blame(found: Complaint, excerpt: Excerpt, trace: Trace, hint: str = "") -> str:
+def to_blame(
+    found: Complaint, excerpt: Excerpt, trace: Trace, hint: str = "", weighs: bool = True
+) -> str:
     """The culprit of a complaint: what its words name, a frame of one's own code, what the patterns
-    of its cause name; else the name for which most speaks."""
+    of its cause name; else, where that *weighs*, the name for which most speaks."""
     own = trace.own if found.name.startswith("CODE.") else ""
     told = found.told or own or culprit_of(found.name, excerpt.lines, found.line, hint)
-    return blamed(replace(found, told=told), excerpt, trace)
+    return blamed(replace(found, told=told), excerpt, trace) if weighs else told
 
 
 def evidence(excerpt: Excerpt, number: int) -> Evidence:
