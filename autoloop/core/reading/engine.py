@@ -11,6 +11,7 @@ from autoloop.core.reading.culprits import culprit_of, named, place_near, shown
 from autoloop.core.reading.excerpt import Excerpt, Level
 from autoloop.core.reading.gate import calm_cause, guessed, is_setting
 from autoloop.core.reading.grammar import complains, grammar
+from autoloop.core.reading.quoted import quoted
 from autoloop.core.reading.rank import FAILED, Suspect, ranked
 from autoloop.core.reading.signatures import Book, Hit, book
 from autoloop.core.reading.traces import Trace, trace_of
@@ -50,7 +51,8 @@ class SignatureEngine:
         if not excerpt.text.strip():
             return (Cause(name=BENIGN, confidence=0.99),)
         trace = trace_of(excerpt)
-        hits = [hit for hit in self._book.hits(excerpt) if hit.line not in trace.frames]
+        aside = trace.frames | quoted(excerpt)
+        hits = [hit for hit in self._book.hits(excerpt) if hit.line not in aside]
         hits = [hit for hit in hits if counts(hit, excerpt)]
         if all(hit.weight <= VAGUE or hit.name == BENIGN for hit in hits):
             hits = [clearer(hit, excerpt) for hit in hits]

@@ -7,6 +7,7 @@ from autoloop.core.reading.blame import Complaint, blamed
 from autoloop.core.reading.culprits import culprit_of, shown
 from autoloop.core.reading.excerpt import Excerpt, Level
 from autoloop.core.reading.grammar import grammar
+from autoloop.core.reading.quoted import in_table, quoted
 from autoloop.core.reading.rank import FAILED, mistyped
 from autoloop.core.reading.signatures import Hit
 from autoloop.core.reading.traces import Trace
@@ -71,7 +72,7 @@ def is_setting(low: str) -> bool:
 
 def guessed(excerpt: Excerpt, trace: Trace, hits: list[Hit]) -> Cause | None:
     """A guess, and marked as one, where a line is alarming and no signature knows it."""
-    calm = {hit.line for hit in hits if hit.name == BENIGN} | mistyped(hits)
+    calm = {hit.line for hit in hits if hit.name == BENIGN} | mistyped(hits) | quoted(excerpt)
     alarming = _alarming(excerpt, calm)
     if not alarming:
         return None
@@ -107,6 +108,7 @@ def _alarming(excerpt: Excerpt, calm: set[int]) -> list[int]:
         n
         for n, level in enumerate(levels)
         if level is Level.NONE and n not in calm and _ALARMING.search(excerpt.around(n, 0))
+        if not in_table(excerpt.low_lines, n)
     ]
     plain += [
         n

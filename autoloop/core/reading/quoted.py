@@ -1,0 +1,59 @@
+"""What a text only tells of trouble: comments of source code, commits, release notes, tables."""
+
+import re
+from collections.abc import Callable
+
+from autoloop.core.reading.excerpt import Excerpt
+
+_COMMENT = ("// ", "/// ", "/* ", "/** ")
+_SHOWN = re.compile(
+    r"^\s*/[/*]{1,2}\s*(?:[=-]>|[\w.]{0,60}(?:error|exception|panic|fatal)\b[ \w]{0,20}:)"
+)
+"""A comment that shows what was printed, as people write it below their code."""
+
+_COMMIT = re.compile(r"^(?:commit|提交) [0-9a-f]{7,40}\b")
+_RELEASE = re.compile(
+    r"^#{0,4} ?\[?v?\d{1,4}\.\d{1,3}(?:\.\d{1,4})?[\w.+-]{0,20}\]?[ :(–-]{0,4}"
+    r"(?:\d{4}-\d\d-\d\d)?\)?(?: ?(?:更新日志|变更日志|更新内容|changelog|release notes))?:?\s*$"
+    r"|^#{0,4} ?(?:changelog|release notes|unreleased|更新日志|变更日志|\[unreleased\]):?\s*$"
+)
+_ITEM = ("- ", "* ", "+ ", "#", "  ", "\t", "• ")
+
+_NUMBER = re.compile(r"-?\d[\d.,]{0,20}%?")
+_NUMBERS = 3
+"""Numbers of a line from which on it is a row of a table."""
+
+
+def quoted(excerpt: Excerpt) -> set[int]:
+    """The numbers of the lines that only tell of trouble."""
+    low = excerpt.low_lines
+    found = {n for n, line in enumerate(low) if _is_comment(line)}
+    if _COMMIT.match(low[0]):
+        found |= _while(low, lambda line: bool(line[:1].isspace() or _COMMIT.match(line)))
+    elif _RELEASE.match(low[0]):
+        found |= _while(low, lambda line: line.startswith(_ITEM) or bool(_RELEASE.match(line)))
+    return found
+
+
+def _is_comment(low: str) -> bool:
+    return low.lstrip().startswith(_COMMENT) and not _SHOWN.match(low)
+
+
+def _while(low: list[str], belongs: Callable[[str], bool]) -> set[int]:
+    """The first lines that belong together; none if only the first does."""
+    end = next((n for n, line in enumerate(low) if n and not belongs(line)), len(low))
+    return set(range(end)) if end > 1 else set()
+
+
+def in_table(low: list[str], number: int) -> bool:
+    """Whether a line is a row of numbers, or the heading of one."""
+    cells = low[number].split()
+    return _row(cells[1:]) or (
+        len(cells) > _NUMBERS and number + 1 < len(low) and _row(low[number + 1].split()[1:])
+    )
+
+
+def _row(cells: list[str]) -> bool:
+    """Whether most of some cells are numbers."""
+    numbers = sum(bool(_NUMBER.fullmatch(cell)) for cell in cells)
+    return numbers >= _NUMBERS and numbers * 4 >= len(cells) * 3

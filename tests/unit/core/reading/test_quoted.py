@@ -1,0 +1,35 @@
+"""What only tells of trouble: comments, commits, release notes, tables."""
+
+import pytest
+
+from autoloop.core.diagnosis import BENIGN
+from autoloop.core.reading import SignatureEngine
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "// TODO: try again when the connection is refused (ECONNREFUSED)",
+        "/* thrown when the token has expired */",
+        "commit 4f0c1de\n    Handle permission denied when the log is rotated",
+        "提交 4f0c1de\n    修复：登录超时后页面白屏",
+        "## 2.1.0 - 2026-01-05\n### Fixed\n- too many connections after a restart",
+        "v2.1.0 更新日志\n- 修复内存泄漏",
+        "        precision    recall\n   error     0.91     0.80     0.85     310",
+    ],
+)
+def test_what_is_only_told_of_is_no_error(text: str) -> None:
+    assert SignatureEngine().read(text)[0].name == BENIGN
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "// Error: connect ECONNREFUSED 127.0.0.1:5432",
+        "commit 4f0c1de\nfatal: unable to access the repository: connection refused",
+        "## 2.1.0\nModuleNotFoundError: No module named 'shop'",
+        "# touch /srv/x\ntouch: cannot touch '/srv/x': No space left on device",
+    ],
+)
+def test_what_a_program_printed_counts_beside_it(text: str) -> None:
+    assert SignatureEngine().read(text)[0].name != BENIGN
