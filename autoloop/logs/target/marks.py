@@ -40,7 +40,8 @@ MARKS = tuple(
         "didn't", "did not ", "does not ", "already serving", "not trusted", "aaaa record",
         " times in ", "to lost", "instancedown", "harakiri", "' expected", "data race",
         "not an ", "on null", "but not invoked", "not ok ", "must both", "must have a",
-        "badstatus", "parseable", "notready", " exited ",
+        "badstatus", "parseable", "notready", " exited ", "closing because",
+        "limit reached", " is busy", "too stale", "no leader",
         "stuck", "abnormal", "limiting re", "delaying re", "https client", "soft lockup",
         # codes
         '" 50', '"status":5', '"status": 5', "status=5", '" 429 ',
