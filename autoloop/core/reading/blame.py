@@ -91,7 +91,7 @@ def marked(complaint: Complaint, excerpt: Excerpt, trace: Trace) -> dict[str, li
         here = number == complaint.line and complaint.start >= 0
         far = f"away {away}f" if number in trace.frames else f"away {away}"
         for place, one in enumerate(entities(cleared(line))):
-            if HIDDEN in one.text:
+            if HIDDEN in one.text or one.kind == "exception":
                 continue
             if one.text in found:
                 if ("again",) not in found[one.text]:
