@@ -45,9 +45,16 @@ _HEAD = re.compile(
     r"|, (Info|Warning|Error) {2,}"
     r"|^([IWEF])\d{4} \d\d:\d\d"
     r"|^([DIWEF]), \["
+    r"|^([DIWEF])/[\w.$:-]{1,60} ?(?:\( {0,5}\d{1,8}\))?: "
     r"|^=(INFO|ERROR|WARNING|CRASH|SUPERVISOR|PROGRESS) REPORT="
     r"|^npm (ERR|WARN|error|warn|notice)\b"
 )
+_STAMPED = re.compile(
+    r"^\d{4}-\d\d-\d\dT[\d:.]{12}[+-]\d{4} ([DIWEF])\d? +[A-Z]"
+    r"|^\d\d-\d\d \d\d:\d\d:\d\d\.\d{3} +\d{1,8} +\d{1,8} ([VDIWEF]) "
+)
+"""A letter behind the time: MongoDB before 4.4, Android."""
+
 _LETTERS = re.compile(r"[a-z]{3,}")
 _TELLING = {
     *("level", "lvl", "severity", "levelname", "loglevel", "priority"),
@@ -74,6 +81,8 @@ def level_of(line: str) -> Level:
     head = line[:160]
     if _may_tell(head) and (found := _HEAD.search(head)):
         return _LEVELS.get((found[found.lastindex or 0]).lower(), Level.NONE)
+    if head[:1].isdigit() and (found := _STAMPED.match(head)):
+        return _LEVELS.get((found[1] or found[2]).lower(), Level.NONE)
     if found := _REDIS.match(head):
         return Level.NONE if found[1] == "#" else Level.CALM
     return Level.NONE

@@ -88,7 +88,7 @@ def ranked(hits: list[Hit], excerpt: Excerpt, trace: Trace) -> list[Suspect]:
     for hit in best:
         if hit.line in typed_wrong and hit.name == MISTYPED:
             continue
-        if hit.line < settled and hit.name.startswith(("SERVICE.", "DATABASE.")):
+        if hit.line < settled and hit.name.startswith(("SERVICE.", "DATABASE.", FAILED[1])):
             hit = replace(hit, weight=hit.weight * SETTLED)
         known = by_name.get(hit.name)
         if known is None or _ranks(hit) > _ranks(known) + (0 if not known.culprit else 0.02):
