@@ -42,7 +42,8 @@ MARKS = tuple(
         "not an ", "on null", "but not invoked", "not ok ", "must both", "must have a",
         "badstatus", "parseable", "notready", " exited ", "closing because",
         "limit reached", " is busy", "too stale", "no leader",
-        ";critical;", ";down;", "connlimit", "appoffline", "appshutdown", "queuefull", "deny(", "hung on",
+        ";critical;", ";down;", "connlimit", "appoffline", "appshutdown", "queuefull", "deny(",
+        "hung on",
         "stuck", "abnormal", "limiting re", "delaying re", "https client", "soft lockup",
         # codes
         '" 50', '"status":5', '"status": 5', "status=5", '" 429 ',
