@@ -43,6 +43,9 @@ _LIKE = {
 }
 """Families of kinds, which have many of their weights in common."""
 
+STEPS = (3, 22, 60)
+"""Characters from which on a name stands farther from a complaint."""
+
 _ENDING = re.compile(r"\.([a-z]\w{0,6})(?::\d+)*$")
 _PLACED = ("line", "行", "第")
 
@@ -90,7 +93,8 @@ def marked(complaint: Complaint, excerpt: Excerpt, trace: Trace) -> dict[str, li
         away = _away(number - complaint.line)
         here = number == complaint.line and complaint.start >= 0
         far = f"away {away}f" if number in trace.frames else f"away {away}"
-        for place, one in enumerate(entities(cleared(line))):
+        clear = cleared(line)
+        for place, one in enumerate(entities(clear)):
             if HIDDEN in one.text or one.kind == "exception":
                 continue
             if one.text in found:
@@ -107,7 +111,7 @@ def marked(complaint: Complaint, excerpt: Excerpt, trace: Trace) -> dict[str, li
                 (f"nth {min(seen[one.kind], 3)}", f"place {min(place, 4)}"),
             ]
             if here:
-                marks.append((_beside(one, complaint),))
+                marks.append((_beside(one, complaint, clear),))
         if any(word in line for word in _PLACED) and (at := place_in(plain(line))):
             found.setdefault(at, [("numbered", far), _is("place", family), _looks(at)])
     if trace.own:
@@ -170,17 +174,19 @@ def _looks(text: str) -> Marks:
     return tuple(marks)
 
 
-def _beside(one: Entity, complaint: Complaint) -> str:
+def _beside(one: Entity, complaint: Complaint, line: str) -> str:
     """How far a name stands from the words that complain, and on which side."""
     if one.start >= complaint.end:
-        return f"behind {_far(one.start - complaint.end)}"
+        return f"behind {_far(line[complaint.end : one.start])}"
     if one.end <= complaint.start:
-        return f"ahead {_far(complaint.start - one.end)}"
+        return f"ahead {_far(line[one.end : complaint.start])}"
     return "within"
 
 
-def _far(gap: int) -> int:
-    return sum(gap >= step for step in (3, 25, 70))
+def _far(between: str) -> int:
+    """Steps of the distance; blanks, also those for numbers that were taken out, do not count."""
+    gap = len(between.replace(" ", ""))
+    return sum(gap >= step for step in STEPS)
 
 
 @cache

@@ -9,7 +9,10 @@ from hypothesis import strategies as st
 from autoloop.core.reading import text_engine
 from autoloop.core.reading.signatures import book
 
-EXAMPLES = [text for s in book().signatures for text, _ in s.examples]
+EXAMPLES = [
+    *(text for s in book().signatures for text, _ in s.examples),
+    "job 7 hit a deadlock and was rolled back",
+]
 LOG_LIKE = st.lists(st.one_of(st.text(max_size=80), st.sampled_from(EXAMPLES)), max_size=30).map(
     "\n".join
 )
