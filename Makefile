@@ -83,16 +83,20 @@ check: setup ## format, lint, types, imports, unit tests but the matrices: under
 	@$(BIN)/pytest -q -n auto -m "not slow and not matrix" tests/unit tests/contract tests/test_house.py
 
 signatures: setup ## take the patterns of the signatures apart, after a change of them
-	@echo "signatures: autoloop/core/reading/signatures/taken_apart.json"
+	@echo "signatures: taken_apart.json and wordings.txt in autoloop/core/reading/signatures"
 	@$(BIN)/python -c 'from autoloop.core.reading.signatures import book, sources, taken_apart; \
 	    print(taken_apart(book().signatures, sources()), end="")' > .taken_apart
+	@$(BIN)/python -c 'from autoloop.core.reading.signatures import book, wordings_of; \
+	    print(wordings_of(book().signatures), end="")' > .wordings
 	@mv .taken_apart autoloop/core/reading/signatures/taken_apart.json
+	@mv .wordings autoloop/core/reading/signatures/wordings.txt
 
-learned: setup ## train the classifier of texts anew, after a change of tests/learning/texts
+learned: setup ## learn from the texts in tests/learning/texts anew, after a change of them
 	@$(BIN)/python -c 'import sklearn' 2>/dev/null || { echo "learned: installing scikit-learn"; \
 	    $(BIN)/python -m pip install --quiet --disable-pip-version-check "scikit-learn>=1.5"; }
-	@echo "learned: autoloop/core/reading/signatures/learned.json and learned.bin"
+	@echo "learned: learned.json, learned.bin and blame.json in autoloop/core/reading/signatures"
 	@$(BIN)/python tests/learning/train.py
+	@PYTHONPATH=tests/bench $(BIN)/python tests/learning/fit_blame.py
 
 bench-start: setup ## measure the time from a request to the first line of a flow
 	@echo "bench-start: tests/bench/bench_start.py"

@@ -1,10 +1,10 @@
 """Train the classifier of the text engine on the texts in ``texts/``; needs scikit-learn.
 
-A line of those files is a JSON object: ``text``, ``name`` (of the cause), perhaps ``also``. They
-were written for this purpose, by what each name means, and are worded as programs and people word
-such things; none was taken from elsewhere. The examples of the signatures are learnt too. How sure
-the classifier may be is fitted by folds (no text is judged by one that has seen it): one factor for
-all names, as Platt's scaling has it.
+A line of those files is a JSON object: ``text``, ``name`` (of the cause), perhaps ``also``,
+``culprit`` and ``tech`` (see `fit_blame`). They were written for this purpose, by what each name
+means, and are worded as programs and people word such things; none was taken from elsewhere. The
+examples of the signatures are learnt too. How sure the classifier may be is fitted by folds (no
+text is judged by one that has seen it): one factor for all names, as Platt's scaling has it.
 """
 
 import json
@@ -25,15 +25,15 @@ from autoloop.core.reading.excerpt import Excerpt
 from autoloop.core.reading.learned import MIDDLE, RARITY, counted
 from autoloop.core.reading.signatures import book
 
-HERE = Path(__file__).parent
-TARGET = HERE.parents[1] / "autoloop" / "core" / "reading" / "signatures"
+TEXTS = Path(__file__).with_name("texts")
+TARGET = TEXTS.parents[2] / "autoloop" / "core" / "reading" / "signatures"
 KEPT = 20_000
 """Words that are kept: those that tell most."""
 
 COST = 1.0
 
 
-def texts(folder: Path = HERE / "texts") -> list[tuple[str, str]]:
+def texts(folder: Path = TEXTS) -> list[tuple[str, str]]:
     """All labelled texts and the examples of signatures, each with its name."""
     lines = (
         line
@@ -100,7 +100,14 @@ def temperature(odds: Any, right: Any) -> float:
     )
 
 
-def digest(folder: Path = HERE / "texts") -> str:
+def write(path: Path, content: bytes) -> None:
+    """Write a file as a whole or not at all."""
+    new = path.with_name(f".{path.name}.new")
+    new.write_bytes(content)
+    new.replace(path)
+
+
+def digest(folder: Path = TEXTS) -> str:
     """Tells of which texts the classifier is."""
     return sha256(b"\0".join(f.read_bytes() for f in sorted(folder.glob("*.jsonl")))).hexdigest()
 
@@ -129,8 +136,9 @@ def main() -> None:
     }
     weights = bytes(min(255, round(each * RARITY)) for each in rarity.values())
     weights += (np.rint(told / unit).astype(int) + MIDDLE).astype(np.uint8).tobytes()
-    (TARGET / "learned.bin").write_bytes(weights)
-    (TARGET / "learned.json").write_text(json.dumps(table, ensure_ascii=False) + "\n")
+    table["weights"] = sha256(weights).hexdigest()
+    write(TARGET / "learned.bin", weights)
+    write(TARGET / "learned.json", (json.dumps(table, ensure_ascii=False) + "\n").encode())
     alone = (odds.argmax(axis=1) == right).mean()
     print(
         f"{len(known)} texts, {len(rarity)} words; alone right in folds: {alone:.3f}",

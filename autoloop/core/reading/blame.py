@@ -1,9 +1,9 @@
 """Blame: which of the names around a complaint is its culprit.
 
-Every name has marks: its kind, the words and signs around it, how far it stands from the words that
-complain. What each mark weighs was fitted to labelled texts (`tests/bench/fit_blame.py`); the name
-whose marks weigh most is blamed. It is asked only where neither a signature nor the patterns of a
-cause or of its class name a culprit.
+Every name has marks: its kind, the words and signs around it, how far it stands from the words
+that complain. What each mark weighs was fitted to labelled texts (`tests/learning/fit_blame.py`);
+the name whose marks weigh most is blamed. It is asked only where neither a signature nor the
+patterns of a cause or of its class name a culprit.
 """
 
 import json

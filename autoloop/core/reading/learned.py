@@ -3,7 +3,7 @@
 It is trained by `tests/learning/train.py` on texts that were written for this purpose: one-against-
 rest linear support vector machines over words and pairs of words, each weighed by how rare it is
 (`Joachims 1998 <https://doi.org/10.1007/BFb0026683>`_). ``make learned`` makes its two files anew,
-``learned.json`` (the words, and how answers are weighed) and ``learned.bin`` (a row for each word).
+``learned.json`` (names and words) and ``learned.bin`` (a row for each word).
 """
 
 import json
@@ -38,23 +38,7 @@ RARITY = 25.0
 _CAMEL = re.compile(r"([a-z])([A-Z])")
 _WORD = re.compile(r"[a-z]+|\d+|[\u4e00-\u9fff]|\n")
 _CODES = frozenset(
-    [
-        "1040",
-        "1045",
-        "1049",
-        "1054",
-        "1146",
-        "1205",
-        "1213",
-        "2002",
-        "2003",
-        "10061",
-        "13",
-        "24",
-        "28",
-        "32",
-        "98",
-    ]
+    map(str, (13, 24, 28, 32, 98, 1040, 1045, 1049, 1054, 1146, 1205, 1213, 2002, 2003, 10061))
 )
 """Numbers of other than three digits that mean the same wherever they stand."""
 

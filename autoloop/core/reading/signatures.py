@@ -5,6 +5,7 @@ groups match is the culprit. `docs/how-to/add-a-signature.md` describes the keys
 """
 
 import json
+import re
 import tomllib
 from bisect import bisect_left
 from collections.abc import Callable, Iterator
@@ -264,6 +265,15 @@ def taken_apart(signatures: tuple[Signature, ...], texts: dict[str, str]) -> str
     ]
     body = ",\n".join(lines)
     return f'{{"of": "{digest(texts)}", "patterns": [\n{body}\n]}}\n'
+
+
+def wordings_of(signatures: tuple[Signature, ...]) -> str:
+    """The contents of ``wordings.txt``: the words that patterns are made of, a line each."""
+    patterns = " ".join(pattern for each in signatures for pattern in each.patterns)
+    return "\n".join(sorted(set(_WORD.findall(patterns)))) + "\n"
+
+
+_WORD = re.compile(r"(?<![\\a-z])[a-z]{3,20}")
 
 
 def _taken_apart(signatures: tuple[Signature, ...], texts: dict[str, str]) -> list[Parts] | None:

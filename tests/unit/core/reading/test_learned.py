@@ -1,6 +1,8 @@
 """The classifier: what it counts, that it is of the texts that are here, and what it says."""
 
 import hashlib
+import json
+from importlib import resources
 from math import exp
 from pathlib import Path
 
@@ -60,3 +62,12 @@ def test_it_was_trained_on_the_texts_that_are_here() -> None:
     assert len(texts) > 4
     digest = hashlib.sha256(b"\0".join(file.read_bytes() for file in texts)).hexdigest()
     assert learned().of == digest
+
+
+def test_both_files_are_of_one_training() -> None:
+    """Else one was written and the other not: make learned."""
+    folder = resources.files("autoloop.core.reading") / "signatures"
+    table = json.loads((folder / "learned.json").read_text(encoding="utf-8"))
+    weights = (folder / "learned.bin").read_bytes()
+    assert hashlib.sha256(weights).hexdigest() == table["weights"]
+    assert len(weights) == len(table["words"]) * (1 + len(table["names"]))

@@ -9,9 +9,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autoloop.core.reading import text_engine
+from autoloop.core.reading.entities import WORDINGS
 from autoloop.core.reading.excerpt import Excerpt
 from autoloop.core.reading.patterns import bounded, compiled, faults, needs
-from autoloop.core.reading.signatures import TAKEN_APART, begins, book, sources, taken_apart
+from autoloop.core.reading.signatures import (
+    TAKEN_APART,
+    begins,
+    book,
+    sources,
+    taken_apart,
+    wordings_of,
+)
 
 TAXONOMY = {
     "DATABASE": "connection_error data_corruption schema_mismatch user_not_found auth_failed_db "
@@ -115,6 +123,8 @@ def test_the_patterns_are_taken_apart_beforehand() -> None:
     """Of the signatures as they are: else every start does it again. `make signatures` does it."""
     file = files("autoloop.core.reading") / "signatures" / TAKEN_APART
     assert file.read_text(encoding="utf-8") == taken_apart(book().signatures, sources())
+    file = files("autoloop.core.reading") / "signatures" / WORDINGS
+    assert file.read_text(encoding="utf-8") == wordings_of(book().signatures)
 
 
 LED = r"\b\w{0,40}(?:errors?|failures?|failed)\w{0,24} (?:is|=|:) ?(?:\d{1,9}|on)\b"

@@ -1,26 +1,26 @@
-"""Fits what the marks of names weigh (`autoloop/core/reading/blame.py`) to labelled records.
+"""Fits what the marks of names weigh (`autoloop/core/reading/blame.py`) to the labelled texts.
 
-    python tests/bench/fit_blame.py RECORDS.jsonl[=TIMES] ... [--fold N] > blame.json
-    python tests/bench/fit_blame.py --words > wordings.txt
+    make learned                                 # writes blame.json
+    python tests/learning/fit_blame.py --fold 4  # writes nothing
 
-Each record holds `text` and `culprit`, and perhaps `tech`. TIMES is how often its records count.
-With --fold N nothing is written, but it is measured how often the culprit is right, where no
-pattern names one, in records of technologies that were left out, N times another part of them.
+It learns from those of the texts in ``texts/`` that name a `culprit`, and from the examples of the
+signatures. With --fold N it is measured how often the culprit is right, where no pattern names one,
+in texts of technologies (`tech`) that were left out, N times another part of them.
 """
 
+import argparse
 import json
 import math
 import random
-import re
-import sys
 from collections import Counter
+from collections.abc import Iterator
 from itertools import chain
-from pathlib import Path
 
 from scoring import culprit_hit
+from train import TARGET, TEXTS, write
 
-from autoloop.core.reading import engine, gate, text_engine
-from autoloop.core.reading.blame import Complaint, marked
+from autoloop.core.reading import engine, gate, signature_engine
+from autoloop.core.reading.blame import WEIGHTS, Complaint, marked
 from autoloop.core.reading.excerpt import Excerpt
 from autoloop.core.reading.signatures import book
 from autoloop.core.reading.traces import Trace
@@ -44,7 +44,7 @@ def row(record: dict[str, str]) -> Row:
         return complaint.told
 
     engine.blamed = gate.blamed = keep  # type: ignore[attr-defined]
-    first = text_engine().read(record["text"])[0]
+    first = signature_engine().read(record["text"])[0]
     asked = next((each for each in seen if each[0].name == first.name), None)
     gold, tech = record["culprit"], record.get("tech") or ""
     if asked is None:
@@ -99,56 +99,57 @@ def step(
         weights[mark] -= RATE * value / math.sqrt(pace[mark])
 
 
-def right(rows: list[Row], weights: dict[str, float]) -> float:
-    """In what share of the records the right name is blamed."""
+def right(rows: list[Row], weights: dict[str, float]) -> int:
+    """In how many records the right name is blamed."""
     hits = 0
     for names, _, _ in rows:
         best = max(names, key=lambda n: sum(weights.get(m, 0) for m in n[1]), default=None)
         hits += best is not None and best[2]
-    return hits / max(len(rows), 1)
+    return hits
 
 
-def words() -> list[str]:
-    """The words that the signatures are made of."""
-    patterns = " ".join(pattern for each in book().signatures for pattern in each.patterns)
-    return sorted(set(re.findall(r"(?<![\\a-z])[a-z]{3,20}", patterns)))
+def records() -> Iterator[dict[str, str]]:
+    """The labelled texts with a culprit."""
+    for file in sorted(TEXTS.glob("*.jsonl")):
+        for line in file.read_text(encoding="utf-8").splitlines():
+            if (record := json.loads(line)).get("culprit"):
+                yield record
 
 
-def main(*args: str) -> None:
-    """See the module."""
-    if args == ("--words",):
-        print("\n".join(words()))
-        return
-    folds = int(args[args.index("--fold") + 1]) if "--fold" in args else 0
-    examples = [
-        {"text": text, "culprit": culprit, "tech": text[:9]}
-        for each in book().signatures
-        for text, culprit in each.examples
-    ]
-    parts = [(EXAMPLES, [row(each) for each in examples if each["culprit"]])]
-    for name in args[: args.index("--fold")] if folds else args:
-        path, _, times = name.partition("=")
-        records = [json.loads(line) for line in Path(path).read_text().splitlines()]
-        rows = [row(each) for each in records if each.get("culprit")]
-        parts.append((int(times or 1), rows))
-    every = [each for times, rows in parts for each in rows * times]
-    if not folds:
-        print(json.dumps(fitted(every), ensure_ascii=False, indent=0))
-        return
-    techs = sorted({tech for _, rows in parts for _, _, tech in rows})
+def examples() -> Iterator[dict[str, str]]:
+    """The examples of signatures that name a culprit."""
+    for each in book().signatures:
+        for text, culprit in each.examples:
+            if culprit:
+                yield {"text": text, "culprit": culprit, "tech": text[:9]}
+
+
+def apart(every: list[Row], folds: int) -> tuple[int, int]:
+    """How often the culprit is right of technologies left out, and how many were asked for."""
+    techs = sorted({tech for _, _, tech in every})
     random.Random(1).shuffle(techs)
     fold = {tech: number % folds for number, tech in enumerate(techs)}
-    found = []
+    hits = asked = 0
     for number in range(folds):
         weights = fitted([each for each in every if fold[each[2]] != number])
-        apart = [
-            [e for e in rows if e[0] and not e[1] and fold[e[2]] == number] for _, rows in parts
-        ]
-        found.append([(right(rows, weights) * len(rows), len(rows)) for rows in apart])
-    for name, *hits in zip(("examples", *args), *found, strict=False):
-        told, count = (sum(each) for each in zip(*hits, strict=True))
-        print(f"{name}: {told:.0f} of {count}")
+        left = [e for e in every if e[0] and not e[1] and fold[e[2]] == number]
+        hits, asked = hits + right(left, weights), asked + len(left)
+    return hits, asked
+
+
+def main() -> None:
+    """See the module."""
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("--fold", type=int, default=0, help="measure, in so many parts")
+    folds = options.parse_args().fold
+    written = [row(each) for each in records()]
+    if folds:
+        print("right {} of {}".format(*apart(written, folds)))
+        return
+    weights = fitted(written + [row(each) for each in examples()] * EXAMPLES)
+    text = json.dumps(weights, ensure_ascii=False, indent=0)
+    write(TARGET / WEIGHTS, (text + "\n").encode())
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    main()
