@@ -1,19 +1,22 @@
 """What was found in logs, and how far they were read. Every method is one transaction."""
 
+import json
+import sqlite3
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 from pydantic import Field
-from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
+from sqlalchemy import Connection, and_, bindparam, delete, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from autoloop.core.incident import ENDED, Request, State
 from autoloop.core.storm import Rule, fate
 from autoloop.core.words import Frozen
 from autoloop.ledger.models import AppRow, FindingRow, IncidentRow, OffsetRow
+from autoloop.ledger.statement import Statement, driver, one_of
 from autoloop.ledger.store import Ledger, counted, now
 
 KEPT_DAYS = 90
@@ -23,9 +26,6 @@ MOST = 5_000
 FORGET_S = 60.0
 """So often old findings are looked for."""
 
-ASKED = 500
-"""Fingerprints that are asked for in one query."""
-
 TEXT = 4_000
 """Characters of a record that go into the text of an incident."""
 
@@ -33,39 +33,48 @@ _CHANGES = ("name", "count", "last_seen", "body", "handed", "incident")
 """What changes of a finding when it comes again."""
 
 
-# Statements are made once: to make one takes longer than to run it.
-_STATES = select(OffsetRow.source, OffsetRow.state).where(OffsetRow.owner == bindparam("owner"))
-_MOVE = update(OffsetRow).where(
-    OffsetRow.owner == bindparam("of"), OffsetRow.source == bindparam("at")
+_STATES = Statement(
+    select(OffsetRow.source, OffsetRow.state).where(OffsetRow.owner == bindparam("owner"))
 )
-_MOVE = _MOVE.values(state=bindparam("state"), updated=bindparam("updated"))
-_PLACE = insert(OffsetRow)
-_KNOWN = select(
-    FindingRow.fingerprint,
-    FindingRow.number,
-    FindingRow.count,
-    FindingRow.handed,
-    FindingRow.incident,
-).where(
-    FindingRow.owner == bindparam("owner"),
-    FindingRow.fingerprint.in_(bindparam("marks", expanding=True)),
+_MOVE = Statement(
+    update(OffsetRow)
+    .where(OffsetRow.owner == bindparam("of"), OffsetRow.source == bindparam("at"))
+    .values(state=bindparam("state"), updated=bindparam("updated"))
 )
-_NEW = insert(FindingRow)
-_SEEN = update(FindingRow).where(FindingRow.number == bindparam("of"))
-_SEEN = _SEEN.values({name: bindparam(name) for name in _CHANGES})
+_PLACE = Statement(insert(OffsetRow))
+_KNOWN = Statement(
+    select(
+        FindingRow.fingerprint,
+        FindingRow.number,
+        FindingRow.count,
+        FindingRow.handed,
+        FindingRow.incident,
+    ).where(FindingRow.owner == bindparam("owner"), one_of(FindingRow.fingerprint, "marks"))
+)
+_NEW = Statement(insert(FindingRow))
+_SEEN = Statement(
+    update(FindingRow)
+    .where(FindingRow.number == bindparam("of"))
+    .values({name: bindparam(name) for name in _CHANGES})
+)
 _MINE = IncidentRow.app == bindparam("app")
-_ALIVE = IncidentRow.state.not_in([state.value for state in ENDED])
+_ALIVE = and_(*(IncidentRow.state != state.value for state in ENDED))
 _NEWEST = select(IncidentRow.state).where(_MINE).order_by(IncidentRow.opened.desc()).limit(1)
 _LIVE = select(IncidentRow.id).where(_MINE, _ALIVE).order_by(IncidentRow.opened).limit(1)
-_LATELY = select(func.count(FindingRow.number)).where(
-    FindingRow.owner == bindparam("app"), FindingRow.handed > bindparam("since")
+_STATION = Statement(
+    select(_NEWEST.scalar_subquery(), _LIVE.scalar_subquery()).where(
+        select(AppRow.name).where(AppRow.name == bindparam("app")).exists()
+    )
 )
-_STATION = select(
-    _NEWEST.scalar_subquery(), _LIVE.scalar_subquery(), _LATELY.scalar_subquery()
-).where(select(AppRow.name).where(AppRow.name == bindparam("app")).exists())
-_BODY = select(IncidentRow.body).where(IncidentRow.id == bindparam("of"))
-_COUNT = update(IncidentRow).where(IncidentRow.id == bindparam("of"))
-_COUNT = _COUNT.values(body=bindparam("body"))
+_LATELY = Statement(
+    select(func.count(FindingRow.number)).where(
+        FindingRow.owner == bindparam("app"), FindingRow.handed > bindparam("since")
+    )
+)
+_BODY = Statement(select(IncidentRow.body).where(IncidentRow.id == bindparam("of")))
+_COUNT = Statement(
+    update(IncidentRow).where(IncidentRow.id == bindparam("of")).values(body=bindparam("body"))
+)
 
 
 class Kept(Frozen):
@@ -89,7 +98,7 @@ class Found(Protocol):
     @property
     def text(self) -> str: ...
 
-    def model_dump(self, *, mode: Literal["json"]) -> dict[str, Any]:
+    def model_dump_json(self) -> str:
         """Its fields as JSON."""
         ...
 
@@ -120,7 +129,8 @@ class Logbook:
     def states(self, owner: str) -> dict[str, dict[str, Any]]:
         """How far each log of *owner* was read, by its name."""
         with self._unhurried.begin() as here:
-            return {row.source: row.state for row in here.execute(_STATES, {"owner": owner})}
+            rows = _STATES.run(driver(here), owner=owner)
+            return {source: json.loads(state) for source, state in rows}
 
     def keep(
         self,
@@ -136,13 +146,14 @@ class Logbook:
         """
         opened: list[str] = []
         with self._unhurried.begin() as here:
-            _remember(here, owner, states)
-            rows = _known(here, owner, [finding.fingerprint for finding in findings])
+            plain = driver(here)
+            _remember(plain, owner, states)
+            rows = _known(plain, owner, [finding.fingerprint for finding in findings])
             for finding in findings:
                 rows[finding.fingerprint].count += finding.count
             if hand_in and findings:
                 opened = self._hand_in(here, owner, [(rows[f.fingerprint], f) for f in findings])
-            _write(here, owner, rows, {finding.fingerprint: finding for finding in findings})
+            _write(plain, owner, rows, {finding.fingerprint: finding for finding in findings})
             if findings and time.monotonic() > self._forgets:
                 self._forgets = time.monotonic() + FORGET_S
                 _forget(here, owner)
@@ -157,13 +168,14 @@ class Logbook:
 
     def _hand_in(self, here: Connection, app: str, rows: Sequence[tuple[_Row, Found]]) -> list[str]:
         """The incidents that these findings opened."""
-        since = _later(-self._rule.within_s)
-        station = here.execute(_STATION, {"app": app, "since": since}).one_or_none()
+        plain = driver(here)
+        station = _STATION.run(plain, app=app).fetchone()
         if station is None:
             return []  # not under care
-        newest, live, lately = station
+        newest, live = station
         if newest == State.ASKED:
             return []  # somebody was asked already, and nothing is tried until then
+        lately = 0 if live else _lately(plain, app, self._rule.within_s)
         joined, opened = 0, []
         for row, finding in rows:
             told = fate(finding.name, row.count, bool(live), _ago(row.handed), lately, self._rule)
@@ -176,7 +188,7 @@ class Logbook:
                 opened += [live] if new else []
                 lately += new
         if joined:
-            _join(here, live, joined)
+            _join(plain, live, joined)
         return opened
 
     def _open(self, here: Connection, request: Request, events: int) -> tuple[str, bool]:
@@ -187,27 +199,27 @@ class Logbook:
         return incident.id, new
 
 
-def _remember(here: Connection, owner: str, states: Mapping[str, Mapping[str, Any]]) -> None:
+def _remember(
+    here: sqlite3.Connection, owner: str, states: Mapping[str, Mapping[str, Any]]
+) -> None:
     """How far each of these logs was read."""
     for source, state in states.items():
-        row = {"state": dict(state), "updated": now()}
-        if not here.execute(_MOVE, {"of": owner, "at": source, **row}).rowcount:
-            here.execute(_PLACE, {"owner": owner, "source": source, **row})
+        row = {"state": json.dumps(state), "updated": now()}
+        if not _MOVE.run(here, of=owner, at=source, **row).rowcount:
+            _PLACE.run(here, owner=owner, source=source, **row)
 
 
-def _known(here: Connection, owner: str, marks: Sequence[str]) -> dict[str, _Row]:
+def _known(here: sqlite3.Connection, owner: str, marks: Sequence[str]) -> dict[str, _Row]:
     """What is known of each fingerprint."""
     rows = {mark: _Row() for mark in marks}
-    asked = sorted(rows)
-    for first in range(0, len(asked), ASKED):
-        some = {"owner": owner, "marks": asked[first : first + ASKED]}
-        for mark, *known in here.execute(_KNOWN, some):
+    if rows:
+        for mark, *known in _KNOWN.run(here, owner=owner, marks=json.dumps(list(rows))):
             rows[mark] = _Row(*known)
     return rows
 
 
 def _write(
-    here: Connection, owner: str, rows: Mapping[str, _Row], findings: Mapping[str, Found]
+    here: sqlite3.Connection, owner: str, rows: Mapping[str, _Row], findings: Mapping[str, Found]
 ) -> None:
     """Keep what became of these fingerprints."""
     at, old, new = now(), [], []
@@ -217,7 +229,7 @@ def _write(
             "name": finding.name,
             "count": row.count,
             "last_seen": at,
-            "body": finding.model_dump(mode="json"),
+            "body": finding.model_dump_json(),
             "handed": row.handed,
             "incident": row.incident,
         }
@@ -225,16 +237,20 @@ def _write(
             new.append({**values, "owner": owner, "fingerprint": mark, "first_seen": at})
         else:
             old.append({**values, "of": row.number})
-    if old:
-        here.execute(_SEEN, old)
-    if new:
-        here.execute(_NEW, new)
+    _SEEN.run_each(here, old)
+    _NEW.run_each(here, new)
 
 
-def _join(here: Connection, incident: str, events: int) -> None:
+def _lately(here: sqlite3.Connection, app: str, seconds: float) -> int:
+    """How many incidents the logs of *app* opened in the last *seconds*."""
+    ((opened,),) = _LATELY.run(here, app=app, since=_later(-seconds))
+    return int(opened)
+
+
+def _join(here: sqlite3.Connection, incident: str, events: int) -> None:
     """So many more events of a live incident were seen."""
-    body = counted(here.scalars(_BODY, {"of": incident}).one(), events)
-    here.execute(_COUNT, {"of": incident, "body": body})
+    ((body,),) = _BODY.run(here, of=incident)
+    _COUNT.run(here, of=incident, body=json.dumps(counted(json.loads(body), events)))
 
 
 def _forget(here: Connection, owner: str) -> None:

@@ -376,9 +376,7 @@ def count_events(row: IncidentRow, events: int) -> None:
 
 def counted(body: dict[str, Any], events: int) -> dict[str, Any]:
     """The body of an incident of which so many more events were seen, the last one now."""
-    incident = Incident.model_validate(body)
-    seen = {"events": incident.events + events, "last_seen": now()}
-    return incident.model_copy(update=seen).model_dump(mode="json")
+    return {**body, "events": body["events"] + events, "last_seen": now()}
 
 
 def _row(incident: Incident) -> IncidentRow:
@@ -408,8 +406,10 @@ def _sqlite_pragmas(connection: Any, _record: Any) -> None:
 
 def _sqlite_begin(connection: Any) -> None:
     waits = not connection.get_execution_options().get("unhurried")
-    plain = connection.connection.dbapi_connection
-    plain.execute(f"pragma synchronous={'full' if waits else 'normal'}")
+    plain, wanted = connection.connection.dbapi_connection, "full" if waits else "normal"
+    if connection.info.get("synchronous") != wanted:
+        plain.execute(f"pragma synchronous={wanted}")
+        connection.info["synchronous"] = wanted
     plain.execute("BEGIN IMMEDIATE")
 
 

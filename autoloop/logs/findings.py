@@ -48,13 +48,13 @@ class Understanding:
         """One finding for each fingerprint and source, in the order in which it came."""
         merged: dict[tuple[str, str], tuple[Folded, Cause, int]] = {}
         for row in rows:
-            mark, cause = self._understood(row.record.text)
+            mark, cause = self.understood(row.record.text)
             first, cause, count = merged.get((row.source, mark), (row, cause, 0))
             merged[row.source, mark] = (first, cause, count + row.count)
         return [self._finding(mark, *known) for (_, mark), known in merged.items()]
 
-    def _understood(self, text: bytes) -> tuple[str, Cause]:
-        """The fingerprint of a record, and what it means."""
+    def understood(self, text: bytes) -> tuple[str, Cause]:
+        """The fingerprint of a record, and what it means; both are remembered."""
         mark, said = self._fingerprints.of(text), wording(text[:READ])
         cause = self._cause((mark, said), text)
         return (mark if said is None else joined(mark, cause.name)), cause

@@ -56,6 +56,10 @@ class Keeper:
             self._told(finding, kept.totals[finding.fingerprint])
         return kept
 
+    def foresee(self, text: bytes) -> None:
+        """Understand a record that is most likely whole, so that `deliver` need not."""
+        self._understanding.understood(text)
+
     def states(self) -> dict[str, Any]:
         """How far each log was read."""
         return self._logbook.states(self._owner)
@@ -69,7 +73,7 @@ class Here:
     ) -> None:
         self.going = True
         made = sources_of([dict(row) for row in sources], keeper.states())
-        self.watch = Watch([*made, *more], engine(), keeper.deliver)
+        self.watch = Watch([*made, *more], engine(), keeper.deliver, foresee=keeper.foresee)
 
     def run(self) -> None:
         """Until `close`."""

@@ -51,11 +51,12 @@ class Container(Reader):
         hits = engine.hits(text, old)
         found = spans(text, self._told, len(text), hits) if hits else []
         consumed, kept, self.due = end, len(text), NEVER
-        if found and found[-1][1] >= len(text) and self._held(text, found[-1], silence):
-            first = found.pop()[0]
+        place = self.mark.offset - self.done
+        if found and found[-1][1] >= len(text) and self._holds(text, found[-1], silence):
+            first = found[-1][0]
+            self._hold(text, found.pop(), place)
             kept, consumed = next((p for p in places if p[0] >= first), places[0])
         self._told = found[-1][1] if found else self._told
-        place = self.mark.offset - self.done
         self._keep(data, consumed, self.floor)
         cut = max(0, kept - BACK)
         self._text, self._told = text[cut:kept], max(0, self._told - cut)

@@ -12,7 +12,7 @@ import zlib
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from autoloop.logs.target.folder import HEAD, File, Folder, Sight, beginning_of, number_of
-from autoloop.logs.target.records import BACK, LONGEST, open_ended, spans
+from autoloop.logs.target.records import BACK, LONGEST, may_go_on, open_ended, spans
 
 BLOCK = 256 << 10
 
@@ -36,9 +36,9 @@ KNOWN, GONE = 200, 50
 PACKED_DONE = 1 << 62
 """The offset of a packed file that was read to its end."""
 
-SETTLE_S, OPEN_S, PARTIAL_S = 0.002, 1.0, 1.0
-"""After so much silence a record at the end of a file is whole; one that plainly lacks its end;
-and a line without its newline, in a file that was rotated away."""
+LINE_S, SETTLE_S, OPEN_S, PARTIAL_S = 0.001, 0.002, 1.0, 1.0
+"""After so much silence a plain line at the end of a file is a whole record; one that may go on;
+one that plainly lacks its end; and a line without its newline, in a file that was rotated away."""
 
 NEVER = FOR_EVER = float("inf")
 
@@ -114,6 +114,7 @@ class Reader:
         self.finished, self.drained, self.broken, self.due = False, False, False, NEVER
         self.truncated = False
         self.grown = time.monotonic()
+        self._waiting, self._waits_at = b"", -1
         self._start()
 
     def _start(self) -> None:
@@ -191,17 +192,29 @@ class Reader:
         hits = engine.hits(data, start, end)
         found = spans(data, self.floor, end, hits) if hits else []
         consumed, self.due = end, NEVER
-        if found and found[-1][1] >= end and self._held(data, found[-1], silence):
-            consumed = found.pop()[0]
         place = self.mark.offset - self.done
+        if found and found[-1][1] >= end and self._holds(data, found[-1], silence):
+            consumed = found[-1][0]
+            self._hold(data, found.pop(), place)
         self._keep(data, consumed, found[-1][1] if found else self.floor)
         return Found(data, found, end, place) if found or consumed > start else None
 
-    def _held(self, data: bytes, span: Tuple[int, int], silence: float) -> bool:
+    def _holds(self, data: bytes, span: Tuple[int, int], silence: float) -> bool:
         """Whether a record at the end of what was read may go on."""
-        needed = OPEN_S if silence >= SETTLE_S and open_ended(data, span) else SETTLE_S
+        needed = SETTLE_S if may_go_on(data, span) else LINE_S
+        if silence >= needed and open_ended(data, span):
+            needed = OPEN_S
         self.due = self.grown + needed
         return silence < needed and span[1] - span[0] < LONGEST
+
+    def _hold(self, data: bytes, span: Tuple[int, int], place: int) -> None:
+        if self._waits_at != place + span[0]:  # else it has only grown
+            self._waits_at, self._waiting = place + span[0], data[span[0] : span[1]]
+
+    def held(self) -> List[bytes]:
+        """The record that is held back because it may go on, as it began; once."""
+        text, self._waiting = self._waiting, b""
+        return [text] if text else []
 
     def _past_long_line(self, data: bytes) -> int:
         if not self.mark.skipping:
@@ -456,6 +469,9 @@ class Log:
     @property
     def due(self) -> float:
         return min([reader.due for reader in self.readers] or [NEVER])
+
+    def held(self) -> List[bytes]:
+        return [text for reader in self.readers for text in reader.held()]
 
     def close(self) -> None:
         for reader in self.readers:

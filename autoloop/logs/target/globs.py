@@ -64,6 +64,10 @@ class Files:
     def due(self) -> float:
         return min([log.due for log in self.logs.values()] or [NEVER])
 
+    def held(self) -> List[bytes]:
+        """Records that are held back because they may go on, as they began; each once."""
+        return [text for log in self.logs.values() for text in log.held()]
+
     def states(self) -> Dict[str, Any]:
         return {log.name: log.state() for log in self.logs.values()}
 

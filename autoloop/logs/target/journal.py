@@ -159,6 +159,9 @@ class Journal:
         self.cursor = self._entries[-1]["cursor"]
         self._entries, self._size = [], 0
 
+    def held(self) -> List[bytes]:
+        return []
+
     def states(self) -> Dict[str, Any]:
         """The cursor counts only when everything before it was handed on."""
         return {self.name: {"cursor": self.cursor}} if not self._queue else {}

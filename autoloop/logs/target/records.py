@@ -71,6 +71,10 @@ _OPEN_END = re.compile(
     rb"Traceback \(most recent call last\):[^\n]*\n(?:[ \t|+][^\n]*\n)*\Z"
     rb"|\n(?:During handling of|The above exception)[^\n]*\n\n?\Z"
 )
+_MAY_GO_ON = re.compile(
+    rb"\n[^\n]|:\n|[a-z]Error\b|exception|traceback|throwable|panic|uncaught|unhandled|fatal error"
+    rb"|stack trace|Exception|Traceback|Throwable|Uncaught|Unhandled|Fatal error|Stack trace"
+)
 
 
 class Record(NamedTuple):
@@ -98,6 +102,12 @@ def spans(data: bytes, start: int, end: int, hits: List[int]) -> List[Tuple[int,
             found.append((first, last))  # else it continues a record that was told before
         floor = last
     return found
+
+
+def may_go_on(data: bytes, span: Tuple[int, int]) -> bool:
+    """Whether a record has, or announces, more than its line: what is thrown is often written line
+    by line, while loggers write what they have to say in one piece."""
+    return _MAY_GO_ON.search(data, *span) is not None
 
 
 def open_ended(data: bytes, span: Tuple[int, int]) -> bool:

@@ -18,7 +18,7 @@ class Pipe(Reader):
         self._handle, self.ended = handle, False
         self.mark, self.packed, self.name = Mark("pipe"), False, "stdin"
         self.finished, self.truncated, self.due = False, False, NEVER
-        self.grown = time.monotonic()
+        self.grown, self._waiting, self._waits_at = time.monotonic(), b"", -1
         self.data, self.done, self.floor = b"", 0, 0
 
     def _fresh(self) -> bytes:

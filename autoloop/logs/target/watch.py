@@ -4,6 +4,7 @@ import contextlib
 import ctypes
 import os
 import select
+import struct
 import time
 from typing import Any, Callable, Dict, Iterable, List
 
@@ -32,6 +33,7 @@ each block back to the system and asks for it again, which takes as long as read
 
 _MODIFY, _CREATED, _MOVED, _DELETED = 0x2, 0x100, 0x40 | 0x80, 0x200
 _CLOEXEC_NONBLOCK = 0o2000000 | 0o4000
+_EVENT = struct.Struct("iIII")
 
 Deliver = Callable[[List[Folded], Dict[str, Any]], Any]
 
@@ -55,17 +57,24 @@ class News:
             self._libc.inotify_add_watch(self._handle, os.fsencode(path), mask)
 
     def wait(self, seconds: float, pipes: List[int]) -> bool:
-        """Whether something changed within *seconds*."""
+        """Wait for news, so long at most; whether it is of more than bytes that were written."""
         handles = pipes + ([self._handle] if self._handle >= 0 else [])
         poll = select.poll()
         for handle in handles:
             poll.register(handle, select.POLLIN | select.POLLHUP)
         ready = [handle for handle, _ in poll.poll(max(0.0, seconds) * 1000)]
-        if self._handle in ready:
-            with contextlib.suppress(OSError):
-                while os.read(self._handle, 1 << 16):
-                    pass
-        return bool(ready)
+        return self._handle in ready and self._moved()
+
+    def _moved(self) -> bool:
+        """Take in all news; whether any name was made, moved or removed, or some news was lost."""
+        moved = False
+        with contextlib.suppress(OSError):
+            while True:
+                data, at = os.read(self._handle, 1 << 16), 0
+                while at < len(data):
+                    _, mask, _, length = _EVENT.unpack_from(data, at)
+                    moved, at = moved or mask != _MODIFY, at + _EVENT.size + length
+        return moved
 
     def close(self) -> None:
         if self._handle >= 0:
@@ -76,14 +85,20 @@ class Watch:
     """Watches sources. *deliver* gets what was found and how far was read, and keeps both together.
 
     It may take its time: nothing is read meanwhile, so nothing is lost and no memory grows. *share*
-    is the part of one core that reading may use.
+    is the part of one core that reading may use. *foresee* is shown a record that is held back
+    because it may go on: most are whole, and the time until that is known can be used.
     """
 
     def __init__(
-        self, sources: List[Any], engine: Any, deliver: Deliver, share: float = 1.0
+        self,
+        sources: List[Any],
+        engine: Any,
+        deliver: Deliver,
+        share: float = 1.0,
+        foresee: Callable[[bytes], Any] = len,
     ) -> None:
         self.sources, self._engine, self._deliver = sources, engine, deliver
-        self._share = share
+        self._share, self._foresee = share, foresee
         bytes(HELD)
         self._fold, self._news = Fold(), News()
         self._looked = self._told = 0.0
@@ -158,11 +173,17 @@ class Watch:
         now = time.monotonic()
         due = min([source.due for source in self.sources] + [self._looked + POLL_S])
         if 0.0 < due - now < BRIEF_S:
-            time.sleep(due - now)
+            self._look_ahead()
+            time.sleep(max(0.0, due - time.monotonic()))
             return
         pipes = [handle for source in self.sources for handle in source.handles()]
         if self._news.wait(due - now, pipes):
             self._after_news()
+
+    def _look_ahead(self) -> None:
+        for source in self.sources:
+            for text in source.held():
+                self._foresee(text)
 
     def _after_news(self) -> None:
         """A folder may have changed: look at once whether a file was renamed or made."""

@@ -302,3 +302,13 @@ def test_only_what_waits_can_be_decided(book: Ledger) -> None:
         book.decide(incident.id, True, "ann")
     with pytest.raises(NotFound):
         book.decide("i-nothing", True, "ann")
+
+
+def test_what_waits_for_the_disk_and_what_does_not_share_connections(tmp_path: Path) -> None:
+    """Each transaction has what it asked for, whoever used its connection before."""
+    ledger = Ledger(f"sqlite:///{tmp_path}/ledger.db")
+    engines = {"full": (ledger.engine, 2), "normal": (ledger.unhurried, 1)}
+    for wanted in ("full", "normal", "normal", "full", "normal"):
+        engine, number = engines[wanted]
+        with engine.begin() as here:
+            assert here.exec_driver_sql("pragma synchronous").scalar() == number

@@ -189,6 +189,14 @@ def test_a_finding_opens_one_incident_and_counts_on_it(ledger: Ledger) -> None:
     assert incident.environment == "test"
 
 
+def test_thousands_of_kinds_at_once_are_each_counted(ledger: Ledger) -> None:
+    """However many there are, what was known of each is found again."""
+    book = Logbook(ledger)
+    found = [finding(f"k{number}") for number in range(2_000)]
+    book.keep("files", found, {})
+    assert set(book.keep("files", found, {}).totals.values()) == {2}
+
+
 def test_the_same_is_not_handed_in_again_soon_after_its_incident_ended(ledger: Ledger) -> None:
     """It is counted; something else is handed in."""
     book = Logbook(ledger)

@@ -12,6 +12,7 @@ from autoloop.logs.target.records import (
     clipped,
     lines_after,
     lines_before,
+    may_go_on,
     open_ended,
     record,
     spans,
@@ -148,3 +149,25 @@ def test_records_never_overlap_and_cover_every_marked_line(lines: list[bytes]) -
     assert all(a[1] <= b[0] for a, b in pairwise(found))
     for hit in hits:
         assert any(first <= hit < last for first, last in found)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (b"2026-03-03 10:00:00 ERROR database is locked\n", False),
+        (b"nginx: [emerg] bind() to 0.0.0.0:80 failed (98: Address already in use)\n", False),
+        (b"java.lang.IllegalStateException: order 8 failed\n", True),
+        (b"TypeError: x is not a function\n", True),
+        (b"panic: runtime error: index out of range\n", True),
+        (b"PHP Fatal error:  Uncaught TypeError: x\n", True),
+        (b"thread 'main' panicked at src/main.rs:2:5:\n", True),
+        (b"ERROR could not store the order:\n", True),
+        (b"ERROR order failed\n    at once\n", True),
+    ],
+)
+def test_a_plain_line_is_not_waited_for_as_long_as_what_is_thrown(
+    text: bytes, expected: bool
+) -> None:
+    """Traces are often written line by line."""
+    data = b"before\n" + text
+    assert may_go_on(data, (7, len(data))) is expected

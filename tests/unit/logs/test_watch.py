@@ -5,12 +5,13 @@ from typing import Any
 
 import pytest
 
+from autoloop.logs.target import files
 from autoloop.logs.target import watch as watching
 from autoloop.logs.target.files import BLOCK, NEVER, Found
 from autoloop.logs.target.fold import Folded
 from autoloop.logs.target.globs import TURN, Files
 from autoloop.logs.target.scan import Words
-from autoloop.logs.target.watch import Watch
+from autoloop.logs.target.watch import News, Watch
 
 CALM = b"10:00:00 INFO fine\n"
 ERROR = b"10:00:00 ERROR order failed\n"
@@ -27,7 +28,7 @@ class Storm:
     def nothing(self) -> Any:
         return {}
 
-    refresh = states = watched = files = handles = missing = close = nothing
+    refresh = states = held = watched = files = handles = missing = close = nothing
 
 
 def watched(sources: list[Any], found: list[Folded], share: float = 1.0) -> Watch:
@@ -54,11 +55,11 @@ def test_of_the_logs_of_one_pattern_each_has_its_turn(tmp_path: Path) -> None:
     (tmp_path / "a.log").write_bytes(CALM * (BLOCK * TURN * 2 // len(CALM)))
     for name in ("b.log", "c.log"):
         (tmp_path / name).write_bytes(ERROR)
-    files, order = Files(str(tmp_path / "*.log"), {}), []
-    while (step := files.next(Words(), final=True)) is not None:
+    both, order = Files(str(tmp_path / "*.log"), {}), []
+    while (step := both.next(Words(), final=True)) is not None:
         order.append(step[0][-5:])
-    offset = files.states()[f"file:{tmp_path}/a.log"]["files"][0][3]
-    files.close()
+    offset = both.states()[f"file:{tmp_path}/a.log"]["files"][0][3]
+    both.close()
     assert offset == (tmp_path / "a.log").stat().st_size
     assert order[: TURN + 2] == ["a.log"] * TURN + ["b.log", "c.log"]
     assert set(order[TURN + 2 :]) == {"a.log"}
@@ -74,3 +75,42 @@ def test_once_reads_to_the_end(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
     watch.once()
     watch.close()
     assert sum(row.count for row in found) == 2 * (2 * BLOCK // len(CALM + ERROR))
+
+
+def test_while_a_record_may_go_on_it_is_understood_ahead(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Once, however it grows; what is handed on is all of it."""
+    path = tmp_path / "shop.log"
+    ahead: list[bytes] = []
+    found: list[Folded] = []
+    path.touch()
+    watch = Watch(
+        [Files(str(path), {})], Words(), lambda rows, _: found.extend(rows), foresee=ahead.append
+    )
+    trace = [ERROR, b"    at Shop.order(Shop.java:3)\n", b"    at Shop.main(Shop.java:9)\n"]
+    for name, seconds in (("LINE_S", 60.0), ("SETTLE_S", 60.0)):
+        monkeypatch.setattr(files, name, seconds)
+    with path.open("ab", buffering=0) as out:
+        for line in trace:
+            out.write(line)
+            watch.round()
+            watch._look_ahead()
+    assert (ahead, found) == ([ERROR], [])
+    monkeypatch.setattr(files, "SETTLE_S", 0.0)
+    watch.round()
+    watch.close()
+    assert [row.record.text for row in found] == [b"".join(trace)]
+
+
+def test_bytes_that_are_written_are_no_reason_to_look_at_the_folder(tmp_path: Path) -> None:
+    """A name that is made, moved or removed is; also when bytes were written at the same time."""
+    path, news = tmp_path / "shop.log", News()
+    path.write_bytes(CALM)
+    news.follow([str(tmp_path)], [str(path)])
+    path.write_bytes(CALM)
+    assert not news.wait(1.0, [])
+    path.write_bytes(CALM)
+    path.rename(tmp_path / "shop.log.1")
+    assert news.wait(1.0, [])
+    news.close()
