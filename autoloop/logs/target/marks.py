@@ -43,7 +43,7 @@ MARKS = tuple(
         "badstatus", "parseable", "notready", " exited ", "closing because",
         "limit reached", " is busy", "too stale", "no leader",
         ";critical;", ";down;", "connlimit", "appoffline", "appshutdown", "queuefull", "deny(",
-        "hung on",
+        "hung on", "bad file mode", "insecure ", "not defined", "doesn't match", "no certificate",
         "stuck", "abnormal", "limiting re", "delaying re", "https client", "soft lockup",
         # codes
         '" 50', '"status":5', '"status": 5', "status=5", '" 429 ',
@@ -57,7 +57,7 @@ MARKS = tuple(
         "上限", "超出", "已存在", "没有写", "不在", "失效", "停用", "未注册", "不一致",
         "其他设备", "查无", "只有管理员", "请先登录", "中断", "报错", "占用", "不平",
         "錯誤", "失敗", "無法", "異常", "拒絕",
-        "未结束", "未完成", "流控", "吃满", "跑满", "填错", "写错", "不是合法",
+        "未结束", "未完成", "未通过", "尚未配置", "流控", "吃满", "跑满", "填错", "写错", "不是合法",
         "不可写", "持续上", "没回",
         "逾時", "損壞", "エラー", "例外", "오류", "실패",
         "fehler", "kann nicht", "nicht gefunden", "nicht bekannt", "abgelehnt",
