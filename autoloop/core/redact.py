@@ -76,9 +76,16 @@ def redact(text: str) -> str:
     text = harmless(text)
     low = text.lower() if text.isascii() else ""
     for words, pattern, put in _RULES:
-        if not low or any(word in low for word in words):
+        if not low or _holds(low, words):
             text = pattern.sub(put, text)
     return text
+
+
+def _holds(low: str, words: tuple[str, ...]) -> bool:
+    for word in words:  # noqa: SIM110 - any() takes twice as long, and every line is asked
+        if word in low:
+            return True
+    return False
 
 
 def redact_value(key: str, value: str) -> str:

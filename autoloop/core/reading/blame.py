@@ -9,9 +9,9 @@ patterns of a cause or of its class name a culprit.
 import json
 import re
 from collections import Counter
-from dataclasses import dataclass
 from functools import cache, lru_cache
 from importlib.resources import files
+from typing import NamedTuple
 
 from autoloop.core.reading.culprits import cleared, names_nothing, place_in, plain
 from autoloop.core.reading.entities import Entity, entities, wordings
@@ -50,8 +50,7 @@ _ENDING = re.compile(r"\.([a-z]\w{0,6})(?::\d+)*$")
 _PLACED = ("line", "行", "第")
 
 
-@dataclass(frozen=True, slots=True)
-class Complaint:
+class Complaint(NamedTuple):
     """A cause, the line and the place in it where it was found, and its culprit if that is told."""
 
     name: str

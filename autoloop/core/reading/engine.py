@@ -1,7 +1,6 @@
 """The text engine: reads a text and says what may be wrong, most likely first."""
 
 import re
-from dataclasses import replace
 from functools import cache
 from typing import Protocol
 
@@ -87,8 +86,8 @@ def clearer(hit: Hit, excerpt: Excerpt) -> Hit:
         return hit
     name = grammar().read(excerpt.low_lines[hit.line], topical=True)
     if hit.weight <= VAGUEST and not name:
-        return replace(hit, name=FAILED[1])
-    return replace(hit, name=name) if name and name not in FAILED else hit
+        return hit._replace(name=FAILED[1])
+    return hit._replace(name=name) if name and name not in FAILED else hit
 
 
 def _cause(suspect: Suspect, excerpt: Excerpt, trace: Trace, weighs: bool = True) -> Cause:
@@ -118,7 +117,7 @@ def to_blame(
     of its cause name; else, where that *weighs*, the name for which most speaks."""
     own = trace.own if found.name.startswith("CODE.") else ""
     told = found.told or own or culprit_of(found.name, excerpt.lines, found.line, hint)
-    return blamed(replace(found, told=told), excerpt, trace) if weighs else told
+    return blamed(found._replace(told=told), excerpt, trace) if weighs else told
 
 
 def evidence(excerpt: Excerpt, number: int) -> Evidence:

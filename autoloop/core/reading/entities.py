@@ -35,39 +35,38 @@ _ENDINGS = (
     "jar war so dll exe db sqlite sqlite3 pem crt key sock pid lock md lua dart swift scala "
     "gradle ibd rdb aof ldb whl R"
 )
-_KINDS = tuple(
-    (kind, re.compile(pattern))
-    for kind, pattern in (
-        ("word", r"[a-z]+"),
-        ("Word", r"[A-Z][a-z]*"),
-        ("number", r"[#-]?\d{1,12}"),
-        ("place", r".{1,150}\.[A-Za-z]\w{0,9}(?::\d{1,6}){1,2}|[A-Z]\w{1,20}file:\d{1,6}"),
-        ("ip:port", r"(?:\d{1,3}\.){3}\d{1,3}:\d{1,5}"),
-        ("ip", r"(?:\d{1,3}\.){3}\d{1,3}(?:/\d{1,2})?"),
-        ("amount", r"[+-]?\d[\d.,:%/-]*[A-Za-z%]{0,5}"),
-        ("ipv6", r"[0-9a-fA-F]{0,4}:[0-9a-fA-F:]{0,34}:[0-9a-fA-F]{0,4}(?:/\d{1,3})?"),
-        ("hex", r"0x[0-9a-fA-F]+|[a-f]{0,12}\d[0-9a-f]{6,64}"),
-        ("version", r"v\d+(?:\.\d+)*"),
-        ("mail", r"[\w.+\\/$-]+@[\w.-]+"),
-        ("unit", r"[\w@.\\:-]+\.(?:service|socket|mount|timer|target|slice|scope)"),
-        ("host:port", r"[A-Za-z][\w.-]{0,80}:\d{2,5}"),
-        ("option", r"--?[A-Za-z][\w-]*"),
-        ("path", r"[\w.@+%{}$:*~-]*/[\w.@+%{}$:*/-]*"),
-        ("setting", r"[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+"),
-        ("variable", r"\$\{?[\w.]+\}?"),
-        ("exception", r"[\w.$:\\]*(?:Error|Exception|[a-z]Warning)"),
-        ("file", rf"[\w.@+-]*\w\.(?:{'|'.join(_ENDINGS.split())})(?:\.\d+)*"),
-        ("method", r"[A-Za-z_][\w.:$#\\>-]*\(\)|[A-Za-z_]\w*(?:::|#|->)[\w:#>-]+"),
-        ("class", r"(?:[a-z]\w*\.){2,8}[A-Z]\w*"),
-        ("dotted", r"[A-Za-z_][\w-]*(?:\.[A-Za-z0-9_-]+)+"),
-        ("snake", r"[A-Za-z][a-z0-9]*(?:_[A-Za-z0-9]+)+"),
-        ("dashed", r"@?[A-Za-z]\w*(?:-\w+)+"),
-        ("caps", r"[A-Z][A-Z0-9]+"),
-        ("camel", r"[A-Za-z][a-z0-9]+(?:[A-Z][a-z0-9]*)+"),
-        ("named", r"[A-Za-z]+\d\w*"),
-    )
+_KINDS = (
+    ("word", r"[a-z]+"),
+    ("Word", r"[A-Z][a-z]*"),
+    ("number", r"[#-]?\d{1,12}"),
+    ("place", r".{1,150}\.[A-Za-z]\w{0,9}(?::\d{1,6}){1,2}|[A-Z]\w{1,20}file:\d{1,6}"),
+    ("ip:port", r"(?:\d{1,3}\.){3}\d{1,3}:\d{1,5}"),
+    ("ip", r"(?:\d{1,3}\.){3}\d{1,3}(?:/\d{1,2})?"),
+    ("amount", r"[+-]?\d[\d.,:%/-]*[A-Za-z%]{0,5}"),
+    ("ipv6", r"[0-9a-fA-F]{0,4}:[0-9a-fA-F:]{0,34}:[0-9a-fA-F]{0,4}(?:/\d{1,3})?"),
+    ("hex", r"0x[0-9a-fA-F]+|[a-f]{0,12}\d[0-9a-f]{6,64}"),
+    ("version", r"v\d+(?:\.\d+)*"),
+    ("mail", r"[\w.+\\/$-]+@[\w.-]+"),
+    ("unit", r"[\w@.\\:-]+\.(?:service|socket|mount|timer|target|slice|scope)"),
+    ("host:port", r"[A-Za-z][\w.-]{0,80}:\d{2,5}"),
+    ("option", r"--?[A-Za-z][\w-]*"),
+    ("path", r"[\w.@+%{}$:*~-]*/[\w.@+%{}$:*/-]*"),
+    ("setting", r"[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+"),
+    ("variable", r"\$\{?[\w.]+\}?"),
+    ("exception", r"[\w.$:\\]*(?:Error|Exception|[a-z]Warning)"),
+    ("file", rf"[\w.@+-]*\w\.(?:{'|'.join(_ENDINGS.split())})(?:\.\d+)*"),
+    ("method", r"[A-Za-z_][\w.:$#\\>-]*\(\)|[A-Za-z_]\w*(?:::|#|->)[\w:#>-]+"),
+    ("class", r"(?:[a-z]\w*\.){2,8}[A-Z]\w*"),
+    ("dotted", r"[A-Za-z_][\w-]*(?:\.[A-Za-z0-9_-]+)+"),
+    ("snake", r"[A-Za-z][a-z0-9]*(?:_[A-Za-z0-9]+)+"),
+    ("dashed", r"@?[A-Za-z]\w*(?:-\w+)+"),
+    ("caps", r"[A-Z][A-Z0-9]+"),
+    ("camel", r"[A-Za-z][a-z0-9]+(?:[A-Z][a-z0-9]*)+"),
+    ("named", r"[A-Za-z]+\d\w*"),
 )
 """What a name may be by its looks; the first that fits."""
+
+_KIND = re.compile("|".join(f"({pattern})" for _, pattern in _KINDS))
 
 _KEY = re.compile(r"[A-Za-z0-9+/=_-]{32,}")
 """What may be the contents of a key, and no name."""
@@ -112,9 +111,9 @@ def _says_nothing(text: str, line: str, start: int, end: int) -> bool:
 @lru_cache(maxsize=4096)
 def kind_of(text: str) -> str:
     """What a name is by its looks."""
-    for kind, pattern in _KINDS:
-        if pattern.fullmatch(text):
-            return kind
+    found = _KIND.fullmatch(text)
+    if found and found.lastindex:
+        return _KINDS[found.lastindex - 1][0]
     return "phrase" if " " in text else "other"
 
 

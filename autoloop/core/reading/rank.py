@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from autoloop.core.diagnosis import BENIGN
 from autoloop.core.reading.excerpt import Excerpt, Level
@@ -70,8 +70,7 @@ ALARMED = 0.75
 """What a calm word still counts in a line that its program calls an error."""
 
 
-@dataclass(frozen=True, slots=True)
-class Suspect:
+class Suspect(NamedTuple):
     """A cause that the text speaks for: its best hit, and how sure that is."""
 
     hit: Hit
@@ -89,7 +88,7 @@ def ranked(hits: list[Hit], excerpt: Excerpt, trace: Trace) -> list[Suspect]:
         if hit.line in typed_wrong and hit.name == MISTYPED:
             continue
         if hit.line < settled and hit.name.startswith(("SERVICE.", "DATABASE.", FAILED[1])):
-            hit = replace(hit, weight=hit.weight * SETTLED)
+            hit = hit._replace(weight=hit.weight * SETTLED)
         known = by_name.get(hit.name)
         if known is None or _ranks(hit) > _ranks(known) + (0 if not known.culprit else 0.02):
             by_name[hit.name] = _with_names(hit, known)
@@ -107,7 +106,7 @@ def _again(hits: list[Hit], excerpt: Excerpt) -> list[Hit]:
     }
     counted = Counter(ends.values())
     return [
-        replace(hit, name=LOOP) if counted[ends.get(hit.line, "")] >= AGAIN else hit for hit in hits
+        hit._replace(name=LOOP) if counted[ends.get(hit.line, "")] >= AGAIN else hit for hit in hits
     ]
 
 
@@ -129,7 +128,7 @@ def _told(hit: Hit, culprit: str, hint: str) -> Hit:
     """*hit*, with *culprit* and *hint* where it has none."""
     if (hit.culprit or not culprit) and (hit.hint or not hint):
         return hit
-    return replace(hit, culprit=hit.culprit or culprit, hint=hit.hint or hint)
+    return hit._replace(culprit=hit.culprit or culprit, hint=hit.hint or hint)
 
 
 def depth(hit: Hit) -> float:
@@ -170,7 +169,7 @@ def _best_of_lines(hits: list[Hit], excerpt: Excerpt, trace: Trace) -> list[Hit]
         level = excerpt.level(number)
         weighed = [_weighed(hit, level, trace) for hit in here]
         if _heads(excerpt.lines, number):
-            weighed = [replace(h, weight=h.weight * HEADING) for h in weighed]
+            weighed = [h._replace(weight=h.weight * HEADING) for h in weighed]
         alarms = [h for h in weighed if h.name != BENIGN]
         weighed = [h for h in weighed if h.name != BENIGN or _speaks_for(h, alarms)]
         if not weighed:
@@ -227,7 +226,7 @@ def _speaks_for(calm: Hit, alarms: list[Hit]) -> bool:
 
 def _weighed(hit: Hit, level: Level, trace: Trace) -> Hit:
     if hit.name == BENIGN:
-        return replace(hit, weight=hit.weight * ALARMED) if level is Level.ALARM else hit
+        return hit._replace(weight=hit.weight * ALARMED) if level is Level.ALARM else hit
     weight = hit.weight
     if level is Level.CALM and not hit.signature.calm:
         weight *= 0.3
@@ -235,4 +234,4 @@ def _weighed(hit: Hit, level: Level, trace: Trace) -> Hit:
         weight *= 0.8
     elif hit.line == trace.root:
         weight = min(0.98, weight * 1.05)
-    return hit if weight == hit.weight else replace(hit, weight=weight)
+    return hit if weight == hit.weight else hit._replace(weight=weight)
