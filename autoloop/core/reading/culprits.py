@@ -16,6 +16,9 @@ _TIME = re.compile(
     r"(?:\d{2,4}[-/]\d\d[-/]\d\d[T ]|\b)\d{1,2}:\d\d:\d\d(?:[.,]\d{1,9})?(?:Z|[+-]\d\d:?\d\d)?"
     r"|\d{2,4}[-/]\d\d[-/]\d\d[T ]?"
 )
+_TIMED = re.compile(r"\d[-/:]\d\d[-/:]\d\d")
+"""What is in every time: soon found, or not."""
+
 _TRIM = " \t'\"`,;()[]<>「」“”‘’"
 
 PLACES = {"CONFIG.invalid_config_file", "SERVICE.memory_leak"} | {
@@ -28,6 +31,8 @@ _WHO_LOGS = re.compile(
     r"|--- (?:\[[^\]\n]{0,60}\] ?){1,3}[\w.$/\[\]-]{1,80} *: |\b(?:[a-z]{1,3}\.){2,8}[\w.]{1,80}"
 )
 """What a logger tells of itself."""
+
+_ABBREVIATED = re.compile(r"[a-z]\.[a-z]{1,3}\.")
 
 _NUMBERS = re.compile(
     r"(?<=[\w)])\[\d{1,9}\](?=: )|\b[\da-fA-F]{8}(?:-[\da-fA-F]{4}){3}-[\da-fA-F]{12}\b"
@@ -109,15 +114,36 @@ def place_near(lines: list[str], line: int) -> str:
 @lru_cache(maxsize=64)
 def plain(line: str) -> str:
     """*line* without times, and without what a logger tells of itself."""
-    return _WHO_LOGS.sub("", _TIME.sub("", line))
+    if _TIMED.search(line):
+        line = _TIME.sub("", line)
+    return _WHO_LOGS.sub("", line) if _tells_who(line) else line
 
 
 @lru_cache(maxsize=64)
 def cleared(line: str) -> str:
     """As `plain`, with blanks for what is taken out, and for numbers of processes and requests."""
-    for pattern in (_TIME, _WHO_LOGS, _NUMBERS):
-        line = pattern.sub(lambda found: " " * len(found[0]), line)
+    if _TIMED.search(line):
+        line = _TIME.sub(_blank, line)
+    if _tells_who(line):
+        line = _WHO_LOGS.sub(_blank, line)
+    if "]: " in line or line.count("-") > 3:
+        line = _NUMBERS.sub(_blank, line)
     return line
+
+
+def _blank(found: re.Match[str]) -> str:
+    return " " * len(found[0])
+
+
+def _tells_who(line: str) -> bool:
+    """Whether a logger may tell of itself in a line."""
+    return (
+        "caller" in line
+        or "logger" in line
+        or "source" in line
+        or "--- " in line
+        or bool(_ABBREVIATED.search(line))
+    )
 
 
 def place_in(line: str) -> str:

@@ -8,7 +8,7 @@ rest linear support vector machines over words and pairs of words, each weighed 
 
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import cache
 from importlib.resources import files
 from itertools import pairwise
@@ -48,14 +48,18 @@ def words(text: str) -> frozenset[str]:
 
     A number is a word by its digits where it may be a code, else by how many digits it has.
     """
-    found = [_word(word) for word in _WORD.findall(_CAMEL.sub(r"\1 \2", text[:READ]).lower())]
-    pairs = {f"{a} {b}" for a, b in pairwise(found) if a != "\n" != b}
-    runs = {
-        f"{a} {b} {c}"
-        for a, b, c in zip(found, found[1:], found[2:], strict=False)
-        if a > "\u4e00" and b > "\u4e00" and c > "\u4e00"
-    }
-    return frozenset(pairs | runs | (set(found) - {"\n"}))
+    text = text[:READ]
+    found = [_word(word) for word in _WORD.findall(_CAMEL.sub(r"\1 \2", text).lower())]
+    counted = {f"{a} {b}" for a, b in pairwise(found) if a != "\n" != b}
+    if not text.isascii():
+        counted |= {
+            f"{a} {b} {c}"
+            for a, b, c in zip(found, found[1:], found[2:], strict=False)
+            if a > "\u4e00" and b > "\u4e00" and c > "\u4e00"
+        }
+    counted.update(found)
+    counted.discard("\n")
+    return frozenset(counted)
 
 
 def marks(excerpt: Excerpt) -> frozenset[str]:
@@ -80,7 +84,7 @@ def counted(excerpt: Excerpt) -> frozenset[str]:
 
 
 def _word(word: str) -> str:
-    if word.isdigit() and len(word) != 3 and word not in _CODES:
+    if "0" <= word < ":" and len(word) != 3 and word not in _CODES:
         return "0" * min(len(word), 4)
     return word
 
@@ -112,10 +116,9 @@ class Learned:
         lanes[::LANE] = self._rows[number * wide : (number + 1) * wide]
         return int.from_bytes(lanes, "little")
 
-    def known(self, found: Iterable[str]) -> list[int]:
+    def known(self, found: frozenset[str]) -> list[int]:
         """The numbers of those of the words *found* that it has learnt."""
-        numbers = self._numbers
-        return [numbers[word] for word in found if word in numbers]
+        return [self._numbers[word] for word in found & self._numbers.keys()]
 
     def weigh(self, known: Sequence[int]) -> list[float]:
         """How much the words with these numbers speak for each name, together."""

@@ -158,7 +158,7 @@ def _conjuncts(pieces: list[str]) -> list[list[str]]:
     return [[run] for run in runs if run] + [each for group in groups for each in _conjuncts(group)]
 
 
-_TELLING = re.compile(r"[a-z]{4}|[0-9]{2}|[^\x00-\x7f]{2}")
+_TELLING = re.compile(r"[a-z]{4}|[0-9]{3}|[^\x00-\x7f]{2}")
 """What a word holds that is found wherever it stands, and is not in every line."""
 
 
