@@ -102,7 +102,7 @@ def _near(patterns: tuple[str, ...], lines: list[str], line: int, reach: int) ->
     """What *patterns* find in *line*, else in those at most *reach* lines off, the next first."""
     away = (line + step * side for step in range(1, reach + 1) for side in (1, -1))
     asked = (n for n in (line, *away) if 0 <= n < len(lines))
-    return next(filter(None, (_first(patterns, plain(lines[n])) for n in asked)), "")
+    return next(filter(None, (_first(patterns, lines[n]) for n in asked)), "")
 
 
 def place_near(lines: list[str], line: int) -> str:
@@ -155,10 +155,10 @@ def place_in(line: str) -> str:
     return ""
 
 
-def _first(patterns: tuple[str, ...], text: str) -> str:
-    low = text.lower()
+def _first(patterns: tuple[str, ...], line: str) -> str:
+    low = line.lower()
     for pattern in patterns:
-        found = may_match(pattern, text, low) and compiled(pattern).search(text)
+        found = may_match(pattern, line, low) and compiled(pattern).search(plain(line))
         if found and (culprit := named(found["c"])):
             return culprit
     return ""

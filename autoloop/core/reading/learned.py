@@ -37,6 +37,7 @@ RARITY = 25.0
 
 _CAMEL = re.compile(r"([a-z])([A-Z])")
 _WORD = re.compile(r"[a-z]+|\d+|[\u4e00-\u9fff]|\n")
+_NUMBER = re.compile(r"\d+")
 _CODES = frozenset(
     map(str, (13, 24, 28, 32, 98, 1040, 1045, 1049, 1054, 1146, 1205, 1213, 2002, 2003, 10061))
 )
@@ -49,7 +50,7 @@ def words(text: str) -> frozenset[str]:
     A number is a word by its digits where it may be a code, else by how many digits it has.
     """
     text = text[:READ]
-    found = [_word(word) for word in _WORD.findall(_CAMEL.sub(r"\1 \2", text).lower())]
+    found = _WORD.findall(_NUMBER.sub(_number, _CAMEL.sub(r"\1 \2", text).lower()))
     counted = {f"{a} {b}" for a, b in pairwise(found) if a != "\n" != b}
     if not text.isascii():
         counted |= {
@@ -83,10 +84,9 @@ def counted(excerpt: Excerpt) -> frozenset[str]:
     return words(meaning(excerpt.text)) | marks(excerpt)
 
 
-def _word(word: str) -> str:
-    if "0" <= word < ":" and len(word) != 3 and word not in _CODES:
-        return "0" * min(len(word), 4)
-    return word
+def _number(found: re.Match[str]) -> str:
+    number = found[0]
+    return number if len(number) == 3 or number in _CODES else "0000"[: len(number)]
 
 
 class Learned:

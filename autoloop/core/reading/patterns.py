@@ -113,13 +113,23 @@ def _branches(pieces: list[str]) -> list[list[str]]:
 def _of_branch(pieces: list[str]) -> list[str]:
     """The longest run of plain characters, or the words of a group that must be there."""
     runs, groups = _musts(pieces)
-    choices = [_needs(group) for group in groups]
-    return max([*choices, [max(runs, key=len)]], key=_tells)
+    return max([*(_needs(group) for group in groups), max(runs, key=_shortest)], key=_tells)
 
 
-def _musts(pieces: list[str]) -> tuple[list[str], list[list[str]]]:
-    """What must be there of an alternative: the runs of plain characters, and the groups."""
-    runs, groups, at = [""], list[list[str]](), 0
+def _shortest(words: list[str]) -> int:
+    return min(map(len, words))
+
+
+FORMS = 4
+"""Forms of one run of plain characters, with and without the optional ones among them."""
+
+
+def _musts(pieces: list[str]) -> tuple[list[list[str]], list[list[str]]]:
+    """What must be there of an alternative: the runs of plain characters, and the groups.
+
+    A run with an optional character has several forms, of which one must be there.
+    """
+    runs, groups, at = [[""]], list[list[str]](), 0
     while at < len(pieces):
         piece = pieces[at]
         end = _end(pieces, at) if piece[0] == "(" else at + 1
@@ -128,15 +138,26 @@ def _musts(pieces: list[str]) -> tuple[list[str], list[list[str]]]:
         if piece.startswith("("):
             if not optional:
                 groups.append(pieces[at + 1 : end - 1])
-            runs.append("")
+            runs.append([""])
         elif (plain := _plain(piece)) and not optional:
-            runs[-1] += plain
+            runs[-1] = [form + plain for form in runs[-1]]
             if repeat:
-                runs.append("")
+                runs.append([""])
+        elif plain and repeat == "?" and len(runs[-1]) < FORMS:
+            runs[-1] += [form + plain for form in runs[-1]]
         else:
-            runs.append("")
+            runs.append([""])
         at = end + bool(repeat)
-    return runs, groups
+    return [_apart(forms) for forms in runs], groups
+
+
+def _apart(forms: list[str]) -> list[str]:
+    """*forms* without those that hold another: where they stand, that one does.
+
+    Three letters hold nothing: the index finds them only where they stand alone.
+    """
+    short = [form for form in forms if len(form) > 3]
+    return [form for form in forms if not any(o in form for o in short if o != form)]
 
 
 def also(pattern: str) -> tuple[str, ...]:
@@ -155,7 +176,9 @@ def _conjuncts(pieces: list[str]) -> list[list[str]]:
     if len(_branches(pieces)) > 1:
         return [_needs(pieces)]
     runs, groups = _musts(pieces)
-    return [[run] for run in runs if run] + [each for group in groups for each in _conjuncts(group)]
+    return [forms for forms in runs if all(forms)] + [
+        each for group in groups for each in _conjuncts(group)
+    ]
 
 
 _TELLING = re.compile(r"[a-z]{4}|[0-9]{3}|[^\x00-\x7f]{2}")
@@ -182,10 +205,13 @@ def _tells(words: list[str]) -> tuple[float, int]:
 
 @cache
 def _length(word: str) -> float:
-    """The length of the longest run of letters in *word* that is rare; Chinese counts double."""
+    """The length of the longest run of letters in *word* that is rare; Chinese counts double.
+
+    Common words tell a little more together than one of them alone.
+    """
     runs = _RUN.findall(word)
     rare = [len(run) * (1 if run.isascii() else 2) for run in runs if run not in _COMMON]
-    return max(rare, default=1.5 if runs else bool(word))
+    return max(rare, default=1 + len(runs) / 2 if runs else bool(word))
 
 
 def _end(pieces: list[str], at: int) -> int:

@@ -1,7 +1,6 @@
 """Stack traces: the exception that began it, the ones that carry it on, and one's own frame."""
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from autoloop.core.reading.excerpt import Excerpt
@@ -138,7 +137,7 @@ def _own_python(frames: list[tuple[int, str, bool]]) -> str:
 def _other(lines: list[str]) -> Trace:
     caused = [n for n, line in enumerate(lines) if _CAUSED.match(line)]
     root = caused[-1] if caused else None
-    found = [(n, place, own) for n, line in enumerate(lines) for place, own in _frames(line)]
+    found = [(n, *frame) for n, line in enumerate(lines) if (frame := _frame(line))]
     quoted = {n for n, line in enumerate(lines) if _JAVA_ANY.match(line)}
     quoted |= {n for n, _, _ in found if not _told(lines[n])}
     if any("goroutine " in line for line in lines):
@@ -159,15 +158,12 @@ def _told(line: str) -> bool:
     return bool(_PHP.search(line) or "panicked at" in line or _RUBY_TOLD.search(line))
 
 
-def _frames(line: str) -> Iterator[tuple[str, bool]]:
+def _frame(line: str) -> tuple[str, bool] | None:
     """The frame in a line, and whether it is one's own."""
     if found := _JAVA.match(line):
-        yield f"{found[2]}:{found[3]}", not _FOREIGN_JAVA.match(found[1])
-        return
+        return f"{found[2]}:{found[3]}", not _FOREIGN_JAVA.match(found[1])
     for mark, pattern in _FRAMES:
-        if mark not in line:
-            continue
-        if found := pattern.search(line):
+        if mark in line and (found := pattern.search(line)):
             path, number = (part for part in found.groups() if part is not None)
-            yield f"{path}:{number}", not _FOREIGN.search(path)
-            return
+            return f"{path}:{number}", not _FOREIGN.search(path)
+    return None
