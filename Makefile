@@ -84,6 +84,7 @@ check: setup ## format, lint, types, imports, unit tests but the matrices: under
 
 signatures: setup ## take the patterns of the signatures apart, after a change of them
 	@echo "signatures: taken_apart.json and wordings.txt in autoloop/core/reading/signatures"
+	@rm -f autoloop/core/reading/signatures/taken_apart.json
 	@$(BIN)/python -c 'from autoloop.core.reading.signatures import book, sources, taken_apart; \
 	    print(taken_apart(book().signatures, sources()), end="")' > .taken_apart
 	@$(BIN)/python -c 'from autoloop.core.reading.signatures import book, wordings_of; \

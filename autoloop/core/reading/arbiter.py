@@ -16,6 +16,8 @@ from autoloop.core.reading.engine import (
     to_blame,
 )
 from autoloop.core.reading.excerpt import Excerpt
+from autoloop.core.reading.grammar import grammar
+from autoloop.core.reading.lasting import lasting
 from autoloop.core.reading.learned import READ, Learned, learned
 from autoloop.core.reading.signatures import book
 from autoloop.core.reading.traces import trace_of
@@ -105,4 +107,6 @@ def trust(place: int, cause: Cause) -> float:
 @cache
 def text_engine() -> TextEngine:
     """The engine that is used, made once."""
-    return ArbitratedEngine(signature_engine(), learned())
+    with lasting():
+        grammar()
+        return ArbitratedEngine(signature_engine(), learned())

@@ -33,23 +33,28 @@ Holds = tuple[tuple[str, ...], tuple[str, ...]]
 """The words that a run holds, and those of which it may hold a part."""
 
 
-class WordIndex:
-    """Files rows under the words of which each needs one; of others it may need one *also*."""
+Filed = dict[str, list[str]]
+"""Words by the piece under which they are filed; under an empty one those that have none."""
 
-    def __init__(self, needed: Iterable[tuple[tuple[str, ...], tuple[str, ...]]]) -> None:
+
+class WordIndex:
+    """Files rows under the words of which each needs one; of others it may need one *also*.
+
+    Under which pieces the words are *filed* may have been found beforehand.
+    """
+
+    def __init__(
+        self, needed: Iterable[tuple[tuple[str, ...], tuple[str, ...]]], filed: Filed | None = None
+    ) -> None:
         self._rows: dict[str, list[int]] = defaultdict(list)
         self._also: list[frozenset[str]] = []
         for row, (words, also) in enumerate(needed):
             for word in words:
                 self._rows[word].append(row)
             self._also.append(frozenset(also))
-        left = list(dict.fromkeys((*self._rows, *chain.from_iterable(self._also))))
-        filed: dict[str, list[str]] = {}
-        for run, size in _KINDS:
-            filed |= _filed([word for word in left if run.search(word)], run, size)
-            left = [word for word in left if not run.search(word)]
-        self._apart = left
-        self._known = Runs(filed)
+        self.filed = filed or _filed((*self._rows, *chain.from_iterable(self._also)))
+        self._apart = self.filed.get("", [])
+        self._known = Runs(self.filed)
         self._together: dict[frozenset[str], list[int]] = {}
 
     def rows(self, excerpt: Excerpt) -> Iterator[tuple[int, list[int]]]:
@@ -104,7 +109,7 @@ class WordIndex:
 class Runs(dict[str, Holds | None]):
     """What each run holds of the words that are *filed* under their pieces."""
 
-    def __init__(self, filed: dict[str, list[str]]) -> None:
+    def __init__(self, filed: Filed) -> None:
         super().__init__()
         self._filed = filed
 
@@ -137,7 +142,16 @@ def _goes_on(word: str, run: str) -> bool:
     return False
 
 
-def _filed(words: Iterable[str], run: re.Pattern[str], size: int) -> dict[str, list[str]]:
+def _filed(words: Iterable[str]) -> Filed:
+    left = list(dict.fromkeys(words))
+    filed: Filed = {}
+    for run, size in _KINDS:
+        filed |= _by_rarest([word for word in left if run.search(word)], run, size)
+        left = [word for word in left if not run.search(word)]
+    return filed | {"": left}
+
+
+def _by_rarest(words: Iterable[str], run: re.Pattern[str], size: int) -> Filed:
     """Words by the rarest piece of *size* characters in their runs."""
     pieces = {
         word: [

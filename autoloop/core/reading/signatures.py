@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 from autoloop.core.diagnosis import BENIGN
 from autoloop.core.reading.excerpt import Excerpt, Level
-from autoloop.core.reading.index import WordIndex
+from autoloop.core.reading.index import Filed, WordIndex
 from autoloop.core.reading.names import names
 from autoloop.core.reading.patterns import also, begun, bounded, branches, compiled, needs
 from autoloop.core.words import Words
@@ -83,6 +83,10 @@ Parts = list[tuple[str, tuple[str, ...], tuple[str, ...]]]
 """The alternatives of a pattern, each with the words of which it needs one, and one of others."""
 
 
+Apart = tuple[list[Parts], Filed]
+"""Of each pattern its parts; and under which pieces all their words are filed."""
+
+
 def apart(pattern: str) -> Parts:
     """The alternatives of *pattern*, the words of which each needs one, and also one of others."""
     return [(branch, needs(branch), also(branch)) for branch in branches(pattern)]
@@ -99,7 +103,7 @@ class Book:
         self,
         signatures: tuple[Signature, ...],
         contexts: dict[str, tuple[str, ...]],
-        taken_apart: list[Parts] | None = None,
+        taken_apart: Apart | None = None,
     ) -> None:
         self.signatures = signatures
         self._names = names()
@@ -107,7 +111,7 @@ class Book:
         self._contexts = contexts
         self._speaks_of = lru_cache(maxsize=256)(self._holds)
         patterns = [(pattern, each) for each in signatures for pattern in each.patterns]
-        parts = taken_apart or [apart(pattern) for pattern, _ in patterns]
+        parts, filed = taken_apart or ([apart(pattern) for pattern, _ in patterns], None)
         rows = [
             (branch, each, (words, others))
             for (_, each), of_pattern in zip(patterns, parts, strict=True)
@@ -118,7 +122,8 @@ class Book:
         turns = [_turn(each) for _, each in self._rows]
         self._broad, self._quiet = (bisect_left(turns, turn) for turn in (BROAD, QUIET))
         self._searches: list[Callable[[str], Any] | None] = [None] * len(rows)
-        self._index = WordIndex(needed for _, _, needed in rows)
+        self._index = WordIndex((needed for _, _, needed in rows), filed)
+        self.filed = self._index.filed
 
     def hits(self, excerpt: Excerpt, *, thorough: bool = False) -> list[Hit]:
         """Every signature that is found in a line where it may count.
@@ -262,14 +267,16 @@ def digest(texts: dict[str, str]) -> str:
 
 
 def taken_apart(signatures: tuple[Signature, ...], texts: dict[str, str]) -> str:
-    """The contents of ``taken_apart.json``: of each alternative its length and both its words."""
+    """The contents of ``taken_apart.json``: where all words are filed, and of each alternative its
+    length and both its words."""
     patterns = (pattern for each in signatures for pattern in each.patterns)
     lines = [
         json.dumps([[len(branch), *words] for branch, *words in apart(pattern)], ensure_ascii=False)
         for pattern in patterns
     ]
     body = ",\n".join(lines)
-    return f'{{"of": "{digest(texts)}", "patterns": [\n{body}\n]}}\n'
+    filed = json.dumps(Book(signatures, {}).filed, ensure_ascii=False, sort_keys=True)
+    return f'{{"of": "{digest(texts)}", "filed": {filed},\n"patterns": [\n{body}\n]}}\n'
 
 
 def wordings_of(signatures: tuple[Signature, ...]) -> str:
@@ -281,7 +288,7 @@ def wordings_of(signatures: tuple[Signature, ...]) -> str:
 _WORD = re.compile(r"(?<![\\a-z])[a-z]{3,20}")
 
 
-def _taken_apart(signatures: tuple[Signature, ...], texts: dict[str, str]) -> list[Parts] | None:
+def _taken_apart(signatures: tuple[Signature, ...], texts: dict[str, str]) -> Apart | None:
     """What was taken apart beforehand, if it is of these very texts."""
     file = files("autoloop.core.reading") / "signatures" / TAKEN_APART
     if not file.is_file():
@@ -290,7 +297,8 @@ def _taken_apart(signatures: tuple[Signature, ...], texts: dict[str, str]) -> li
     if kept["of"] != digest(texts):
         return None
     patterns = (pattern for each in signatures for pattern in each.patterns)
-    return [_parts(pattern, rows) for pattern, rows in zip(patterns, kept["patterns"], strict=True)]
+    rows = zip(patterns, kept["patterns"], strict=True)
+    return [_parts(pattern, of_pattern) for pattern, of_pattern in rows], kept["filed"]
 
 
 def _parts(pattern: str, rows: list[list[Any]]) -> Parts:
