@@ -87,7 +87,10 @@ def test_an_unsafe_pattern_is_refused(pattern: str) -> None:
         (r"a|too many \w+", ()),
         (r"(?:disk|volume) is full", (" is full",)),
         (r"x?(?:enospc|errno 28\b)", ("enospc", "errno 28")),
-        (r"errors?: \d", ("error",)),
+        (r"errors?: \d", ("error: ", "errors: ")),
+        (r"errors?$", ("error",)),
+        (r"time-?out \d", ("timeout ", "time-out ")),
+        (r"urls? \d", ("url ", "urls ")),
     ],
 )
 def test_the_words_that_a_pattern_needs(pattern: str, words: tuple[str, ...]) -> None:
