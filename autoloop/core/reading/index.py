@@ -143,7 +143,7 @@ def _goes_on(word: str, run: str) -> bool:
 
 
 def _filed(words: Iterable[str]) -> Filed:
-    left = list(dict.fromkeys(words))
+    left = sorted(set(words))
     filed: Filed = {}
     for run, size in _KINDS:
         filed |= _by_rarest([word for word in left if run.search(word)], run, size)
