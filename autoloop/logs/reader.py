@@ -4,6 +4,7 @@ import fcntl
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -73,11 +74,16 @@ class Here:
     ) -> None:
         self.going = True
         made = sources_of([dict(row) for row in sources], keeper.states())
-        self.watch = Watch([*made, *more], engine(), keeper.deliver, foresee=keeper.foresee)
+        self.watch = Watch(
+            [*made, *more],
+            engine(),
+            keeper.deliver,
+            foresee=keeper.foresee,
+            tell=partial(tell_missing, "here"),
+        )
 
     def run(self) -> None:
         """Until `close`."""
-        tell_missing("here", self.watch.missing())
         try:
             self.watch.run(lambda: self.going)
         finally:

@@ -11,6 +11,7 @@ from typing import Any
 
 from autoloop.agent.channel import Channel, packed
 from autoloop.core.errors import AgentLost, AgentRefused
+from autoloop.core.redact import redact
 from autoloop.logs.target.fold import Folded
 from autoloop.logs.target.records import Record
 from autoloop.logs.target.watch import Deliver
@@ -59,8 +60,8 @@ class Far:
         try:
             self._send({"kind": "watch", "sources": list(sources), "states": dict(states)})
             while (head := self._receive()) is not None:
-                if head["kind"] == "hello":
-                    tell_missing(self._channel.place, head["missing"])
+                if head["kind"] == "missing":
+                    tell_missing(self._channel.place, str(head["name"]), str(head["why"]))
                 elif head["kind"] == "found":
                     self._deliver([_folded(row) for row in head["rows"]], head["states"])
                     self._send({"kind": "kept"})
@@ -106,10 +107,12 @@ class Far:
                 return
 
 
-def tell_missing(place: str, missing: Mapping[str, str]) -> None:
-    """A log that cannot be read is warned of; the others are read."""
-    for name, why in missing.items():
-        log.warning("%s: %s cannot be read: %s", place, name, why)
+def tell_missing(place: str, name: str, why: str) -> None:
+    """A log that cannot be read is warned of; *why* is "" when it can be read again."""
+    if why:
+        log.warning("%s: %s cannot be read: %s", place, name, redact(why))
+    else:
+        log.info("%s: %s is read again", place, name)
 
 
 def _folded(row: Mapping[str, Any]) -> Folded:

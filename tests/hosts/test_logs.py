@@ -121,6 +121,21 @@ def test_a_trace_in_the_journal_is_one_finding(watched: Watched) -> None:
     assert [row["count"] for row in watched.book.found("files") if row["text"] in texts()] == [1, 1]
 
 
+def test_a_journalctl_that_ends_is_told_of_and_started_again(
+    watched: Watched, caplog: pytest.LogCaptureFixture
+) -> None:
+    """With its exit code and what it complained of; then the journal is read as before."""
+    stub = "#!/bin/sh\\necho cannot open the journal >&2\\nexit 4\\n"
+    path = "/usr/local/bin/journalctl"
+    watched.shell(f"printf '{stub}' >{path} && chmod 755 {path} && kill $(pgrep -x journalctl)")
+    wait_for(lambda: "journalctl was ended by signal 15; it is started again" in caplog.text)
+    wait_for(lambda: "journalctl exited with code 4 (cannot open the journal)" in caplog.text)
+    watched.shell(
+        f"rm {path}; systemd-run --quiet --wait --collect --unit=shout python3 -c 1/0 || true"
+    )
+    wait_for(lambda: any("ZeroDivision" in row["text"] for row in watched.book.found("files")))
+
+
 def test_what_runs_there_is_gone_with_the_connection(watched: Watched) -> None:
     """Nothing is left: neither the reader nor its journalctl."""
     assert watched.host.inside("pgrep -f 'journalctl.*--follow'").ok

@@ -20,7 +20,17 @@ ENTRIES_BYTES = 2 << 20
 ENTRY = 4 << 20
 """Bytes of an entry as it comes; what is longer is passed over."""
 
-RESTART_S = 2.0
+AGAIN_S = (2.0, 4.0, 8.0, 16.0, 32.0, 60.0)
+"""A ``journalctl`` that ended is started again after so long: later each time that it ends soon."""
+
+LASTED_S = 60.0
+"""One that has run for so long is well."""
+
+OFTEN, DAY_S = 5, 86400.0
+"""What ended so often in a row becomes a finding, and another after so long."""
+
+COMPLAINT = 500
+"""Bytes of its complaints that are told: the last ones."""
 
 _LIBC = ctypes.CDLL(None)  # loaded before any fork
 
@@ -45,20 +55,35 @@ class Journal:
         self._size = 0
         self._queue: List[Found] = []
         self._process: Any = None
-        self._born, self.grown, self.due = 0.0, 0.0, NEVER
+        self._begun = self._start_at = self._find_at = 0.0
+        self._ends, self._complaint = 0, b""
+        self.grown, self.due = 0.0, NEVER
         self.trouble = ""
         self.refresh()
 
     def refresh(self) -> None:
-        """Start ``journalctl`` if it does not run."""
+        """Start ``journalctl`` if it does not run, and say so if it does not stay."""
         now = time.monotonic()
-        if (self._process is not None and self._process.poll() is None) or now < self._born:
+        if self._runs():
+            self._listen()
+            if self._ends and now - self._begun >= LASTED_S:
+                self._ends, self.trouble = 0, ""
             return
-        self.close()
-        self._born = now + RESTART_S
+        if self._process is not None:
+            self._ended(now)
+        if now >= self._start_at:
+            self._start(now)
+
+    def _runs(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    def _start(self, now: float) -> None:
+        """From behind the last entry that came: those that wait here are not read again."""
+        self._begun, self._rest, self._skipping = now, b"", False
         self.cursor = self.cursor or self._newest()
-        after = ["--after-cursor=" + self.cursor] if self.cursor else []
-        command = [*self._program, "--output=json", "--follow", "--no-tail", "--quiet", *after]
+        last = self._entries[-1]["cursor"] if self._entries else self.cursor
+        command = [*self._program, "--output=json", "--follow", "--no-tail", "--quiet"]
+        command += ["--after-cursor=" + last] if last else []
         for unit in self._units:
             command += ["--unit", unit]
         try:
@@ -66,12 +91,42 @@ class Journal:
                 command,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
                 preexec_fn=_die_with_reader,
             )
-            self.trouble = ""
+            os.set_blocking(self._process.stderr.fileno(), False)
         except OSError as error:
-            self.trouble = str(error)
+            self._failed("cannot be started: %s" % error, now)
+
+    def _listen(self) -> None:
+        """Take in what it complains of, so that it never waits for us."""
+        with contextlib.suppress(OSError):
+            for _ in range(16):
+                fresh = os.read(self._process.stderr.fileno(), BLOCK)
+                if not fresh:
+                    return
+                self._complaint = (self._complaint + fresh)[-COMPLAINT:]
+
+    def _ended(self, now: float) -> None:
+        self._listen()
+        said = " ".join(self._complaint.decode("utf-8", "replace").split())
+        code = self._process.returncode
+        why = "exited with code %d" % code if code >= 0 else "was ended by signal %d" % -code
+        lasted = now - self._begun >= LASTED_S
+        self.close()
+        self._ends, self._complaint = 0 if lasted else self._ends, b""
+        self._failed(why + (" (%s)" % said if said else ""), now)
+
+    def _failed(self, why: str, now: float) -> None:
+        self._ends += 1
+        self._start_at = now + AGAIN_S[min(self._ends, len(AGAIN_S)) - 1]
+        often = ", %d times in a row" % OFTEN if self._ends >= OFTEN else ""
+        self.trouble = "journalctl %s%s; it is started again" % (why, often)
+        if self._ends >= OFTEN and now >= self._find_at:
+            self._find_at = now + DAY_S
+            said = "ERROR autoloop cannot read the journal, journalctl %s, %d times in a row\n"
+            text = (said % (why, self._ends)).encode("utf-8", "replace")
+            self._queue.append(Found(text, [(0, len(text))], len(text), 0))
 
     def _newest(self) -> str:
         command = [*self._program, "--output=json", "--lines=1", "--quiet"]
@@ -116,7 +171,7 @@ class Journal:
         while not self._enough() and select.select([handle], [], [], 0)[0]:
             fresh = os.read(handle, BLOCK)
             if not fresh:
-                self._process.wait()
+                self._end()
                 return
             self.grown = time.monotonic()
             lines = (self._rest + fresh).split(b"\n")
@@ -127,6 +182,14 @@ class Journal:
                 self._take(line)
             if len(self._rest) > ENTRY:
                 self._rest, self._skipping = b"", True
+
+    def _end(self) -> None:
+        """It has closed its output: it ends by itself, or is ended."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(1.0)
+        if self._runs():
+            self._process.kill()
+            self._process.wait()
 
     def _take(self, line: bytes) -> None:
         try:
@@ -173,8 +236,7 @@ class Journal:
         return []
 
     def handles(self) -> List[int]:
-        running = self._process is not None and self._process.poll() is None
-        return [self._process.stdout.fileno()] if running else []
+        return [self._process.stdout.fileno()] if self._runs() else []
 
     def missing(self) -> Dict[str, str]:
         """Why it cannot be read."""
@@ -185,6 +247,7 @@ class Journal:
             self._process.kill()
             self._process.wait()
             self._process.stdout.close()
+            self._process.stderr.close()
             self._process = None
 
 

@@ -49,6 +49,9 @@ class Line:
         self.free.acquire()
         self.send({"kind": "found", "rows": [row_of(row) for row in rows], "states": states})
 
+    def tell(self, name, why):
+        self.send({"kind": "missing", "name": name, "why": why})
+
     def listen(self):
         """Until the input ends, and with it this process."""
         while self.receive() is not None:
@@ -86,8 +89,7 @@ def main():
         return
     os.nice(10)
     sources = sources_of(task["sources"], task["states"])
-    watch = Watch(sources, Words(), line.deliver, task.get("share", SHARE))
-    line.send({"kind": "hello", "missing": watch.missing()})
+    watch = Watch(sources, Words(), line.deliver, task.get("share", SHARE), tell=line.tell)
     threading.Thread(target=line.listen, daemon=True).start()
     threading.Thread(target=line.live, daemon=True).start()
     watch.run(lambda: True)

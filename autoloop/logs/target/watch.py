@@ -36,6 +36,12 @@ _CLOEXEC_NONBLOCK = 0o2000000 | 0o4000
 _EVENT = struct.Struct("iIII")
 
 Deliver = Callable[[List[Folded], Dict[str, Any]], Any]
+Tell = Callable[[str, str], Any]
+"""Called with the name of a log and why it cannot be read; with "" when it can be read again."""
+
+
+def _tell_nobody(_name: str, _why: str) -> None:
+    pass
 
 
 class News:
@@ -96,17 +102,22 @@ class Watch:
         deliver: Deliver,
         share: float = 1.0,
         foresee: Callable[[bytes], Any] = len,
+        tell: Tell = _tell_nobody,
     ) -> None:
         self.sources, self._engine, self._deliver = sources, engine, deliver
-        self._share, self._foresee = share, foresee
+        self._share, self._foresee, self._tell = share, foresee, tell
         bytes(HELD)
         self._fold, self._news = Fold(), News()
         self._looked = self._told = 0.0
         self._states: Dict[str, Any] = {}
+        self._absent: Dict[str, str] = {}
+        self._told_of: Dict[str, str] = {}
         self.bytes = 0
 
     def run(self, going: Callable[[], bool]) -> None:
         """Until *going* says no, asked at least each round; then how far was read is handed on."""
+        self._absent = self.missing()
+        self._tell_missing()
         while going():
             if not self.round():
                 self._wait()
@@ -148,6 +159,17 @@ class Watch:
         for source in self.sources:
             source.refresh()
             self._news.follow(source.watched(), source.files())
+        self._tell_missing()
+
+    def _tell_missing(self) -> None:
+        """Of what cannot be read now and could not at the last look: a log that is being rotated
+        is not there for a moment."""
+        before, self._absent = self._absent, self.missing()
+        lasting = {name: why for name, why in self._absent.items() if name in before}
+        for name in sorted({**self._told_of, **lasting}):
+            if lasting.get(name, "") != self._told_of.get(name, ""):
+                self._tell(name, lasting.get(name, ""))
+        self._told_of = lasting
 
     def _read(self, final: bool = False) -> bool:
         """A turn for each source, however much one of them has; whether one has more than that."""

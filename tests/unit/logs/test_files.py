@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from autoloop.logs.target import journal as journal_module
 from autoloop.logs.target.containers import Container, Named, unwrapped
 from autoloop.logs.target.files import GONE, KNOWN, LINE, Found, Log, Reader
 from autoloop.logs.target.globs import Files
@@ -327,6 +328,88 @@ def test_entries_of_the_journal_are_put_together_by_process(tmp_path: Path) -> N
     assert found[0].endswith("ValueError: x\n")
     assert "quietly gone\n" in found
     assert "--after-cursor=c --unit a --unit b" in (tmp_path / "asked").read_text()
+
+
+def ended(journal: Journal, times: int) -> list[str]:
+    """What it is found to say until it has ended so often."""
+    found, end = [], time.monotonic() + 30
+    while journal.missing() == {} or journal._ends < times:
+        assert time.monotonic() < end, "not in time"
+        journal.refresh()
+        while (step := journal.next(ENGINE)) is not None:
+            found += texts_of(step[1])
+        time.sleep(0.002)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("script", "said"),
+    [
+        ("echo 'No journal files were opened' >&2; exit 3", "exited with code 3 (No journal files"),
+        ("kill -9 $$", "was ended by signal 9;"),
+        (None, "cannot be started: [Errno 2]"),
+    ],
+)
+def test_a_journalctl_that_keeps_ending_says_so(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, script: str | None, said: str
+) -> None:
+    """Why; later each time; and after the fifth end it is a finding, once."""
+    monkeypatch.setattr(journal_module, "AGAIN_S", (0.0, 0.01))
+    program = tmp_path / "journalctl"
+    if script is not None:
+        program.write_text(f"#!/bin/sh\n{script}\n")
+        program.chmod(0o755)
+    journal = Journal(["a"], {"journal:a": {"cursor": "c"}}, (str(program),))
+    OPEN.append(journal)
+    assert ended(journal, 4) == []
+    assert said in journal.missing()["journal:a"]
+    (found,) = ended(journal, 8)
+    assert found.startswith("ERROR autoloop cannot read the journal, journalctl ")
+    assert found.endswith("5 times in a row\n")
+    assert "5 times in a row; it is started again" in journal.missing()["journal:a"]
+    assert journal.states() == {"journal:a": {"cursor": "c"}}
+
+
+def test_a_journalctl_that_stays_is_well_again(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """After a while; it goes on behind what came before, of which nothing is read twice."""
+    monkeypatch.setattr(journal_module, "AGAIN_S", (0.0,))
+    program, asked = tmp_path / "journalctl", tmp_path / "asked"
+    entry = json.dumps({"__CURSOR": "c1", "MESSAGE": "ERROR order failed"})
+    program.write_text(
+        f'#!/bin/sh\necho "$@" >>{asked}\n'
+        f"[ -e {tmp_path}/well ] && exec sleep 60\necho '{entry}'\nexit 1\n"
+    )
+    program.chmod(0o755)
+    journal = Journal(["a"], {"journal:a": {"cursor": "c"}}, (str(program),))
+    OPEN.append(journal)
+    journal._process.wait()
+    assert journal.next(ENGINE) is None  # may go on
+    (tmp_path / "well").touch()
+    while journal.missing() == {} or not journal._runs():
+        journal.refresh()
+    while len(asked.read_text().splitlines()) < 2:
+        time.sleep(0.01)
+    found = journal.next(ENGINE, final=True)
+    assert found is not None
+    assert texts_of(found[1]) == ["ERROR order failed\n"]
+    assert [line.split("=")[-1].split()[0] for line in asked.read_text().splitlines()] == [
+        "c", "c1"
+    ]  # fmt: skip
+    assert journal.missing()
+    monkeypatch.setattr(journal_module, "LASTED_S", 0.0)
+    journal.refresh()
+    assert journal.missing() == {}
+
+
+@pytest.mark.skipif(not shutil.which("journalctl"), reason="no journalctl here")
+def test_what_journalctl_itself_complains_of_is_told(tmp_path: Path) -> None:
+    """The real one, asked for a folder that is not there."""
+    journal = Journal(["a"], {}, ("journalctl", f"--directory={tmp_path}/none"))
+    OPEN.append(journal)
+    assert ended(journal, 1) == []
+    assert "exited with code 1 (Failed to open" in journal.missing()["journal:a"]
 
 
 def test_what_cannot_be_read_is_named_with_its_reason(tmp_path: Path) -> None:

@@ -114,3 +114,24 @@ def test_bytes_that_are_written_are_no_reason_to_look_at_the_folder(tmp_path: Pa
     path.rename(tmp_path / "shop.log.1")
     assert news.wait(1.0, [])
     news.close()
+
+
+def test_what_cannot_be_read_is_told_once_and_when_it_can_be_again(tmp_path: Path) -> None:
+    """At once when it is so at the start; later only what lasts: rotated logs are away a moment."""
+    path, told = tmp_path / "shop.log", []
+    watch = Watch(
+        [Files(str(path), {})], Words(), lambda *_: None,
+        tell=lambda name, why: told.append((name.rpartition("/")[2], why)),
+    )  # fmt: skip
+    watch.run(lambda: False)
+    assert told == [("shop.log", "No such file or directory")]
+    watch._refresh()
+    path.touch()
+    watch._refresh()
+    assert told[1:] == [("shop.log", "")]
+    path.unlink()
+    watch._refresh()
+    assert len(told) == 2
+    watch._refresh()
+    watch.close()
+    assert told[2:] == [("shop.log", "No such file or directory")]
