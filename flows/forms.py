@@ -3,11 +3,12 @@
 from typing import Annotated, Any
 
 from prefect.input import RunInput
-from pydantic import Field, JsonValue
+from pydantic import Field, JsonValue, field_validator
 from pydantic.json_schema import SkipJsonSchema
 
 from autoloop.core.diagnosis import Diagnosis
 from autoloop.core.plan import Plan
+from autoloop.core.redact import redact
 from autoloop.core.taxonomy import kinds_of
 from autoloop.core.told import UNKNOWN_KIND
 from autoloop.core.words import Frozen
@@ -46,6 +47,12 @@ class Answer(RunInput):
     actor: str = Field(
         default="Prefect's UI", title="By", description="Who decides.", max_length=128
     )
+
+    @field_validator("reason", "actor")
+    @classmethod
+    def _redacted(cls, said: str) -> str:
+        """What is typed into a form stands in states, timelines and reports."""
+        return redact(said)
 
 
 Handed = SkipJsonSchema[Found | None]

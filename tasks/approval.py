@@ -4,6 +4,7 @@ from prefect.artifacts import create_markdown_artifact
 
 from autoloop.core.deployment import Comparison, approval_for, plan_text
 from autoloop.core.errors import NotAllowed
+from autoloop.core.redact import redact
 from autoloop.core.words import Frozen, Words
 from autoloop.core.work import Work
 from tasks.step import step
@@ -42,5 +43,6 @@ def note_decision(work: Work, comparison: Comparison, approved: bool, said: str)
         NotAllowed: it was rejected.
     """
     if not approved:
-        raise NotAllowed(f"deployment {work.id}", f"was rejected {said}", "nothing was changed")
+        what = f"was rejected {redact(said)}"
+        raise NotAllowed(f"deployment {work.id}", what, "nothing was changed")
     return comparison
