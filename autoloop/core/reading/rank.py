@@ -62,7 +62,7 @@ _ENDED = re.compile(r"\bexit|\bdied\b|\bcrashed\b|\bterminated\b|退出|崩溃")
 _DIGITS = re.compile(r"\d+|\b[0-9a-z]*\d[0-9a-z]*\b")
 DEPTH_ELSE = 0.6
 DEPTH_COUNTS = 0.3
-SETTLED = 0.4
+SETTLED = 0.38
 MISTYPED = "LOGIN.wrong_password"
 """What is no trouble if the same user has got in below."""
 
