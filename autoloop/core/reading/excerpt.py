@@ -65,7 +65,8 @@ _SOURCE = re.compile(r"^(?:[\w.-]{1,60}(?:\[[\w.-]{1,20}\])? {0,40}\| ?){1,2}(?=
 """What ``docker compose`` writes before the lines of a container."""
 
 _UUID = re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b")
-_PROCESS = re.compile(r"(?<=[a-z)])\[\d{1,9}\](?=: )")
+_UUID_WITHIN = re.compile(r"-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-")
+_PROCESS = re.compile(r"\[(?<=[a-z)]\[)\d{1,9}\](?=: )")
 _STATEMENT = re.compile(r"^\[sql: [^\]]{0,4000}(?:\]|\Z)", re.M)
 _ESCAPED = re.compile(r"\\u([0-9a-f]{4})", re.I)
 """A character as JSON writes it where only ASCII may be written."""
@@ -108,7 +109,7 @@ def meaning(low: str) -> str:
     number of a process, the statement that an exception of SQLAlchemy quotes."""
     if "]: " in low:
         low = _PROCESS.sub(lambda found: "[" + " " * (len(found[0]) - 2) + "]", low)
-    if "-" in low:
+    if _UUID_WITHIN.search(low):
         low = _UUID.sub(lambda found: " " * len(found[0]), low)
     if "[sql: " in low:
         low = _STATEMENT.sub(lambda found: re.sub(r"[^\n]", " ", found[0]), low)

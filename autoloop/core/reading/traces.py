@@ -1,6 +1,7 @@
 """Stack traces: the exception that began it, the ones that carry it on, and one's own frame."""
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from autoloop.core.reading.excerpt import Excerpt
@@ -34,22 +35,27 @@ _FOREIGN_JAVA = re.compile(
     r"org\.(?!example)|io\.(?:netty|grpc|vertx|micro|quarkus|undertow|lettuce|reactivex)|"
     r"com\.(?:zaxxer|mysql|mongodb|fasterxml|google|alibaba|microsoft|oracle|github|squareup))[./]"
 )
-_FRAMES = (
-    (" in ", _DOTNET),
-    ("at ", _NODE),
-    ("js:", _NODE_HEAD),
-    ("ts:", _NODE_HEAD),
-    (".go:", _GO),
-    (".php", _PHP),
-    (".php(", _PHP_FRAME),
-    (":in ", _RUBY),
-    (".rs:", _RUST),
-    ("--> ", _RUST),
-    (".dart:", _DART),
-    (".ex", _ELIXIR),
-    (".erl:", _ELIXIR),
+Frame = tuple[str, Callable[[str], re.Match[str] | None]]
+_FRAMES: tuple[Frame, ...] = (
+    ("at ", _JAVA.match),
+    (" in ", _DOTNET.match),
+    ("at ", _NODE.match),
+    ("js:", _NODE_HEAD.match),
+    ("ts:", _NODE_HEAD.match),
+    (".go:", _GO.match),
+    (".php", _PHP.search),
+    (".php(", _PHP_FRAME.match),
+    (":in ", _RUBY.match),
+    (".rs:", _RUST.search),
+    ("--> ", _RUST.search),
+    (".dart:", _DART.match),
+    (".ex", _ELIXIR.match),
+    (".erl:", _ELIXIR.match),
 )
 """What a line holds that is a frame of a language, and the frame."""
+
+_MARKS = ("at ", ".go:", ".rb:", ".rs:", ".php", ".dart:", ".ex", "caused by")
+"""What a text holds that may have a trace, but for Python's."""
 
 _CHAINED = re.compile(
     r"^[\s|]*(?:The above exception was the direct cause|During handling of the above exception)"
@@ -80,11 +86,9 @@ def trace_of(excerpt: Excerpt) -> Trace:
     low = excerpt.low
     if 'file "' in low and ", line " in low:
         return _python(excerpt.lines)
-    if any(
-        mark in low
-        for mark in ("at ", ".go:", ".rb:", ".rs:", ".php", ".dart:", ".ex", "caused by")
-    ):
-        return _other(excerpt.lines)
+    for mark in _MARKS:
+        if mark in low:
+            return _other(excerpt)
     return Trace()
 
 
@@ -134,10 +138,12 @@ def _own_python(frames: list[tuple[int, str, bool]]) -> str:
     return (own or [frames[-1][1]])[-1]
 
 
-def _other(lines: list[str]) -> Trace:
+def _other(excerpt: Excerpt) -> Trace:
+    lines = excerpt.lines
+    frames = [each for each in _FRAMES if each[0] in excerpt.text]
     caused = [n for n, line in enumerate(lines) if _CAUSED.match(line)]
     root = caused[-1] if caused else None
-    found = [(n, *frame) for n, line in enumerate(lines) if (frame := _frame(line))]
+    found = [(n, *frame) for n, line in enumerate(lines) if (frame := _frame(line, frames))]
     quoted = {n for n, line in enumerate(lines) if _JAVA_ANY.match(line)}
     quoted |= {n for n, _, _ in found if not _told(lines[n])}
     if any("goroutine " in line for line in lines):
@@ -158,12 +164,12 @@ def _told(line: str) -> bool:
     return bool(_PHP.search(line) or "panicked at" in line or _RUBY_TOLD.search(line))
 
 
-def _frame(line: str) -> tuple[str, bool] | None:
-    """The frame in a line, and whether it is one's own."""
-    if found := _JAVA.match(line):
-        return f"{found[2]}:{found[3]}", not _FOREIGN_JAVA.match(found[1])
-    for mark, pattern in _FRAMES:
-        if mark in line and (found := pattern.search(line)):
+def _frame(line: str, frames: list[Frame]) -> tuple[str, bool] | None:
+    """The frame in a line, of one of *frames*, and whether it is one's own."""
+    for mark, finds in frames:
+        if mark in line and (found := finds(line)):
+            if found.re is _JAVA:
+                return f"{found[2]}:{found[3]}", not _FOREIGN_JAVA.match(found[1])
             path, number = (part for part in found.groups() if part is not None)
             return f"{path}:{number}", not _FOREIGN.search(path)
     return None
