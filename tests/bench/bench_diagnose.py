@@ -20,7 +20,12 @@ from autoloop.core.reading import text_engine
 from autoloop.core.reading.signatures import book
 
 RECORDS, LONG, REPEATED = 3000, 300, 10
-GOALS = {"records_per_s": 2000.0, "p99_ms_60_lines": 5.0, "load_s": 0.3}
+GOALS = {
+    "records_per_s": 2000.0,
+    "corpus_records_per_s": 2000.0,
+    "p99_ms_60_lines": 5.0,
+    "load_s": 0.3,
+}
 FORMS = [
     "{}",
     "Mar  3 10:{:02}:07 web1 shop[{}]: {}",
@@ -103,9 +108,10 @@ def main() -> None:
             "what": what,
             "goal": goal,
             "measured": figures[what],
-            "met": figures[what] >= goal if what == "records_per_s" else figures[what] <= goal,
+            "met": figures[what] >= goal if what.endswith("per_s") else figures[what] <= goal,
         }
         for what, goal in GOALS.items()
+        if what in figures
     ]
     for target in targets:
         print("{what:20} {measured:>10} goal {goal:>8} met {met}".format(**target))
