@@ -100,8 +100,8 @@ class WordIndex:
         rows = self._together.get(words)
         if rows is None:
             filed, also = self._rows, self._also
-            near = {row for word in words for row in filed.get(word, ())}
-            rows = sorted(n for n in near if not also[n] or not also[n].isdisjoint(words))
+            near = set(chain.from_iterable([filed[word] for word in words if word in filed]))
+            rows = sorted([n for n in near if not also[n] or not also[n].isdisjoint(words)])
             self._together[words] = rows
         return rows
 
