@@ -18,6 +18,7 @@ from autoloop.core.errors import AutoloopError, BadRequest, HostUnreachable, Not
 from autoloop.core.incident import OPERATOR, request_of
 from autoloop.core.redact import redact
 from autoloop.doors.intake import decide_run, go_on, parameters_of, start_run, take
+from autoloop.doors.replaying import replay
 from autoloop.doors.shapes import (
     Apps,
     Change,
@@ -29,6 +30,7 @@ from autoloop.doors.shapes import (
     NewRun,
     Record,
     Records,
+    Replay,
     Started,
     Taken,
     refusals,
@@ -165,6 +167,17 @@ def build(ledger: Ledger, token: str, reports: Path, nudge: Callable[[], None]) 
         if ending.removeprefix("zh.") not in ENDINGS or not path.is_file():
             raise NotFound(f"report {number}.{ending}", "is not written", "wait for its end")
         return FileResponse(path, media_type=ENDINGS[ending.removeprefix("zh.")])
+
+    @api.get("/api/replay", tags=["incidents"], responses=refusals(401, 404))
+    async def replayed(
+        _: Actor, app: str = "", since: str = "", before: str = "", limit: int = 50
+    ) -> Replay:
+        """Past incidents through today's rules: the newest of one application or of all, 200 at
+        most; older ones by what the answer calls older, as before. Nothing is asked of any host."""
+        most = min(max(limit, 1), 200)
+        return Replay.model_validate(
+            await asyncio.to_thread(replay, ledger, app, since, before, most)
+        )
 
     @api.post(
         "/api/deployments/{number}/decision",

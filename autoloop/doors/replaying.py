@@ -7,21 +7,24 @@ from autoloop.core.errors import BadRequest
 from autoloop.core.experience import Outcome
 from autoloop.core.hindsight import Hindsight, hindsight
 from autoloop.core.sight import judged
-from autoloop.ledger.memories import Memories, Past
+from autoloop.ledger.memories import PAST, Memories, Past
 from autoloop.ledger.store import Ledger
 
 CHANGED = 5
 
 
-def replay(book: Ledger, app: str = "", since: str = "") -> dict[str, Any]:
+def replay(
+    book: Ledger, app: str = "", since: str = "", before: str = "", limit: int = PAST
+) -> dict[str, Any]:
     """Diagnose again what was seen then, with what all other incidents have taught.
 
     Returns:
         ``incidents`` (see `Hindsight`), the oldest first; how many are ``same``, ``better``,
-        ``worse``, ``other``; and the ids that are ``not_kept``: nothing tells what was seen.
+        ``worse``, ``other``; the ids that are ``not_kept``: nothing tells what was seen; and
+        ``older``: the incident *before* which there may be more than these *limit* newest ones.
 
     Raises:
-        NotFound: *app* is not under care.
+        NotFound: *app* is not under care, or there is no incident *before*.
         BadRequest: *since* is no date.
     """
     if app:
@@ -30,7 +33,8 @@ def replay(book: Ledger, app: str = "", since: str = "") -> dict[str, Any]:
     known: dict[str, tuple[Outcome, ...]] = {}
     rows: list[Hindsight] = []
     not_kept: list[str] = []
-    for past in memories.past(app, as_time(since)):
+    found = memories.past(app, as_time(since), before, limit)
+    for past in found:
         name = past.incident.app
         if name not in known:
             known[name] = memories.outcomes(name)
@@ -41,7 +45,8 @@ def replay(book: Ledger, app: str = "", since: str = "") -> dict[str, Any]:
             rows.append(row)
     counts = {v: sum(r.verdict == v for r in rows) for v in ("same", "better", "worse", "other")}
     shown = [row.model_dump(mode="json") for row in rows]
-    return {"incidents": shown, **counts, "not_kept": not_kept}
+    older = found[0].incident.id if len(found) == limit else ""
+    return {"incidents": shown, **counts, "not_kept": not_kept, "older": older}
 
 
 def as_time(since: str) -> str:
@@ -56,7 +61,7 @@ def as_time(since: str) -> str:
         at = datetime.fromisoformat(since)
     except ValueError:
         what = f"'{since[:40]}' is no date"
-        raise BadRequest("--since", what, "write it as 2026-11-01 or 2026-11-01T08:00") from None
+        raise BadRequest("since", what, "write it as 2026-11-01 or 2026-11-01T08:00") from None
     at = at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
     return at.isoformat(timespec="milliseconds")
 

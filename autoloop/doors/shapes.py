@@ -5,6 +5,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from autoloop.core.app import AppName
+from autoloop.core.hindsight import Hindsight
 from autoloop.core.incident import OPERATOR, Door, State
 from autoloop.core.taxonomy import Severity
 
@@ -201,6 +202,41 @@ class Records(BaseModel):
     """Incidents, the newest first."""
 
     incidents: list[Record]
+
+
+class Replay(BaseModel):
+    """Past incidents through today's rules, the oldest first, and how many of them are named as
+    then. Of *not_kept* nothing tells what was seen. *older*, if any, is asked with as *before*."""
+
+    model_config = _given(
+        {
+            "incidents": [
+                {
+                    "incident": "i-7407f1bed692",
+                    "app": "shop",
+                    "opened": "2026-11-21T19:20:01.000+00:00",
+                    "was": {"name": "CONFIG.invalid_config_file", "confidence": 0.8},
+                    "now": {"name": "CODE.runtime_error", "confidence": 0.82},
+                    "verdict": "better",
+                    "why": "past repairs: repairs of this cause here: 3 proved, 0 put back",
+                    "proved": ["CODE.runtime_error"],
+                }
+            ],
+            "same": 0,
+            "better": 1,
+            "worse": 0,
+            "other": 0,
+            "not_kept": [],
+            "older": "",
+        }
+    )
+    incidents: list[Hindsight]
+    same: int
+    better: int
+    worse: int
+    other: int
+    not_kept: list[str]
+    older: str
 
 
 class Wrong(BaseModel):

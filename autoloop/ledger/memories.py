@@ -2,10 +2,11 @@
 
 from dataclasses import dataclass
 
-from sqlalchemy import delete, select
+from sqlalchemy import Tuple, delete, func, literal, select, tuple_
 from sqlalchemy.orm import Session as Connection
 
 from autoloop.core.diagnosis import Diagnosis
+from autoloop.core.errors import NotFound
 from autoloop.core.experience import Outcome
 from autoloop.core.incident import Incident
 from autoloop.core.sight import Sight
@@ -63,13 +64,24 @@ class Memories:
         with Connection(self._engine) as session, session.begin():
             return tuple(map(_outcome, session.scalars(newest.limit(OUTCOMES))))
 
-    def past(self, app: str = "", since: str = "") -> tuple[Past, ...]:
-        """The newest incidents with a diagnosis, opened at *since* or later; the oldest first."""
-        query = select(IncidentRow).where(IncidentRow.opened >= since)
+    def past(
+        self, app: str = "", since: str = "", before: str = "", limit: int = PAST
+    ) -> tuple[Past, ...]:
+        """The newest incidents with a diagnosis, the oldest first: opened at *since* or later, and
+        before the incident *before* was.
+
+        Raises:
+            NotFound: there is no incident *before*.
+        """
+        place = tuple_(IncidentRow.opened, IncidentRow.id)
+        diagnosed = func.json_type(IncidentRow.diagnosis) == "object"
+        query = select(IncidentRow).where(IncidentRow.opened >= since, diagnosed)
         query = query.where(IncidentRow.app == app) if app else query
+        query = query.order_by(IncidentRow.opened.desc(), IncidentRow.id.desc()).limit(limit)
         with Connection(self._engine) as session, session.begin():
-            rows = session.scalars(query.order_by(IncidentRow.opened.desc()).limit(PAST))
-            return tuple(reversed([_past(row) for row in rows if row.diagnosis]))
+            if before:
+                query = query.where(place < _place_of(session, before))
+            return tuple(reversed([_past(row) for row in session.scalars(query)]))
 
     def sight(self, incident: str) -> Sight | None:
         """What was seen for *incident*, if it is kept."""
@@ -80,6 +92,13 @@ class Memories:
 
 def _outcome(row: OutcomeRow) -> Outcome:
     return Outcome(incident=row.incident, cause=row.cause, probe=row.probe, cured=row.cured)
+
+
+def _place_of(session: Connection, incident: str) -> Tuple:
+    row = session.get(IncidentRow, incident)
+    if row is None:
+        raise NotFound(f"incident '{incident[:64]}'", "does not exist", "autoloop incidents")
+    return tuple_(literal(row.opened), literal(row.id))
 
 
 def _past(row: IncidentRow) -> Past:

@@ -1,8 +1,11 @@
 """``autoloop replay``: what it says, its exit codes, and that nothing teaches about itself."""
 
+import asyncio
 import json
+from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from typer.testing import CliRunner
 
@@ -14,6 +17,7 @@ from autoloop.core.facts import SettingsDrift
 from autoloop.core.incident import State, request_of
 from autoloop.core.sight import sight_of
 from autoloop.doors import cli
+from autoloop.doors.api import build
 from autoloop.doors.replaying import as_time
 from autoloop.ledger.memories import Memories
 from autoloop.ledger.store import Ledger
@@ -81,6 +85,50 @@ def test_what_repairs_have_taught_changes_a_near_tie(book: Ledger, scenes: Any, 
     row = json.loads(run("--json").output)["incidents"][0]
     assert (row["was"]["name"], row["now"]["name"]) == (SETTING, CODE)
     assert (row["proved"], row["put_back"]) == ([CODE], [SETTING])
+
+
+def asked_of(book: Ledger, home: Path, params: dict[str, Any]) -> httpx.Response:
+    """The same of the API."""
+    transport = httpx.ASGITransport(app=build(book, "t", home, lambda: None))
+
+    async def ask() -> httpx.Response:
+        async with httpx.AsyncClient(transport=transport, base_url="http://api") as client:
+            allowed = {"Authorization": "Bearer t"}
+            return await client.get("/api/replay", params=params, headers=allowed)
+
+    return asyncio.run(ask())
+
+
+def test_the_api_replays_in_pages(book: Ledger, scenes: Any, facts: Any, home: Path) -> None:
+    """The newest first, until there is nothing older; all of them are what the command shows."""
+    numbers = [diagnosed(book, scenes, facts, text) for text in "abcde"]
+    book.open_incident(request_of("shop", "not diagnosed"))
+    pages, before = [], ""
+    while not pages or before:
+        page = asked_of(book, home, {"limit": 2, "app": "shop", "before": before}).json()
+        pages.append([row["incident"] for row in page["incidents"]])
+        before = page["older"]
+    assert pages == [numbers[3:], numbers[1:3], numbers[:1]]
+    whole = asked_of(book, home, {}).json()
+    assert whole == json.loads(run("--json").output)
+    assert (whole["same"], whole["older"]) == (5, "")
+
+
+@pytest.mark.parametrize(
+    ("asked", "status", "place"),
+    [
+        ({"app": "other"}, 404, "app 'other'"),
+        ({"before": "i-none"}, 404, "incident 'i-none'"),
+        ({"since": "yesterday"}, 422, "since"),
+        ({"limit": "many"}, 422, "query.limit"),
+    ],
+)
+def test_the_api_refuses_wrong_words(
+    book: Ledger, home: Path, asked: dict[str, str], status: int, place: str
+) -> None:
+    """With their place."""
+    reply = asked_of(book, home, asked)
+    assert (reply.status_code, reply.json()["place"]) == (status, place)
 
 
 def test_wrong_words(book: Ledger) -> None:
