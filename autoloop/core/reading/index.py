@@ -17,7 +17,11 @@ OCCURRENCES = 60
 """Lines with the same word that are looked at."""
 
 LONGEST = 40
-_RUN = re.compile(r"[a-z]{2,40}|[0-9]{2,40}|[\u4e00-\u9fff]{2,40}|[^\x00-\x7f\u4e00-\u9fff]{2,40}")
+_OF = ("a-z", "0-9", r"\u4e00-\u9fff", r"^\x00-\x7f\u4e00-\u9fff")
+_RUN = re.compile("|".join(rf"[{kind}][{kind}]{{1,39}}" for kind in _OF))
+"""Runs of letters, digits, Chinese or other characters. The first one stands by itself so that `re`
+need not try a kind to see that it is not there."""
+
 _KINDS = (
     (re.compile(r"[\u4e00-\u9fff]{2,40}"), 2),
     (re.compile(r"[a-z]{4,40}|[0-9]{4,40}"), 4),
@@ -67,7 +71,8 @@ class WordIndex:
         seen = Counter[str]() if len(excerpt.lines) > OCCURRENCES else None
         for number, low in enumerate(excerpt.low_lines):
             words = self._words(low)
-            words.update(word for word in apart if word in low)
+            if apart:
+                words.update([word for word in apart if word in low])
             if seen is not None:
                 words = {word for word in words if seen[word] < OCCURRENCES}
                 seen.update(words)

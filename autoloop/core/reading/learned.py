@@ -36,7 +36,7 @@ RARITY = 25.0
 """A byte of rarity by what it means."""
 
 _CAMEL = re.compile(r"([a-z])([A-Z])")
-_WORD = re.compile(r"[a-z]+|\d+|[\u4e00-\u9fff]|\n")
+_WORD = re.compile(r"[a-z][a-z]*|\d\d*|[\u4e00-\u9fff]|\n")
 _NUMBER = re.compile(r"\d+")
 _CODES = frozenset(
     map(str, (13, 24, 28, 32, 98, 1040, 1045, 1049, 1054, 1146, 1205, 1213, 2002, 2003, 10061))
