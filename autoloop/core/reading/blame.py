@@ -14,7 +14,7 @@ from importlib.resources import files
 from typing import NamedTuple
 
 from autoloop.core.reading.culprits import cleared, names_nothing, place_in, plain
-from autoloop.core.reading.entities import Entity, entities, wordings
+from autoloop.core.reading.entities import CALLED, Entity, entities, wordings
 from autoloop.core.reading.excerpt import Excerpt
 from autoloop.core.reading.traces import Trace, foreign
 from autoloop.core.redact import HIDDEN, redact
@@ -36,44 +36,63 @@ _LIKE = {
         "setting": "setting variable option",
         "unit": "unit",
         "mail": "mail",
-        "exception": "exception",
+        "exception": "exception frame",
         "phrase": "phrase other",
     }.items()
     for kind in kinds.split()
 }
 """Families of kinds, which have many of their weights in common."""
 
+ENOUGH = 2.0
+"""The weight of a name from which on the lines around are not read for others."""
+
 STEPS = (3, 22, 60)
 """Characters from which on a name stands farther from a complaint."""
 
 _ENDING = re.compile(r"\.([a-z]\w{0,6})(?::\d+)*$")
+_PARTS = re.compile(r"[-/]")
 _PLACED = ("line", "行", "第")
 
 
+_HEAD = re.compile(
+    r"^(?:<\d{1,3}>)?(?:(?:[A-Z][a-z]{2} {1,2}\d{1,2})? {2,40}(?P<host>[\w.-]{1,60}) )?"
+    r"(?P<proc>[\w./()-]{1,60})(?:\[[\d ]{0,12}\])?: "
+)
+"""The machine and the process in a line of a system's log, without its time."""
+
+
+Marks = tuple[str, ...]
+"""Marks that come together, again and again."""
+
+
 class Complaint(NamedTuple):
-    """A cause, the line and the place in it where it was found, and its culprit if that is told."""
+    """A cause, the line and the place in it where it was found, and its culprit if that is told.
+
+    *thought* is what patterns take for it (`culprits.opinions`).
+    """
 
     name: str
     line: int
     start: int = -1
     end: int = -1
     told: str = ""
+    thought: tuple[tuple[str, str], ...] = ()
 
 
 def blamed(complaint: Complaint, excerpt: Excerpt, trace: Trace) -> str:
-    """What is told, else the name whose marks weigh most; empty if there is none."""
+    """What is told, else the name whose marks weigh most: of its line, where one weighs enough."""
     if complaint.told:
         return complaint.told
-    best, most = "", float("-inf")
-    for text, marks in marked(complaint, excerpt, trace).items():
-        weight = sum(map(_weight, marks))
-        if weight > most:
-            best, most = text, weight
-    return best
+    best, most = _heaviest(marked(complaint, excerpt, trace, alone=True))
+    if most >= ENOUGH or len(excerpt.lines) == 1:
+        return best
+    return _heaviest(marked(complaint, excerpt, trace))[0]
 
 
-Marks = tuple[str, ...]
-"""Marks that come together, again and again."""
+def _heaviest(found: dict[str, list[Marks]]) -> tuple[str, float]:
+    weights = {text: sum(map(_weight, marks)) for text, marks in found.items()}
+    best = max(weights, key=weights.__getitem__, default="")
+    return best, weights.get(best, float("-inf"))
 
 
 @lru_cache(maxsize=16_384)
@@ -82,40 +101,78 @@ def _weight(marks: Marks) -> float:
     return sum(known.get(mark, 0.0) for mark in marks)
 
 
-def marked(complaint: Complaint, excerpt: Excerpt, trace: Trace) -> dict[str, list[Marks]]:
-    """The names around a complaint, those nearest first, each with its marks."""
-    family = complaint.name.split(".")[0]
+def marked(
+    complaint: Complaint, excerpt: Excerpt, trace: Trace, alone: bool = False
+) -> dict[str, list[Marks]]:
+    """The names around a complaint, those nearest first, each with its marks; *alone*: those of its
+    own line."""
+    name = complaint.name
+    family = name.split(".")[0]
     found: dict[str, list[Marks]] = {}
-    for number in _near(complaint.line, len(excerpt.lines)):
-        line = redact(excerpt.lines[number])
+    for number in [complaint.line] if alone else _near(complaint.line, len(excerpt.lines)):
+        line = _redacted(excerpt.lines[number])
         seen = Counter[str]()
         away = _away(number - complaint.line)
         here = number == complaint.line and complaint.start >= 0
         far = f"away {away}f" if number in trace.frames else f"away {away}"
         clear = cleared(line)
-        for place, one in enumerate(entities(clear)):
-            if HIDDEN in one.text or one.kind == "exception":
+        head = _HEAD.match(clear)
+        names = entities(clear)
+        for place, one in enumerate(names):
+            if HIDDEN in one.text or one.kind in ("exception", "frame"):
                 continue
             if one.text in found:
                 if ("again",) not in found[one.text]:
                     found[one.text].append(("again",))
                 continue
             seen[one.kind] += 1
+            like = _LIKE[one.kind]
             found[one.text] = marks = [
-                _looks(one.text),
-                _stands(one.kind, one.sign, bool(one.quote), one.last, family),
-                (f"before {one.before}", f"before {one.before} {family}"),
-                (f"after {one.after}",),
-                (far, f"{_LIKE[one.kind]} away {away[0]}"),
-                (f"nth {min(seen[one.kind], 3)}", f"place {min(place, 4)}"),
+                _looks(one.text, _set_off(one)),
+                _stands(one.kind, one.sign, bool(one.quote), one.last, name),
+                _between(one.before, one.after, like, family),
+                _where(
+                    like,
+                    far,
+                    min(seen[one.kind], 3),
+                    min(place, 4),
+                    _beside(one, complaint, clear) if here else "",
+                    _within(one, names[max(place - 3, 0) : place + 4]),
+                    name,
+                ),
             ]
-            if here:
-                marks.append((_beside(one, complaint, clear),))
+            if head and one.start < head.end():
+                marks.append(_headed(one, head, name))
         if any(word in line for word in _PLACED) and (at := place_in(plain(line))):
-            found.setdefault(at, [("numbered", far), _is("place", family), _looks(at)])
+            found.setdefault(at, [("numbered", far), _is("place", name), _looks(at)])
     if trace.own:
-        found.setdefault(trace.own, [_is("place", family), _looks(trace.own)]).append(("own",))
+        found.setdefault(trace.own, [_is("place", name), _looks(trace.own)]).append(("own",))
+    _thought(found, complaint, family)
     return found
+
+
+def _thought(found: dict[str, list[Marks]], complaint: Complaint, family: str) -> None:
+    """Adds what patterns take for the culprit: to the name itself, and to those it is a part of."""
+    first = True
+    names = {text: text.lower() for text in found}
+    for source, text in complaint.thought:
+        low = text.lower()
+        for each, each_low in names.items():
+            if each != text and len(low) > 2 and len(each_low) > 2:
+                if low in each_low:
+                    found[each].append((f"part {source}", f"part of {source}"))
+                elif each_low in low:
+                    found[each].append((f"part {source}", f"part in {source}"))
+        marks = found.setdefault(text, [("added", f"added {source}")])
+        marks.append((f"told {source}", f"told {source} {family}"))
+        if first:
+            marks.append(("told first",))
+            first = False
+
+
+@lru_cache(maxsize=16)
+def _redacted(line: str) -> str:
+    return redact(line)
 
 
 def _near(line: int, count: int) -> list[int]:
@@ -131,16 +188,16 @@ def _away(step: int) -> str:
     return ("+" if step > 0 else "-") + ("1" if abs(step) == 1 else "2")
 
 
-def _is(kind: str, family: str) -> Marks:
-    return f"kind {kind}", f"kind {kind} {family}"
+def _is(kind: str, name: str) -> Marks:
+    return f"kind {kind}", f"kind {kind} {name.split('.')[0]}", f"kind {kind} {name}"
 
 
 @lru_cache(maxsize=4096)
-def _stands(kind: str, sign: str, quoted: bool, last: bool, family: str) -> Marks:
+def _stands(kind: str, sign: str, quoted: bool, last: bool, name: str) -> Marks:
     """Marks of where a name of this kind stands: between which signs, at the end or not."""
     like = _LIKE[kind]
     marks = [
-        *_is(kind, family),
+        *_is(kind, name),
         f"sign {sign}",
         f"{like} sign {sign[:2]}",
         f"{like} {'quoted' if quoted else 'bare'}",
@@ -151,19 +208,65 @@ def _stands(kind: str, sign: str, quoted: bool, last: bool, family: str) -> Mark
 
 
 @lru_cache(maxsize=4096)
-def _looks(text: str) -> Marks:
-    """Marks of how a name looks."""
-    marks = []
+def _between(before: str, after: str, like: str, family: str) -> Marks:
+    """Marks of the words before and behind a name."""
+    return (
+        f"before {before}",
+        f"before {before} {family}",
+        f"before {before} {like}",
+        f"after {after}",
+    )
+
+
+@lru_cache(maxsize=4096)
+def _where(like: str, far: str, nth: int, place: int, beside: str, within: str, name: str) -> Marks:
+    """Marks of the place of a name: in the text, in its line, by the complaint, in other names."""
+    marks = [far, f"{like} {far[:6]}", f"nth {nth}", f"place {place}"]
+    if beside:
+        marks += [beside, f"{beside} {like}", f"{beside} {name}"]
+    if within:
+        marks += [within, f"{within} {like}"]
+    return tuple(marks)
+
+
+def _within(one: Entity, others: tuple[Entity, ...]) -> str:
+    """Whether a name is a part of another, or another a part of it."""
+    for other in others:
+        if other is not one and other.start < one.end and one.start < other.end:
+            inner = one.end - one.start < other.end - other.start
+            return "inside" if inner else "holds"
+    return ""
+
+
+def _headed(one: Entity, head: re.Match[str], name: str) -> Marks:
+    """Marks of a name in the head of a line of a system's log."""
+    for part in ("host", "proc"):
+        if one.start == head.start(part):
+            return f"head {part}", f"head {part} {name}"
+    return ("head",)
+
+
+def _set_off(one: Entity) -> str:
+    """What sets a name off from the words around it: quotes, a word that says it is one."""
+    if one.quote and one.quote not in "[(<{":
+        return "set off"
+    return "called" if one.before in CALLED else ""
+
+
+@lru_cache(maxsize=4096)
+def _looks(text: str, how: str = "") -> Marks:
+    """Marks of how a name looks; *how* tells what sets it off from the words around it."""
+    marks = [how] if how else []
     if names_nothing(text):
-        marks.append("common")
+        marks.append(f"common {how}")
     if len(text) < 3:
         marks.append("short")
     elif len(text) > 60:
         marks.append("long")
     if " " in text:
         marks.append(f"words {min(text.count(' '), 4)}")
-    elif text.lower() in wordings():
-        marks.append("wording")
+    elif all(part in wordings() for part in _PARTS.split(text.lower())):
+        marks.append(f"wording {how}")
     if foreign(text):
         marks.append("foreign")
     if not text.isalpha() and any(map(str.isdigit, text)):

@@ -2,6 +2,7 @@
 
 import re
 import tomllib
+from collections.abc import Iterator
 from functools import cache, lru_cache
 from importlib.resources import files
 
@@ -26,13 +27,23 @@ PLACES = {"CONFIG.invalid_config_file", "SERVICE.memory_leak"} | {
 }
 """Causes that lie at a line of a file."""
 
+TELLING = ("LOGIN.", "SERVICE.dns_failure", "SERVICE.port_blocked", "CONFIG.env_missing", "CODE.")
+"""How the names of those causes begin whose patterns are right as often as what is weighed."""
+
 _WHO_LOGS = re.compile(
     r"""["']?\b(?:caller|logger|source)["']?[:=] ?["']?[\w./:-]{1,120}["']?"""
-    r"|--- (?:\[[^\]\n]{0,60}\] ?){1,3}[\w.$/\[\]-]{1,80} *: |\b(?:[a-z]{1,3}\.){2,8}[\w.]{1,80}"
+    r"|--- (?:\[[^\]\n]{0,60}\] ?){1,3}[\w.$/\[\]-]{1,80} *: "
+    r"|(?<![\w.@/:-])(?:[a-z]{1,3}\.){2,8}(?:[a-z]\w{0,40}\.){0,6}[A-Z][\w.$]{0,80}"
 )
 """What a logger tells of itself."""
 
 _ABBREVIATED = re.compile(r"[a-z]\.[a-z]{1,3}\.")
+
+_SOURCE = re.compile(
+    r"(?<=[\s\[])[\w./-]{1,80}\.(?:go|c|cc|cpp|h|erl|rs):\d{1,6}\](?=[\s:])|\(\w{1,40}\.c[.:]\d{1,6}\)"
+)
+_SOURCES = (".go:", ".c:", ".c.", ".cc:", ".cpp:", ".h:", ".erl:", ".rs:")
+"""Where in the source of a program a line was written, and what must be there for it."""
 
 _NUMBERS = re.compile(
     r"(?<=[\w)])\[\d{1,9}\](?=: )|\b[\da-fA-F]{8}(?:-[\da-fA-F]{4}){3}-[\da-fA-F]{12}\b"
@@ -61,7 +72,8 @@ _NO_NAMES = frozenset(
         "specified status string system table tcp that the their them this time to token true "
         "ts type undefined unknown user using valid value warn warning was we web when while "
         "with worker you your account auth authentication client denied login pam_unix peer up "
-        "down off gone ended exited read write files details before after during sql values "
+        "down off gone ended exited preauth utc gmt cet cest gib mib kib read write files details "
+        "before after during sql values "
         "contents via",
     )
 )
@@ -70,10 +82,15 @@ _NO_NAMES = frozenset(
 
 _NONE_NAMED = re.compile(
     r"[\w.$:]*(?:error|exception|warning|emergency|critical|fatal)s?|"
-    r"[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}",
+    r"[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}|"
+    r"(?:https?|mozilla|applewebkit|chrome|safari|gecko|firefox)/[\d.]+|hy000|\d\d[a-z]\d\d|"
+    r"(?:ora|tns|pls|rman|my|ah|amq|cpf|ij|iw|mq|sqlstate)-?\d{4,6}[a-z]?|"
+    r"(?:info|warn|warning|error|fatal|debug|err)/[\w-]+|[\w-]+/(?:info|warn|error|fatal|debug)|"
+    r"\d{1,3}/[a-z-]{3,20}|\d\d/[a-z]{3}/\d{4}:?|[ewifd]\d{4}|(?:java|javax|sun)(?:\.[a-z]{1,20}){1,3}",
     re.I,
 )
-"""Names of exceptions, of channels of logs, of requests and of contents."""
+"""Names of exceptions, of channels of logs, of requests and of contents; numbers of messages,
+protocols and browsers."""
 
 
 @cache
@@ -88,14 +105,29 @@ def culprit_of(name: str, lines: list[str], line: int, hint: str = "") -> str:
 
     What the pattern of a broad signature took, *hint*, goes before what a class mostly names.
     """
-    family, known = name.split(".")[0], _patterns()
     if name in PLACES and (place := place_near(lines, line)):
         return place
-    return (
-        _near(known.get(name, ()), lines, line, NEAR)
-        or named(hint)
-        or _near(known.get(family, ()), lines, line, 0)
-    )
+    return next((text for _, text in opinions(name, lines, line, hint)), "")
+
+
+def opinions(name: str, lines: list[str], line: int, hint: str = "") -> Iterator[tuple[str, str]]:
+    """What each kind of patterns takes for the culprit, with the name of that kind: those of the
+    cause in the line itself or near it, what a broad signature took, those of the class."""
+    family, known = name.split(".")[0], _patterns()
+    if found := _near(known.get(name, ()), lines, line, 0):
+        yield "cause", found
+    elif found := _near(known.get(name, ()), lines, line, NEAR):
+        yield "near", found
+    if found := named(hint):
+        yield "hint", found
+    if found := _near(known.get(family, ()), lines, line, 0):
+        yield "class", found
+
+
+def agreed(thought: tuple[tuple[str, str], ...]) -> str:
+    """What the patterns of the cause and those of its class say both; else empty."""
+    said = dict(thought)
+    return said.get("cause", "") if said.get("cause") == said.get("class") else ""
 
 
 def _near(patterns: tuple[str, ...], lines: list[str], line: int, reach: int) -> str:
@@ -116,7 +148,9 @@ def plain(line: str) -> str:
     """*line* without times, and without what a logger tells of itself."""
     if _TIMED.search(line):
         line = _TIME.sub("", line)
-    return _WHO_LOGS.sub("", line) if _tells_who(line) else line
+    if _tells_who(line):
+        line = _WHO_LOGS.sub("", line)
+    return _SOURCE.sub("", line) if any(each in line for each in _SOURCES) else line
 
 
 @lru_cache(maxsize=64)
@@ -126,6 +160,8 @@ def cleared(line: str) -> str:
         line = _TIME.sub(_blank, line)
     if _tells_who(line):
         line = _WHO_LOGS.sub(_blank, line)
+    if any(each in line for each in _SOURCES):
+        line = _SOURCE.sub(_blank, line)
     if "]: " in line or line.count("-") > 3:
         line = _NUMBERS.sub(_blank, line)
     return line

@@ -6,7 +6,16 @@ from typing import Protocol
 
 from autoloop.core.diagnosis import BENIGN, Cause, Evidence
 from autoloop.core.reading.blame import Complaint, blamed
-from autoloop.core.reading.culprits import culprit_of, named, place_near, shown
+from autoloop.core.reading.culprits import (
+    PLACES,
+    TELLING,
+    agreed,
+    culprit_of,
+    named,
+    opinions,
+    place_near,
+    shown,
+)
 from autoloop.core.reading.excerpt import Excerpt, Level
 from autoloop.core.reading.gate import calm_cause, guessed, is_setting
 from autoloop.core.reading.grammar import complains, grammar
@@ -115,9 +124,15 @@ def to_blame(
 ) -> str:
     """The culprit of a complaint: what its words name, a frame of one's own code, what the patterns
     of its cause name; else, where that *weighs*, the name for which most speaks."""
-    own = trace.own if found.name.startswith("CODE.") else ""
-    told = found.told or own or culprit_of(found.name, excerpt.lines, found.line, hint)
-    return blamed(found._replace(told=told), excerpt, trace) if weighs else told
+    told = found.told or (trace.own if found.name.startswith("CODE.") else "")
+    if not told and found.name in PLACES:
+        told = place_near(excerpt.lines, found.line)
+    if not told and (not weighs or found.name.startswith(TELLING)):
+        told = culprit_of(found.name, excerpt.lines, found.line, hint)
+    if told or not weighs:
+        return told
+    thought = tuple(opinions(found.name, excerpt.lines, found.line, hint))
+    return agreed(thought) or blamed(found._replace(thought=thought), excerpt, trace)
 
 
 def evidence(excerpt: Excerpt, number: int) -> Evidence:

@@ -10,24 +10,39 @@ from functools import cache, lru_cache
 from importlib.resources import files
 from typing import NamedTuple
 
+from autoloop.core.reading.culprits import names_nothing
+
 LONGEST = 120
 MOST = 60
 """Names of a line that are looked at."""
 
 _URL = re.compile(r"\b[A-Za-z][A-Za-z0-9+.-]{1,20}://[^\s\"'`,;<>|，。；（）「」“”]{2,160}")
+_HOST = re.compile(r"[\w+.-]+://(?:[^@/]{0,80}@)?([\w.-]+(?::\d+)?)")
+_QUERY = re.compile(r"[?\\].*")
 _WINDOWS = re.compile(r"\b[A-Za-z]:\\{1,2}[^\s\"'`,;<>|*?，。；（）「」“”:]{2,160}")
 _QUOTED = re.compile(
     r"\"([^\"\n]{1,120})\"|(?<![A-Za-z0-9])'([^'\n]{1,120})'(?![A-Za-z])|`([^`'\n]{1,120})[`']"
     r"|“([^“”\n]{1,120})”|‘([^‘’\n]{1,120})’|「([^「」\n]{1,120})」|»([^»«\n]{1,120})«"
     r"|«([^»«\n]{1,120})»|【([^【】\n]{1,120})】"
 )
+_JOINED = re.compile(
+    r"(?<!\w)([\"'`\[])[\w$-]{1,60}[\"'`\]](?:[.@][\"'`\[]?[\w.$%-]{1,60}[\"'`\]]?){1,3}"
+)
+_JOINS = tuple(quote + join for quote in "\"'`]" for join in ".@")
+"""Quoted parts of one name: of a table in its database, of an account at its host."""
+
+_QUOTES = re.compile(r"[\"'`\[\]]")
 _BRACKETED = re.compile(r"\[([^\[\]\n\"']{2,80})\]|\(([^()\n\"']{2,80})\)|<([^<>\n\"']{2,80})>")
 _TOKEN = re.compile(
     r"[^\s\"'`,;(){}\[\]<>=|，。；：！？、（）「」“”‘’【】《》»«\u3000\u4e00-\u9fff]{1,160}"
 )
+_ADDRESS = re.compile(r"/?((?:\d{1,3}\.){3}\d{1,3}(?::\d{1,5})?)(?=[:#]|$)(?!:[\d/])")
+"""An address with something behind it: what is said of it, or a port as name servers write it."""
+
+_SAYS = re.compile(r"[^\W_]")
 _WORD = re.compile(r"[A-Za-z_][\w.-]*|[\u4e00-\u9fff]{1,2}")
 _TAG = re.compile(r"</?[a-zA-Z!][^<>\n]{0,60}>")
-_OPEN, _CLOSE, _GAP = "\"'`“‘「»[(<{【", "\"'`])>}”’」】 \t,", "\"'`[(<{“‘「【=:：, \t$@"
+_OPEN, _CLOSE, _GAP = "\"'`“‘「»[(<{【", "\"'`])>}”’」】 \t,", "\"'`[(<>{“‘「【=:：, \t$@"
 
 _ENDINGS = (
     "conf cfg ini yml yaml toml json xml cnf properties env tf sql py js ts tsx jsx go rs rb php "
@@ -40,6 +55,7 @@ _KINDS = (
     ("Word", r"[A-Z][a-z]*"),
     ("number", r"[#-]?\d{1,12}"),
     ("place", r".{1,150}\.[A-Za-z]\w{0,9}(?::\d{1,6}){1,2}|[A-Z]\w{1,20}file:\d{1,6}"),
+    ("frame", r"[\w./-]{1,150}\.[a-z]{1,4}:\d{1,6}:[A-Za-z][\w.*()]{0,80}"),
     ("ip:port", r"(?:\d{1,3}\.){3}\d{1,3}:\d{1,5}"),
     ("ip", r"(?:\d{1,3}\.){3}\d{1,3}(?:/\d{1,2})?"),
     ("amount", r"[+-]?\d[\d.,:%/-]*[A-Za-z%]{0,5}"),
@@ -53,7 +69,10 @@ _KINDS = (
     ("path", r"[\w.@+%{}$:*~-]*/[\w.@+%{}$:*/-]*"),
     ("setting", r"[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+"),
     ("variable", r"\$\{?[\w.]+\}?"),
-    ("exception", r"[\w.$:\\]*(?:Error|Exception|[a-z]Warning)"),
+    (
+        "exception",
+        r"[\w.$:\\]*(?:Error|Exception|[a-z]Warning)|(?:[A-Z]\w*::)+[A-Z]\w*(?:Not|In)[A-Z]\w+",
+    ),
     ("file", rf"[\w.@+-]*\w\.(?:{'|'.join(_ENDINGS.split())})(?:\.\d+)*"),
     ("method", r"[A-Za-z_][\w.:$#\\>-]*\(\)|[A-Za-z_]\w*(?:::|#|->)[\w:#>-]+"),
     ("class", r"(?:[a-z]\w*\.){2,8}[A-Z]\w*"),
@@ -99,13 +118,26 @@ def wordings() -> frozenset[str]:
     return frozenset((folder / WORDINGS).read_text(encoding="utf-8").split())
 
 
+CALLED = frozenset(
+    re.findall(
+        r"\w+",
+        "for user account role service process task table column host job container pool named "
+        "called zone queue index database program daemon command module package topic node",
+    )
+)
+"""Words behind which a name stands, even if it is a word as any."""
+
+
 def _says_nothing(text: str, line: str, start: int, end: int) -> bool:
     """Whether it is a word as any, and nothing sets it off from the words around it."""
     if not text.isalpha() or (start and line[start - 1] != " "):
         return False
-    if len(text) < 3 and text.islower():
+    if len(text) < 3 and (text.islower() or len(text) == 1):
         return True
-    return text.lower() in wordings() and line[end : end + 1] in ("", " ", ".", ",")
+    if text.lower() not in wordings() or line[end : end + 1] not in ("", " ", ".", ","):
+        return False
+    called = line[:start].rsplit(maxsplit=1)[-1:]
+    return not (called and called[0].lower() in CALLED) or names_nothing(text)
 
 
 @lru_cache(maxsize=4096)
@@ -123,17 +155,29 @@ def entities(line: str) -> tuple[Entity, ...]:
     if "</" in line or "<!" in line:
         line = _TAG.sub(lambda found: " " * len(found[0]), line)
     spans: dict[tuple[int, int], str] = {}
-    for pattern, kind in ((_URL, "url"), (_WINDOWS, "path")):
-        for found in pattern.finditer(line):
-            spans[found.start(), found.start() + len(found[0].rstrip(".:)]}!?,"))] = kind
-    whole = tuple(spans)
+    whole = []
+    for found in _URL.finditer(line) if "://" in line else ():
+        text = _QUERY.sub("", found[0]).rstrip(".:)]}!?,")
+        spans[found.start(), found.start() + len(text)] = "url"
+        whole.append(found.span())
+        if host := _HOST.match(text):
+            start = found.start() + host.start(1)
+            spans[start, start + len(host[1])] = ""
+    for found in _WINDOWS.finditer(line) if ":\\" in line else ():
+        spans[found.start(), found.start() + len(found[0].rstrip(".:)]}!?,"))] = "path"
+        whole.append(found.span())
+    for found in _JOINED.finditer(line) if any(join in line for join in _JOINS) else ():
+        spans[found.span()] = "joined"
+        whole.append(found.span())
     for pattern in (_QUOTED, _BRACKETED):
         for found in pattern.finditer(line):
             spans.setdefault(found.span(found.lastindex or 0), "")
     for found in _TOKEN.finditer(line):
         start = found.end() - len(found[0].lstrip(":*!?&%"))
-        end = found.start() + len(found[0].rstrip(".:!?…*"))
+        end = found.start() + len(found[0].rstrip(".:!?…*-"))
         if start < end and not any(first <= start < last for first, last in whole):
+            if at := _ADDRESS.match(line, start, end):
+                start, end = at.span(1)
             spans.setdefault((start, end), "")
     return tuple(_entities(line, sorted(spans.items())[:MOST]))
 
@@ -141,9 +185,15 @@ def entities(line: str) -> tuple[Entity, ...]:
 def _entities(line: str, spans: list[tuple[tuple[int, int], str]]) -> Iterator[Entity]:
     for (start, end), kind in spans:
         text = line[start:end].strip()
+        if kind == "joined":
+            text, kind = _QUOTES.sub("", text), ""
         if _says_nothing(text, line, start, end):
             continue
-        if not text or len(text) > LONGEST or (_KEY.fullmatch(text) and kind_of(text) == "other"):
+        if (
+            not _SAYS.search(text)
+            or len(text) > LONGEST
+            or (_KEY.fullmatch(text) and kind_of(text) == "other")
+        ):
             continue
         left = start
         while left and line[left - 1] in _GAP:

@@ -4,6 +4,7 @@ import pytest
 
 from autoloop.core.reading import text_engine
 from autoloop.core.reading.blame import Complaint, blamed, marked
+from autoloop.core.reading.culprits import agreed, names_nothing
 from autoloop.core.reading.entities import entities, kind_of
 from autoloop.core.reading.excerpt import Excerpt
 from autoloop.core.reading.traces import trace_of
@@ -45,6 +46,45 @@ def test_the_names_in_a_line() -> None:
     assert found["x y"].quote == '"'
     assert found["http://a.b/c"].last
     assert "could" not in found
+
+
+def test_parts_of_one_name_are_one_name() -> None:
+    """A table in its database, an account at its host; the parts are names too."""
+    found = [one.text for one in entities("no `shop`.`orders` for 'web'@'10.%'")]
+    assert found == ["shop.orders", "shop", "orders", "web@10.%", "web", "10.%"]
+
+
+def test_an_address_ends_where_something_is_said_of_it() -> None:
+    """As Hadoop writes it, as name servers write it, and both ends of a connection."""
+    found = [one.text for one in entities("10.0.0.1:50010:Got x; 10.0.0.2#53: 10.0.0.3->10.0.0.4")]
+    assert found == ["10.0.0.1:50010", "10.0.0.2", "10.0.0.3", "10.0.0.4"]
+
+
+def test_the_query_of_an_address_is_none_of_its_name() -> None:
+    """Its host is a name of its own."""
+    found = [one.text for one in entities("GET https://api.example/v1?key=1&x=2 failed")]
+    assert found == ["https://api.example/v1", "api.example"]
+
+
+def test_what_patterns_agree_on_is_not_weighed() -> None:
+    """Those of the cause and those of its class."""
+    assert agreed((("cause", "a"), ("class", "a"))) == "a"
+    assert agreed((("cause", "a"), ("class", "b"))) == agreed((("near", "a"),)) == agreed(()) == ""
+
+
+def test_what_patterns_think_weighs() -> None:
+    """But it does not decide."""
+    line = "exporter-3 and mailer-7 went away"
+    excerpt = Excerpt(line)
+    for thought in ("exporter-3", "mailer-7"):
+        asked = Complaint("SERVICE.service_down", 0, thought=(("cause", thought),))
+        assert ("told first",) in marked(asked, excerpt, trace_of(excerpt))[thought]
+
+
+@pytest.mark.parametrize("name", ["HTTP/1.1", "Mozilla/5.0", "ORA-01653", "42P01", "203/EXEC"])
+def test_numbers_of_messages_and_protocols_are_no_names(name: str) -> None:
+    """They are the same wherever the trouble is."""
+    assert names_nothing(name)
 
 
 def complaint(text: str, name: str = "CODE.logic_error") -> str:
