@@ -59,10 +59,13 @@ _PLACED = tuple(
     )
 )
 
+_FILE_NAME = re.compile(r"[\w@+-]{1,60}(?:\.[\w-]{1,20}){1,3}")
+_FOLDER = r"(?<![\w.:/-])(?:~|\.{1,2})?(?:/[\w.@+-]{1,60}){0,12}/"
+
 _NO_NAMES = frozenset(
     re.findall(
         r"\w+",
-        "a active also an and any api are at be been by can cause code connect connection "
+        "a active also class an and any api are at be been by can cause class code connect connection "
         "container could crit critical daemon data database debug does error errors exception "
         "exist exists failed failure false fatal field file for found from function get given "
         "has have here host http https id in info instance into invalid is it its job key level "
@@ -122,6 +125,22 @@ def opinions(name: str, lines: list[str], line: int, hint: str = "") -> Iterator
         yield "hint", found
     if found := _near(known.get(family, ()), lines, line, 0):
         yield "class", found
+
+
+def completed(name: str, line: str) -> str:
+    """The name of a file with the folder that stands before it in *line*."""
+    if _FILE_NAME.fullmatch(name) and f"/{name}" in line:
+        found = re.search(_FOLDER + re.escape(name) + r"(?![\w./-])", line)
+        return found[0] if found and len(found[0]) <= LONGEST else name
+    return name
+
+
+def vague(name: str, told: str, text: str) -> bool:
+    """Whether a signature's word for the culprit of cause *name* is only a hint: what describes a
+    unit that *text* names, what was asked of a backend that is gone."""
+    if name == "SERVICE.upstream_unreachable":
+        return told.startswith("/") and not told.endswith(".sock")
+    return name == "SERVICE.service_down" and " " in told and ".service" in text
 
 
 def agreed(thought: tuple[tuple[str, str], ...]) -> str:

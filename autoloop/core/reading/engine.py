@@ -10,11 +10,13 @@ from autoloop.core.reading.culprits import (
     PLACES,
     TELLING,
     agreed,
+    completed,
     culprit_of,
     named,
     opinions,
     place_near,
     shown,
+    vague,
 )
 from autoloop.core.reading.excerpt import Excerpt, Level
 from autoloop.core.reading.gate import calm_cause, guessed, is_setting
@@ -102,11 +104,13 @@ def clearer(hit: Hit, excerpt: Excerpt) -> Hit:
 def _cause(suspect: Suspect, excerpt: Excerpt, trace: Trace, weighs: bool = True) -> Cause:
     """The cause; what names its culprit is only weighed for the first one, as that takes long."""
     hit = suspect.hit
-    named_there = named(hit.culprit)
+    named_there, hint = completed(named(hit.culprit), excerpt.lines[hit.line]), hit.hint
     if hit.name == "CONFIG.invalid_config_file":
         named_there = place_near(excerpt.lines, hit.line) or named_there
+    if vague(hit.name, named_there, excerpt.text):
+        named_there, hint = "", hint or named_there
     found = Complaint(hit.name, hit.line, hit.place, hit.place + hit.length, named_there)
-    culprit = to_blame(found, excerpt, trace, hit.hint, weighs=weighs)
+    culprit = to_blame(found, excerpt, trace, hint, weighs=weighs)
     signature, seen = hit.signature, evidence(excerpt, hit.line)
     told = [Evidence(source="meaning", excerpt=signature.words.say(language_of(excerpt)))]
     if signature.next:

@@ -3,7 +3,7 @@
 import pytest
 
 from autoloop.core.reading import text_engine
-from autoloop.core.reading.culprits import _patterns, named, place_in, shown
+from autoloop.core.reading.culprits import _patterns, completed, named, place_in, shown, vague
 from autoloop.core.reading.patterns import clues, compiled, may_match
 from autoloop.core.reading.signatures import book
 from autoloop.core.redact import HIDDEN
@@ -27,6 +27,22 @@ from autoloop.core.redact import HIDDEN
 def test_the_line_of_a_file(line: str, place: str) -> None:
     """However a program words it."""
     assert place_in(line) == place
+
+
+def test_a_file_is_named_with_its_folder() -> None:
+    """Where that stands before it; the name itself stays whole."""
+    assert completed("sa.json", "File /secrets/sa.json was not found") == "/secrets/sa.json"
+    assert completed("sa.json", "sa.json: see http://x/sa.json.md") == "sa.json"
+    assert completed("shop", "/srv/shop is gone") == "shop"
+
+
+def test_what_describes_is_a_hint() -> None:
+    """The unit goes before its description, a backend before what was asked of it."""
+    text = "exim.service failed\nFailed to start the mail queue"
+    assert vague("SERVICE.service_down", "the mail queue", text)
+    assert not vague("SERVICE.service_down", "the mail queue", "Failed to start the mail queue")
+    assert vague("SERVICE.upstream_unreachable", "/cart", '"GET /cart" 502')
+    assert not vague("SERVICE.upstream_unreachable", "/run/shop.sock", "")
 
 
 def test_words_are_no_names() -> None:
