@@ -65,7 +65,7 @@ _FOLDER = r"(?<![\w.:/-])(?:~|\.{1,2})?(?:/[\w.@+-]{1,60}){0,12}/"
 _NO_NAMES = frozenset(
     re.findall(
         r"\w+",
-        "a active also class an and any api are at be been by can cause class code connect connection "
+        "a active also an and any api are at be been by can cause class code connect connection "
         "container could crit critical daemon data database debug does error errors exception "
         "exist exists failed failure false fatal field file for found from function get given "
         "has have here host http https id in info instance into invalid is it its job key level "
