@@ -89,7 +89,7 @@ _NONE_NAMED = re.compile(
     r"(?:https?|mozilla|applewebkit|chrome|safari|gecko|firefox)/[\d.]+|hy000|\d\d[a-z]\d\d|"
     r"(?:ora|tns|pls|rman|my|ah|amq|cpf|ij|iw|mq|sqlstate)-?\d{4,6}[a-z]?|"
     r"(?:info|warn|warning|error|fatal|debug|err)/[\w-]+|[\w-]+/(?:info|warn|error|fatal|debug)|"
-    r"\d{1,3}/[a-z-]{3,20}|\d\d/[a-z]{3}/\d{4}:?|[ewifd]\d{4}|(?:java|javax|sun)(?:\.[a-z]{1,20}){1,3}",
+    r"\d{1,3}/[a-z-]{3,20}|\d{1,2}[/-][a-z]{3}[/-]\d{2,4}:?|[ewifd]\d{4}|(?:java|javax|sun)(?:\.[a-z]{1,20}){1,3}",
     re.I,
 )
 """Names of exceptions, of channels of logs, of requests and of contents; numbers of messages,
