@@ -30,7 +30,7 @@ MARKS = tuple(
         "not enough", "excess", "max number of", "slots are reserved", "too high", "too quickly",
         "resource limit", "above the", "could only", "outofspace", "fd limit", "load average",
         "overhead, spent", "gave up", "giving up",
-        "no upstream", "no resolver", "config should",
+        "no upstream", "no resolver", "config should", "data not exist",
         # what is not as it must be
         "readonly", "read-only", "read only", "unbound", "not set", "not match", "enotfound",
         "there is no ", "there is already", "already exists", "not specified", "wrongtype",
