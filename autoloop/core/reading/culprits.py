@@ -123,7 +123,7 @@ def opinions(name: str, lines: list[str], line: int, hint: str = "") -> Iterator
         yield "near", found
     if found := named(hint):
         yield "hint", found
-    if found := _near(known.get(family, ()), lines, line, 0):
+    if found := _near(known.get(family, ()), lines, line, NEAR if family == "LOGIN" else 0):
         yield "class", found
 
 
@@ -230,6 +230,8 @@ def shown(culprit: str, excerpt: str, line: str) -> str:
 def trimmed(text: str) -> str:
     """Without the quotes and brackets around it."""
     text = text.strip(_TRIM).rstrip(".:")
+    if "]:" in text and "[" not in text:
+        text = f"[{text}"
     return text if len(text) <= LONGEST else ""
 
 

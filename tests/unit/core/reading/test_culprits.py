@@ -36,6 +36,26 @@ def test_a_file_is_named_with_its_folder() -> None:
     assert completed("shop", "/srv/shop is gone") == "shop"
 
 
+@pytest.mark.parametrize(
+    ("text", "culprit"),
+    [
+        ("oom-kill:constraint=CONSTRAINT_NONE,nodemask=(null),task=indexer,pid=91", "indexer"),
+        ("The Mail Queue service terminated unexpectedly. It did so 2 time(s).", "Mail Queue"),
+        ("read tcp 127.0.0.1:59660->10.0.0.9:5443: connection reset by peer", "10.0.0.9:5443"),
+        ("dial tcp [::1]:8050: connect: connection refused", "[::1]:8050"),
+        ("cannot open out/a.pdf: No such file or directory", "out/a.pdf"),
+        (
+            "sshd[7]: Failed password for root from 10.0.0.9 port 4 ssh2\n"
+            "sshd[7]: Disconnecting: Too many authentication failures [preauth]",
+            "root",
+        ),
+    ],
+)
+def test_who_is_named_in_wordings_of_many_programs(text: str, culprit: str) -> None:
+    """The kernel, Windows, Go; no path is cut at its slash; a login is named beside its refusal."""
+    assert text_engine().read(text)[0].culprit == culprit
+
+
 def test_what_describes_is_a_hint() -> None:
     """The unit goes before its description, a backend before what was asked of it."""
     text = "exim.service failed\nFailed to start the mail queue"
