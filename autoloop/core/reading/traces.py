@@ -139,14 +139,15 @@ def _own_python(frames: list[tuple[int, str, bool]]) -> str:
 
 
 def _other(excerpt: Excerpt) -> Trace:
-    lines = excerpt.lines
-    frames = [each for each in _FRAMES if each[0] in excerpt.text]
-    caused = [n for n, line in enumerate(lines) if _CAUSED.match(line)]
+    lines, text = excerpt.lines, excerpt.text
+    frames = [each for each in _FRAMES if each[0] in text]
+    carried = "Caused by: " in text or "[cause]: " in text or "---> " in text
+    caused = [n for n, line in enumerate(lines) if carried and _CAUSED.match(line)]
     root = caused[-1] if caused else None
     found = [(n, *frame) for n, line in enumerate(lines) if (frame := _frame(line, frames))]
     quoted = {n for n, line in enumerate(lines) if _JAVA_ANY.match(line)}
     quoted |= {n for n, _, _ in found if not _told(lines[n])}
-    if any("goroutine " in line for line in lines):
+    if "goroutine " in text:
         quoted |= {n for n, line in enumerate(lines) if _GO_CALL.match(line)}
     below = [f for f in found if root is None or f[0] >= root]
     own = next((place for _, place, own in below if own), "") or next(
