@@ -175,8 +175,9 @@ def entities(line: str) -> tuple[Entity, ...]:
     for found in _TOKEN.finditer(line):
         start = found.end() - len(found[0].lstrip(":*!?&%"))
         end = found.start() + len(found[0].rstrip(".:!?…*-"))
-        if start < end and not any(first <= start < last for first, last in whole):
-            if at := _ADDRESS.match(line, start, end):
+        if start < end and not any(begin <= start < last for begin, last in whole):
+            first = line[start]
+            if (first.isdigit() or first == "/") and (at := _ADDRESS.match(line, start, end)):
                 start, end = at.span(1)
             spans.setdefault((start, end), "")
     return tuple(_entities(line, sorted(spans.items())[:MOST]))
@@ -190,7 +191,7 @@ def _entities(line: str, spans: list[tuple[tuple[int, int], str]]) -> Iterator[E
         if _says_nothing(text, line, start, end):
             continue
         if (
-            not _SAYS.search(text)
+            not (text[:1].isalnum() or _SAYS.search(text))
             or len(text) > LONGEST
             or (_KEY.fullmatch(text) and kind_of(text) == "other")
         ):
