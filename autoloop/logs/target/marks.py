@@ -21,7 +21,7 @@ MARKS = tuple(
         # what broke
         "corrupt", "crash", "abort", "killed", "core dumped", "segfault", "segmentation",
         "broken pipe", "reset by peer", "connection reset", "connection closed", "hang up",
-        "deadlock", "lock wait", "locked", "blocked", "overload", "overflow", "leak",
+        "deadlock", "lock wait", "semaphore wait", "locked", "blocked", "overload", "overflow", "leak",
         "exited with", "exit code", "exit status", "restart counter", "back-off", "backoff",
         "unavailable", "bad gateway", "gateway time", "dead", "offline", "lost connection",
         # what ran out
