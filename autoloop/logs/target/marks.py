@@ -21,8 +21,8 @@ MARKS = tuple(
         # what broke
         "corrupt", "crash", "abort", "killed", "core dumped", "segfault", "segmentation",
         "broken pipe", "reset by peer", "connection reset", "connection closed", "hang up",
-        "deadlock", "lock wait", "semaphore wait", "locked", "blocked", "overload", "overflow", "leak",
-        "exited with", "exit code", "exit status", "restart counter", "back-off", "backoff",
+        "deadlock", "lock wait", "semaphore wait", "locked", "blocked", "overload", "overflow",
+        "leak", "exited with", "exit code", "exit status", "restart counter", "back-off", "backoff",
         "unavailable", "bad gateway", "gateway time", "dead", "offline", "lost connection",
         # what ran out
         "out of ", "oom", "no space", "disk full", "is full", "quota", "exhaust", "exceed",
