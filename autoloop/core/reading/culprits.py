@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from functools import cache, lru_cache
 from importlib.resources import files
 
-from autoloop.core.reading.patterns import compiled, may_match
+from autoloop.core.reading.patterns import clues, compiled, may_match
 from autoloop.core.redact import redact
 
 LONGEST = 160
@@ -117,13 +117,14 @@ def opinions(name: str, lines: list[str], line: int, hint: str = "") -> Iterator
     """What each kind of patterns takes for the culprit, with the name of that kind: those of the
     cause in the line itself or near it, what a broad signature took, those of the class."""
     family, known = name.split(".")[0], _patterns()
-    if found := _near(known.get(name, ()), lines, line, 0):
+    if found := _first(known.get(name, ()), lines[line]):
         yield "cause", found
-    elif found := _near(known.get(name, ()), lines, line, NEAR):
+    elif found := _beside(known.get(name, ()), lines, line):
         yield "near", found
     if found := named(hint):
         yield "hint", found
-    if found := _near(known.get(family, ()), lines, line, NEAR if family == "LOGIN" else 0):
+    found = _first(known.get(family, ()), lines[line])
+    if found or (family == "LOGIN" and (found := _beside(known[family], lines, line))):
         yield "class", found
 
 
@@ -149,10 +150,12 @@ def agreed(thought: tuple[tuple[str, str], ...]) -> str:
     return said.get("cause", "") if said.get("cause") == said.get("class") else ""
 
 
-def _near(patterns: tuple[str, ...], lines: list[str], line: int, reach: int) -> str:
-    """What *patterns* find in *line*, else in those at most *reach* lines off, the next first."""
-    away = (line + step * side for step in range(1, reach + 1) for side in (1, -1))
-    asked = (n for n in (line, *away) if 0 <= n < len(lines))
+def _beside(patterns: tuple[str, ...], lines: list[str], line: int) -> str:
+    """What *patterns* find in the lines at most `NEAR` lines off, the next first."""
+    if not patterns:
+        return ""
+    away = (line + step * side for step in range(1, NEAR + 1) for side in (1, -1))
+    asked = (n for n in away if 0 <= n < len(lines))
     return next(filter(None, (_first(patterns, lines[n]) for n in asked)), "")
 
 
@@ -211,12 +214,24 @@ def place_in(line: str) -> str:
 
 
 def _first(patterns: tuple[str, ...], line: str) -> str:
-    low = line.lower()
-    for pattern in patterns:
-        found = may_match(pattern, line, low) and compiled(pattern).search(plain(line))
+    low = line.lower() if line.isascii() else ""
+    for pieces, pattern in _clued(patterns):
+        if pieces and low:
+            for piece in pieces:
+                if piece in low:
+                    break
+            else:
+                continue
+        found = compiled(pattern).search(plain(line))
         if found and (culprit := named(found["c"])):
             return culprit
     return ""
+
+
+@cache
+def _clued(patterns: tuple[str, ...]) -> tuple[tuple[tuple[str, ...], str], ...]:
+    """Each of *patterns* with the pieces of which a line of ASCII needs one."""
+    return tuple((clues(each), each) for each in patterns)
 
 
 def shown(culprit: str, excerpt: str, line: str) -> str:
