@@ -6,7 +6,9 @@ from dataclasses import dataclass
 
 from autoloop.core.reading.excerpt import Excerpt
 
-_PYTHON = re.compile(r'^(?:E )?[\s|+-]*File "([^"]+)", line (\d+)(, in )?')
+_PYTHON = re.compile(
+    r'^(?:E |\d[\d:T.,/ -]{7,40}[^"\n]{0,60}[\]:] {1,8})?[\s|+-]*File "([^"]+)", line (\d+)(, in )?'
+)
 _JAVA = re.compile(r"^\s*at ([\w.$/@<>-]+)\(([\w$]+\.(?:java|kt|scala|groovy)):(\d+)\)")
 _JAVA_ANY = re.compile(r"^\s*at [\w.$/@<>`-]+ ?\(|^\s*\.\.\. \d+ (?:more|common)")
 _NODE = re.compile(r"^\s*at (?:.{0,200}\()?(?:file://)?([\w./@\\ :\[\]-]+?):(\d+):\d+\)?\s*$")
