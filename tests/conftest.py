@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 from autoloop.agent.changing import Worker
 from autoloop.agent.durable import Store
@@ -34,6 +35,9 @@ from autoloop.core.facts import (
 )
 from autoloop.core.service import ServiceState
 from autoloop.core.target import FileState
+
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 CUTS = ["replace", "fsync", "unlink", "rmdir", "mkdir", "symlink"]
 CUTS += ["chmod", "fchmod", "fchown", "lchown"]

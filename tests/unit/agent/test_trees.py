@@ -38,9 +38,7 @@ def lay(folder: Path, tree: dict[str, Any]) -> None:
             path.chmod(node[2])
 
 
-@settings(
-    deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(old=TREES, new=TREES)
 def test_any_tree_into_any_other(world: Any, old: dict[str, Any], new: dict[str, Any]) -> None:
     """After the change the tree is as wanted; twice is once; reverted it is as before."""

@@ -43,7 +43,7 @@ def test_what_is_listed_outweighs_what_is_composed() -> None:
     assert EXACT > SURE > VAGUE
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.text(max_size=200))
 def test_any_line_can_be_read(line: str) -> None:
     """What is found stands where it is said to stand."""

@@ -18,7 +18,7 @@ LOG_LIKE = st.lists(st.one_of(st.text(max_size=80), st.sampled_from(EXAMPLES)), 
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(LOG_LIKE)
 def test_any_text_has_an_answer(text: str) -> None:
     """Never an exception, never nothing, always within bounds."""
@@ -27,7 +27,7 @@ def test_any_text_has_an_answer(text: str) -> None:
     assert len({cause.name for cause in causes}) == len(causes)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     st.sampled_from(EXAMPLES),
     st.integers(0, 23),
