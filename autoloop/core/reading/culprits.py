@@ -167,26 +167,33 @@ def place_near(lines: list[str], line: int) -> str:
 
 @lru_cache(maxsize=64)
 def plain(line: str) -> str:
-    """*line* without times, and without what a logger tells of itself."""
+    """*line* without times, numbers of processes and requests, and what its logger tells."""
     if _TIMED.search(line):
         line = _TIME.sub("", line)
     if _tells_who(line):
         line = _WHO_LOGS.sub("", line)
+    if _numbered(line):
+        line = _NUMBERS.sub("", line)
     return _SOURCE.sub("", line) if any(each in line for each in _SOURCES) else line
 
 
 @lru_cache(maxsize=64)
 def cleared(line: str) -> str:
-    """As `plain`, with blanks for what is taken out, and for numbers of processes and requests."""
+    """As `plain`, with blanks for what is taken out."""
     if _TIMED.search(line):
         line = _TIME.sub(_blank, line)
     if _tells_who(line):
         line = _WHO_LOGS.sub(_blank, line)
     if any(each in line for each in _SOURCES):
         line = _SOURCE.sub(_blank, line)
-    if "]: " in line or line.count("-") > 3:
+    if _numbered(line):
         line = _NUMBERS.sub(_blank, line)
     return line
+
+
+def _numbered(line: str) -> bool:
+    """Whether a process or a request may have its number in a line."""
+    return "]: " in line or line.count("-") > 3
 
 
 def _blank(found: re.Match[str]) -> str:

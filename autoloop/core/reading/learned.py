@@ -38,6 +38,7 @@ RARITY = 25.0
 _CAMEL = re.compile(r"([a-z])([A-Z])")
 _WORD = re.compile(r"[a-z][a-z]*|\d\d*|[\u4e00-\u9fff]|\n")
 _NUMBER = re.compile(r"\d+")
+_JOINED, _JOINING = re.compile(r"[-:/.,]\d"), re.compile(r"\d[-:/.,]$")
 _CODES = frozenset(
     map(str, (13, 24, 28, 32, 98, 1040, 1045, 1049, 1054, 1146, 1205, 1213, 2002, 2003, 10061))
 )
@@ -85,8 +86,12 @@ def counted(excerpt: Excerpt) -> frozenset[str]:
 
 
 def _number(found: re.Match[str]) -> str:
-    number = found[0]
-    return number if len(number) == 3 or number in _CODES else "0000"[: len(number)]
+    """A number by its digits where it may be a code: not within a time, a date, an address."""
+    number, text = found[0], found.string
+    within = _JOINED.match(text, found.end()) or _JOINING.search(text[: found.start()][-2:])
+    if not within and (len(number) == 3 or number in _CODES):
+        return number
+    return "0000"[: len(number)]
 
 
 class Learned:

@@ -1,9 +1,10 @@
 """What holds for any text: an answer, the same one whenever it was logged, in bounded time."""
 
 import tracemalloc
+from uuid import UUID
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from autoloop.core.reading import text_engine
@@ -34,6 +35,8 @@ def test_any_text_has_an_answer(text: str) -> None:
     st.sampled_from((429, 502, 504, 401, 137, 111, 98, 28, 10061)) | st.integers(100, 99999),
     st.uuids(),
 )
+@example("shop: error: /etc/shop.d/limits: line 4: bad value", 13, 429, UUID(int=0))
+@example("不能作废！有未作废的后置单据：S7", 1, 4711, UUID(int=0))
 def test_when_and_in_which_process_does_not_matter(text, hour, pid, request_id) -> None:
     """Other times, processes and requests, the same answer."""
 
