@@ -376,7 +376,7 @@ def count_events(row: IncidentRow, events: int) -> None:
 
 def counted(body: dict[str, Any], events: int) -> dict[str, Any]:
     """The body of an incident of which so many more events were seen, the last one now."""
-    return {**body, "events": body["events"] + events, "last_seen": now()}
+    return {**body, "events": body.get("events", 1) + events, "last_seen": now()}
 
 
 def _row(incident: Incident) -> IncidentRow:

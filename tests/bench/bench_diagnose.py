@@ -1,7 +1,7 @@
 """How fast texts are read, on one core: records a second, the slowest of 60 lines, the load.
 
 What else runs on a machine, or beside it on the same processor, slows a run by up to a half. So it
-is measured in rounds, each with texts of its own; the fastest counts, and the median is told too.
+is measured in rounds, each with texts of its own; the median counts, and the best is told too.
 The records are made here, of the examples of the signatures and of ordinary lines, in the forms in
 which programs log. With AUTOLOOP_CORPUS, a file of labelled records (see `scoring`), it is also
 measured how often the answer is right, and how fast those records are read again and again.
@@ -90,9 +90,9 @@ def rate(took: list[float]) -> float:
 
 
 def told(what: str, rounds: list[float], digits: int | None = None) -> dict[str, float]:
-    """The best round and the median."""
+    """The median of the rounds, and the best."""
     best = (max if what.endswith("per_s") else min)(rounds)
-    return {what: round(best, digits), f"{what}_median": round(median(rounds), digits)}
+    return {what: round(median(rounds), digits), f"{what}_best": round(best, digits)}
 
 
 def main() -> None:

@@ -22,10 +22,9 @@ from scipy.sparse import csr_matrix
 from scoring import culprit_hit
 from train import TARGET, TEXTS, write
 
-from autoloop.core.reading import engine, gate, signature_engine
+from autoloop.core.reading import blame, engine, gate, signature_engine
 from autoloop.core.reading.blame import WEIGHTS, Complaint, marked
 from autoloop.core.reading.culprits import opinions
-from autoloop.core.reading.engine import to_blame
 from autoloop.core.reading.excerpt import Excerpt
 from autoloop.core.reading.signatures import book
 from autoloop.core.reading.traces import Trace
@@ -35,6 +34,8 @@ PULL, SELDOM, LEAST = 3.0, 6, 0.04
 
 PRIOR = {"told cause": 1.0, "told near": 0.5}
 """What is added: texts that were written in one place teach too little trust in patterns."""
+
+BLAMED = blame.blamed
 
 EXAMPLES = 2
 """How often the examples of the signatures count."""
@@ -49,19 +50,23 @@ def row(record: dict[str, str]) -> Row:
     seen: list[tuple[Complaint, Excerpt, Trace]] = []
     weighed: list[str] = []
 
-    def blame(
-        found: Complaint, excerpt: Excerpt, trace: Trace, hint: str = "", weighs: bool = True
+    def asked_for(
+        found: Complaint, excerpt: Excerpt, trace: Trace, hint: str = "", *, weighs: bool = True
     ) -> str:
         thought = tuple(opinions(found.name, excerpt.lines, found.line, hint))
         seen.append((found._replace(thought=thought), excerpt, trace))
-        return to_blame(found, excerpt, trace, hint, weighs)
+        return BLAMED(found, excerpt, trace, hint, weighs=weighs)
 
-    def keep(complaint: Complaint, excerpt: Excerpt, trace: Trace) -> str:
+    def keep(complaint: Complaint, _excerpt: Excerpt, _trace: Trace) -> str:
         weighed.append(complaint.name)
-        seen.append((complaint, excerpt, trace))
         return ""
 
-    engine.to_blame, engine.blamed, gate.blamed = blame, keep, keep  # type: ignore[attr-defined]
+    for module, name, instead in (
+        (engine, "blamed", asked_for),
+        (gate, "blamed", asked_for),
+        (blame, "weighed", keep),
+    ):
+        setattr(module, name, instead)
     first = signature_engine().read(record["text"])[0]
     asked = next((each for each in seen if each[0].name == first.name), None)
     gold, tech = record["culprit"], record.get("tech") or ""

@@ -4,7 +4,7 @@ from functools import cache
 from math import exp, log
 
 from autoloop.core.diagnosis import BENIGN, Cause, Evidence
-from autoloop.core.reading.blame import Complaint
+from autoloop.core.reading.blame import Complaint, blamed
 from autoloop.core.reading.culprits import shown
 from autoloop.core.reading.engine import (
     CAUSES,
@@ -13,7 +13,6 @@ from autoloop.core.reading.engine import (
     evidence,
     language_of,
     signature_engine,
-    to_blame,
 )
 from autoloop.core.reading.excerpt import Excerpt
 from autoloop.core.reading.grammar import grammar
@@ -83,7 +82,7 @@ class ArbitratedEngine:
         """A cause that no signature knows: the line that speaks most for it, and its culprit."""
         number = self._learned.telling(name, excerpt.lines)
         seen = evidence(excerpt, number)
-        culprit = to_blame(Complaint(name, number), excerpt, trace_of(excerpt))
+        culprit = blamed(Complaint(name, number), excerpt, trace_of(excerpt))
         language = language_of(excerpt)
         return Cause(
             name=name,

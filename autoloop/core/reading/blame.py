@@ -2,8 +2,8 @@
 
 Every name has marks: its kind, the words and signs around it, how far it stands from the words
 that complain. What each mark weighs was fitted to labelled texts (`tests/learning/fit_blame.py`);
-the name whose marks weigh most is blamed. It is asked only where neither a signature nor the
-patterns of a cause or of its class name a culprit.
+the name whose marks weigh most is blamed. What patterns take for the culprit is one of its marks;
+names are not weighed where a signature tells, or where patterns know as well as anything.
 """
 
 import json
@@ -13,7 +13,17 @@ from functools import cache, lru_cache
 from importlib.resources import files
 from typing import NamedTuple
 
-from autoloop.core.reading.culprits import cleared, names_nothing, place_in, plain
+from autoloop.core.reading.culprits import (
+    PLACES,
+    TELLING,
+    agreed,
+    cleared,
+    names_nothing,
+    opinions,
+    place_in,
+    place_near,
+    plain,
+)
 from autoloop.core.reading.entities import CALLED, Entity, entities, wordings
 from autoloop.core.reading.excerpt import Excerpt
 from autoloop.core.reading.traces import Trace, foreign
@@ -79,10 +89,30 @@ class Complaint(NamedTuple):
     thought: tuple[tuple[str, str], ...] = ()
 
 
-def blamed(complaint: Complaint, excerpt: Excerpt, trace: Trace) -> str:
-    """What is told, else the name whose marks weigh most: of its line, where one weighs enough."""
-    if complaint.told:
-        return complaint.told
+def blamed(
+    found: Complaint, excerpt: Excerpt, trace: Trace, hint: str = "", *, weighs: bool = True
+) -> str:
+    """The culprit of a complaint: what is told of it, a frame of one's own code, what the patterns
+    of its cause name; else, where that *weighs*, the name for which most speaks.
+
+    *hint* is what the pattern of a broad signature took.
+    """
+    told = found.told or (trace.own if found.name.startswith("CODE.") else "")
+    if not told and found.name in PLACES:
+        told = place_near(excerpt.lines, found.line)
+    if told:
+        return told
+    said = opinions(found.name, excerpt.lines, found.line, hint)
+    if not weighs or found.name.startswith(TELLING):
+        first = next((text for _, text in said), "")
+        if first or not weighs:
+            return first
+    thought = tuple(said)  # nothing was taken of it, or nothing was there
+    return agreed(thought) or weighed(found._replace(thought=thought), excerpt, trace)
+
+
+def weighed(complaint: Complaint, excerpt: Excerpt, trace: Trace) -> str:
+    """The name whose marks weigh most: of the line itself, where one weighs enough."""
     best, most = _heaviest(marked(complaint, excerpt, trace, alone=True))
     if most >= ENOUGH or len(excerpt.lines) == 1:
         return best

@@ -103,16 +103,6 @@ def _patterns() -> dict[str, tuple[str, ...]]:
     return {name: tuple(patterns) for name, patterns in table.items()}
 
 
-def culprit_of(name: str, lines: list[str], line: int, hint: str = "") -> str:
-    """The culprit of cause *name* in *line*, else in the lines next to it; empty if none shows.
-
-    What the pattern of a broad signature took, *hint*, goes before what a class mostly names.
-    """
-    if name in PLACES and (place := place_near(lines, line)):
-        return place
-    return next((text for _, text in opinions(name, lines, line, hint)), "")
-
-
 def opinions(name: str, lines: list[str], line: int, hint: str = "") -> Iterator[tuple[str, str]]:
     """What each kind of patterns takes for the culprit, with the name of that kind: those of the
     cause in the line itself or near it, what a broad signature took, those of the class."""
@@ -222,7 +212,7 @@ def place_in(line: str) -> str:
 
 def _first(patterns: tuple[str, ...], line: str) -> str:
     low = line.lower() if line.isascii() else ""
-    for pieces, pattern in _clued(patterns):
+    for pieces, pattern in _clued(patterns):  # as `may_match`, without a call for each of them
         if pieces and low:
             for piece in pieces:
                 if piece in low:

@@ -6,18 +6,7 @@ from typing import Protocol
 
 from autoloop.core.diagnosis import BENIGN, Cause, Evidence
 from autoloop.core.reading.blame import Complaint, blamed
-from autoloop.core.reading.culprits import (
-    PLACES,
-    TELLING,
-    agreed,
-    completed,
-    culprit_of,
-    named,
-    opinions,
-    place_near,
-    shown,
-    vague,
-)
+from autoloop.core.reading.culprits import completed, named, place_near, shown, vague
 from autoloop.core.reading.excerpt import Excerpt, Level
 from autoloop.core.reading.gate import calm_cause, guessed, is_setting
 from autoloop.core.reading.grammar import complains, grammar
@@ -110,7 +99,7 @@ def _cause(suspect: Suspect, excerpt: Excerpt, trace: Trace, weighs: bool = True
     if vague(hit.name, named_there, excerpt.text):
         named_there, hint = "", hint or named_there
     found = Complaint(hit.name, hit.line, hit.place, hit.place + hit.length, named_there)
-    culprit = to_blame(found, excerpt, trace, hint, weighs=weighs)
+    culprit = blamed(found, excerpt, trace, hint, weighs=weighs)
     signature, seen = hit.signature, evidence(excerpt, hit.line)
     told = [Evidence(source="meaning", excerpt=signature.words.say(language_of(excerpt)))]
     if signature.next:
@@ -121,22 +110,6 @@ def _cause(suspect: Suspect, excerpt: Excerpt, trace: Trace, weighs: bool = True
         confidence=suspect.confidence,
         evidence=(seen, *told),
     )
-
-
-def to_blame(
-    found: Complaint, excerpt: Excerpt, trace: Trace, hint: str = "", weighs: bool = True
-) -> str:
-    """The culprit of a complaint: what its words name, a frame of one's own code, what the patterns
-    of its cause name; else, where that *weighs*, the name for which most speaks."""
-    told = found.told or (trace.own if found.name.startswith("CODE.") else "")
-    if not told and found.name in PLACES:
-        told = place_near(excerpt.lines, found.line)
-    if not told and (not weighs or found.name.startswith(TELLING)):
-        told = culprit_of(found.name, excerpt.lines, found.line, hint)
-    if told or not weighs:
-        return told
-    thought = tuple(opinions(found.name, excerpt.lines, found.line, hint))
-    return agreed(thought) or blamed(found._replace(thought=thought), excerpt, trace)
 
 
 def evidence(excerpt: Excerpt, number: int) -> Evidence:

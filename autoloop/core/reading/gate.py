@@ -4,7 +4,7 @@ import re
 
 from autoloop.core.diagnosis import BENIGN, Cause, Evidence
 from autoloop.core.reading.blame import Complaint, blamed
-from autoloop.core.reading.culprits import PLACES, agreed, opinions, place_near, shown
+from autoloop.core.reading.culprits import shown
 from autoloop.core.reading.excerpt import Excerpt, Level
 from autoloop.core.reading.grammar import grammar
 from autoloop.core.reading.quoted import in_table, quoted
@@ -83,10 +83,7 @@ def guessed(excerpt: Excerpt, trace: Trace, hits: list[Hit]) -> Cause | None:
     seen = Evidence(
         source=f"text, line {number + 1}", excerpt=redact(excerpt.lines[number].strip())[:300]
     )
-    told = trace.own or (place_near(excerpt.lines, number) if name in PLACES else "")
-    thought = () if told else tuple(opinions(name, excerpt.lines, number))
-    culprit = told or agreed(thought)
-    culprit = culprit or blamed(Complaint(name, number, thought=thought), excerpt, trace)
+    culprit = blamed(Complaint(name, number, told=trace.own), excerpt, trace)
     culprit = shown(culprit, seen.excerpt, excerpt.lines[number])
     return Cause(name=name, culprit=culprit, confidence=_GUESS, evidence=(seen,))
 

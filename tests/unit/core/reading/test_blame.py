@@ -3,7 +3,7 @@
 import pytest
 
 from autoloop.core.reading import text_engine
-from autoloop.core.reading.blame import Complaint, blamed, marked
+from autoloop.core.reading.blame import Complaint, blamed, marked, weighed
 from autoloop.core.reading.culprits import agreed, names_nothing
 from autoloop.core.reading.entities import entities, kind_of
 from autoloop.core.reading.excerpt import Excerpt
@@ -88,9 +88,9 @@ def test_numbers_of_messages_and_protocols_are_no_names(name: str) -> None:
 
 
 def complaint(text: str, name: str = "CODE.logic_error") -> str:
-    """What is blamed in a text of one line."""
+    """The name that weighs most in a text of one line."""
     excerpt = Excerpt(text)
-    return blamed(Complaint(name, 0), excerpt, trace_of(excerpt))
+    return weighed(Complaint(name, 0), excerpt, trace_of(excerpt))
 
 
 def test_what_is_told_is_blamed() -> None:
