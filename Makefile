@@ -10,6 +10,7 @@ BIN := .venv/bin
 # Named after the contents, not the dates, of what decides an installation.
 KEY := $(shell cat requirements-dev.lock pyproject.toml | cksum | tr ' ' '-')
 STAMP := .venv/installed-$(KEY)
+ENGINES := .engines/installed-$(shell cat requirements-engines.lock | cksum | tr ' ' '-')
 
 .PHONY: help setup run test test-slow test-provoked check signatures learned bench-start lock clean
 
@@ -51,9 +52,21 @@ run: setup ## break an app, watch it being repaired (the demo); state goes to .a
 	@echo "run: the demo, with its state in $(CURDIR)/.autoloop"
 	@AUTOLOOP_HOME="$(CURDIR)/.autoloop" $(BIN)/autoloop demo
 
-test: setup ## all tests but the slow ones; those on throw-away hosts need root
-	@echo "test: everything that is not marked slow"
-	@$(BIN)/pytest -m "not slow"
+# Aside, not in .venv: everything else is tested as it runs without them.
+$(ENGINES): $(STAMP)
+	@echo "setup: installing the optional engines for patterns to .engines, for tests of them"
+	@rm -rf .engines && mkdir .engines
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes \
+	    --only-binary :all: --target .engines -r requirements-engines.lock || \
+	    echo "setup: this platform has no wheels of them - their tests will be skipped" >&2
+	@touch $@
+
+test: setup $(ENGINES) ## all tests but the slow ones; those on throw-away hosts need root
+	@echo "test: that the optional engines give the same answers"
+	@PYTHONPATH=.engines $(BIN)/pytest -q -n auto -m engines \
+	    tests/unit/core/reading tests/unit/logs
+	@echo "test: everything else that is not marked slow"
+	@$(BIN)/pytest -m "not slow and not engines"
 
 test-slow: setup ## the long matrices
 	@echo "test-slow: everything that is marked slow"
@@ -80,7 +93,8 @@ check: setup ## format, lint, types, imports, unit tests but the matrices: under
 	@echo "check: imports"
 	@$(BIN)/lint-imports
 	@echo "check: unit tests and the house"
-	@$(BIN)/pytest -q -n auto -m "not slow and not matrix" tests/unit tests/contract tests/test_house.py
+	@$(BIN)/pytest -q -n auto -m "not slow and not matrix and not engines" \
+	    tests/unit tests/contract tests/test_house.py
 
 signatures: setup ## take the patterns of the signatures apart, after a change of them
 	@echo "signatures: taken_apart.json and wordings.txt in autoloop/core/reading/signatures"
@@ -109,15 +123,18 @@ bench-%: setup ## measure with tests/bench/bench_%.py
 	@echo "bench-$*: tests/bench/bench_$(subst -,_,$*).py"
 	@$(BIN)/python tests/bench/bench_$(subst -,_,$*).py
 
-lock: ## resolve pyproject.toml again and write both lock files (needs uv)
-	@echo "lock: requirements.lock and requirements-dev.lock"
+lock: ## resolve pyproject.toml again and write the lock files (needs uv)
+	@echo "lock: requirements.lock, requirements-dev.lock, requirements-engines.lock"
 	@$(UV) pip compile pyproject.toml --quiet --universal --generate-hashes --no-annotate \
 	    --no-header --python-version 3.11 -o requirements.lock
 	@$(UV) pip compile pyproject.toml --quiet --extra dev --universal --generate-hashes \
 	    --no-annotate --no-header --python-version 3.11 -o requirements-dev.lock
+	@printf '%s\n' google-re2 hyperscan | $(UV) pip compile - --quiet --universal \
+	    --generate-hashes --no-annotate --no-header --python-version 3.11 \
+	    -o requirements-engines.lock
 
-clean: ## remove .venv, caches and build results; .autoloop stays
-	@echo "clean: .venv, caches, build"
-	@rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache \
+clean: ## remove .venv, .engines, caches and build results; .autoloop stays
+	@echo "clean: .venv, .engines, caches, build"
+	@rm -rf .venv .engines build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache \
 	    .import_linter_cache .hypothesis
 	@find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +

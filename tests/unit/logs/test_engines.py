@@ -11,7 +11,18 @@ from autoloop.core.reading.signatures import book
 from autoloop.logs.engines import ENGINES, engine
 from autoloop.logs.target.marks import MARKS
 
-INSTALLED = [name for name in ENGINES if name == "standard" or importlib.util.find_spec(name)]
+EVERY = [
+    pytest.param(
+        name,
+        marks=[
+            pytest.mark.engines,
+            pytest.mark.skipif(not importlib.util.find_spec(name), reason=f"{name} is not there"),
+        ],
+    )
+    if name != "standard"
+    else name
+    for name in ENGINES
+]
 
 words = st.one_of(
     st.sampled_from(MARKS),
@@ -34,7 +45,7 @@ def expected_lines(block: bytes) -> set[int]:
     return {n for n, line in enumerate(lines) if any(mark in line for mark in MARKS)}
 
 
-@pytest.mark.parametrize("name", INSTALLED)
+@pytest.mark.parametrize("name", EVERY)
 @given(block=blocks)
 def test_an_engine_finds_exactly_the_lines_with_a_mark(name: str, block: bytes) -> None:
     """In any bytes: other cases, broken UTF-8, no newline at the end."""
@@ -43,7 +54,7 @@ def test_an_engine_finds_exactly_the_lines_with_a_mark(name: str, block: bytes) 
     assert marked_lines(block, hits) == expected_lines(block)
 
 
-@pytest.mark.parametrize("name", INSTALLED)
+@pytest.mark.parametrize("name", EVERY)
 @given(before=blocks, block=blocks, after=blocks)
 def test_an_engine_finds_the_same_in_a_part_of_a_block(
     name: str, before: bytes, block: bytes, after: bytes

@@ -2,7 +2,11 @@
 
 import importlib.util
 import re
+import sys
+from collections.abc import Callable
 from importlib.resources import files
+from subprocess import run
+from types import ModuleType
 
 import pytest
 from hypothesis import given
@@ -98,19 +102,47 @@ def test_the_words_that_a_pattern_needs(pattern: str, words: tuple[str, ...]) ->
     assert needs(pattern) == words
 
 
-@pytest.mark.skipif(not importlib.util.find_spec("re2"), reason="the extra 'fast' is not installed")
-def test_both_engines_give_the_same_answers() -> None:
-    """RE2 and the standard library find the same places in every example."""
+def with_re2(test: Callable[..., None]) -> Callable[..., None]:
+    """Run by `make test` with the extra `fast`, which the environment of the tests is without."""
+    there = importlib.util.find_spec("re2")
+    return pytest.mark.engines(pytest.mark.skipif(not there, reason="RE2 is not there")(test))
+
+
+@with_re2
+def test_both_engines_find_the_same_places() -> None:
+    """RE2 and the standard library: in the examples of a signature, and in those of all."""
     import re2
 
-    texts = [Excerpt(text).low for s in book().signatures for text, _ in s.examples]
-    for pattern in PATTERNS:
-        for text in texts:
-            one, other = (
-                [(m.span(), m.groups()) for m in compiled(bounded(pattern), e).finditer(text)]
-                for e in (re, re2)
-            )
-            assert one == other, pattern
+    def found(pattern: str, text: str, engine: ModuleType) -> list[object]:
+        return [(m.span(), m.groups()) for m in compiled(pattern, engine).finditer(text)]
+
+    every = "\n".join(Excerpt(text).low for s in book().signatures for text, _ in s.examples)
+    for signature in book().signatures:
+        texts = [every, *(Excerpt(text).low for text, _ in signature.examples)]
+        for pattern in map(bounded, signature.patterns):
+            for text in texts:
+                assert found(pattern, text, re) == found(pattern, text, re2), pattern
+
+
+ANSWERS = """
+from autoloop.core.reading import text_engine
+from autoloop.core.reading.signatures import book
+for signature in book().signatures:
+    for text, _ in signature.examples:
+        print(repr([c.model_dump() for c in text_engine().read(text)]))
+"""
+
+
+@with_re2
+def test_both_engines_give_the_same_answers() -> None:
+    """To every example: causes, culprits, evidence; RE2, and the library that is always there."""
+    without = "import sys; sys.modules['re2'] = None"
+    one, other = (
+        run([sys.executable, "-c", first + ANSWERS], capture_output=True, check=True).stdout
+        for first in ("import re2", without)
+    )
+    assert one.count(b"\n") > 500
+    assert one == other
 
 
 @pytest.mark.parametrize(
