@@ -96,15 +96,9 @@ check: setup ## format, lint, types, imports, unit tests but the matrices: under
 	@$(BIN)/pytest -q -n auto -m "not slow and not matrix and not engines" \
 	    tests/unit tests/contract tests/test_house.py
 
-signatures: setup ## take the patterns of the signatures apart, after a change of them
-	@echo "signatures: taken_apart.json and wordings.txt in autoloop/core/reading/signatures"
-	@rm -f autoloop/core/reading/signatures/taken_apart.json
-	@$(BIN)/python -c 'from autoloop.core.reading.signatures import book, sources, taken_apart; \
-	    print(taken_apart(book().signatures, sources()), end="")' > .taken_apart
-	@$(BIN)/python -c 'from autoloop.core.reading.signatures import book, wordings_of; \
-	    print(wordings_of(book().signatures), end="")' > .wordings
-	@mv .taken_apart autoloop/core/reading/signatures/taken_apart.json
-	@mv .wordings autoloop/core/reading/signatures/wordings.txt
+signatures: setup ## after a change of autoloop/core/reading/signatures/*.toml: what is made of them
+	@echo "signatures: autoloop/core/reading/signatures/beforehand"
+	@$(BIN)/python -m autoloop.core.reading.beforehand autoloop/core/reading/signatures/beforehand
 
 learned: setup ## learn from the texts in tests/learning/texts anew, after a change of them
 	@$(BIN)/python -c 'import sklearn' 2>/dev/null || { echo "learned: installing scikit-learn"; \

@@ -21,10 +21,11 @@ from autoloop.core.diagnosis import BENIGN, Cause
 from autoloop.core.reading import SignatureEngine, text_engine
 from autoloop.core.reading.engine import TextEngine
 from autoloop.core.reading.patterns import branches
-from autoloop.core.reading.signatures import Book, Signature, book, sources
+from autoloop.core.reading.signatures import Book, Signature, book
+from autoloop.core.reading.tables import table
 
 NEVER = "no program prints this"
-CONTEXTS = tomllib.loads(sources()["contexts"])
+CONTEXTS = table("contexts")
 
 
 def without(left_out: Callable[[Signature, str], bool]) -> TextEngine:

@@ -1,12 +1,11 @@
 """Culprits: the entity a line is about, where the signature itself did not name it."""
 
 import re
-import tomllib
 from collections.abc import Iterator
 from functools import cache, lru_cache
-from importlib.resources import files
 
 from autoloop.core.reading.patterns import clues, compiled, may_match
+from autoloop.core.reading.tables import table
 from autoloop.core.redact import redact
 
 LONGEST = 160
@@ -98,9 +97,7 @@ protocols and browsers."""
 
 @cache
 def _patterns() -> dict[str, tuple[str, ...]]:
-    folder = files("autoloop.core.reading") / "signatures"
-    table = tomllib.loads((folder / "culprits.toml").read_text(encoding="utf-8"))
-    return {name: tuple(patterns) for name, patterns in table.items()}
+    return {name: tuple(patterns) for name, patterns in table("culprits").items()}
 
 
 def opinions(name: str, lines: list[str], line: int, hint: str = "") -> Iterator[tuple[str, str]]:

@@ -7,10 +7,10 @@ Which of them is the culprit is weighed in `blame.py`.
 import re
 from collections.abc import Iterator
 from functools import cache, lru_cache
-from importlib.resources import files
 from typing import NamedTuple
 
 from autoloop.core.reading.culprits import names_nothing
+from autoloop.core.reading.tables import BEFOREHAND
 
 LONGEST = 120
 MOST = 60
@@ -108,14 +108,10 @@ class Entity(NamedTuple):
     last: bool
 
 
-WORDINGS = "wordings.txt"
-
-
 @cache
 def wordings() -> frozenset[str]:
     """Words that complaints are made of, and so are seldom names."""
-    folder = files("autoloop.core.reading") / "signatures"
-    return frozenset((folder / WORDINGS).read_text(encoding="utf-8").split())
+    return frozenset((BEFOREHAND / "wordings.txt").read_text(encoding="utf-8").split())
 
 
 CALLED = frozenset(

@@ -6,13 +6,14 @@ complaint about a topic means.
 """
 
 import re
-import tomllib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
+from typing import Any
 
-from autoloop.core.reading.index import WordIndex
+from autoloop.core.reading.index import Filed, WordIndex
 from autoloop.core.reading.patterns import branches, needs
+from autoloop.core.reading.tables import made, table
 
 LONGEST = 600
 """Characters of a line in which words are looked for."""
@@ -34,10 +35,17 @@ Tried = dict[str, list[re.Pattern[str]]]
 """Alternatives that may be found in a line, by the names of their patterns, in order."""
 
 
-class Alternatives:
-    """Patterns in groups, of whose alternatives only those are tried whose words occur."""
+Kept = tuple[Sequence[Sequence[str]], Filed]
+"""The words of which each alternative needs one, and under which pieces all are filed."""
 
-    def __init__(self, *groups: dict[str, str]) -> None:
+
+class Alternatives:
+    """Patterns in groups, of whose alternatives only those are tried whose words occur.
+
+    What was *kept* of the same ones, found beforehand, need not be found again.
+    """
+
+    def __init__(self, *groups: dict[str, str], kept: Kept | None = None) -> None:
         self.names = tuple(frozenset(patterns) for patterns in groups)
         self._rows = [
             (group, name, branch)
@@ -45,9 +53,10 @@ class Alternatives:
             for name, pattern in patterns.items()
             for branch in branches(pattern)
         ]
-        indexed = [_indexed(branch) for _, _, branch in self._rows]
-        self._always = [row for row, each in enumerate(indexed) if not each]
-        self._index = WordIndex((each, ()) for each in indexed)
+        needed, filed = kept or ([_indexed(branch) for _, _, branch in self._rows], None)
+        self._always = [row for row, each in enumerate(needed) if not each]
+        self._index = WordIndex(((each, ()) for each in needed), filed)
+        self.kept: Kept = needed, self._index.filed
         self._compiled: dict[int, re.Pattern[str]] = {}
 
     def of(self, low: str) -> list[Tried]:
@@ -135,16 +144,21 @@ def _between(start: int, end: int, other_start: int, other_end: int) -> int:
     return max(start - other_end, other_start - end, 0)
 
 
+def alternatives(known: dict[str, Any], kept: Kept | None = None) -> Alternatives:
+    """Those of the kinds and of the topics."""
+    return Alternatives(known["kinds"], known["topics"], kept=kept)
+
+
 @cache
 def grammar() -> Grammar:
     """The grammar of this package."""
-    folder = files("autoloop.core.reading") / "signatures"
-    table = tomllib.loads((folder / "grammar.toml").read_text(encoding="utf-8"))
-    kinds, topics = table["kinds"], table["topics"]
+    known = table("grammar")
+    kept = made("alternatives", "grammar")
+    kinds = known["kinds"]
     return Grammar(
-        Alternatives(kinds, topics),
-        table["means"],
-        re.compile("|".join([*(kinds[name] for name in CLAIMS), *table["claims"].values()])),
-        table["anyway"],
-        re.compile("|".join(table["complaints"].values())),
+        alternatives(known, (kept["needed"], kept["filed"]) if kept else None),
+        known["means"],
+        re.compile("|".join([*(kinds[name] for name in CLAIMS), *known["claims"].values()])),
+        known["anyway"],
+        re.compile("|".join(known["complaints"].values())),
     )

@@ -7,7 +7,7 @@ for. The same runs of letters come again and again in logs, so what they hold is
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 
 from autoloop.core.reading.excerpt import Excerpt
@@ -48,7 +48,7 @@ class WordIndex:
     """
 
     def __init__(
-        self, needed: Iterable[tuple[tuple[str, ...], tuple[str, ...]]], filed: Filed | None = None
+        self, needed: Iterable[tuple[Sequence[str], Sequence[str]]], filed: Filed | None = None
     ) -> None:
         self._rows: dict[str, list[int]] = defaultdict(list)
         self._also: list[frozenset[str]] = []

@@ -6,11 +6,11 @@ mean; a name that it holds as a whole goes first.
 """
 
 import re
-import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache, lru_cache
-from importlib.resources import files
+
+from autoloop.core.reading.tables import table
 
 EXACT = 0.83
 UNKNOWN = "CODE.runtime_error"
@@ -100,14 +100,13 @@ class Names:
 @cache
 def names() -> Names:
     """The names of this package."""
-    folder = files("autoloop.core.reading") / "signatures"
-    table = tomllib.loads((folder / "names.toml").read_text(encoding="utf-8"))
+    kept = table("names")
     exact = {
-        name.lower(): cause for cause, known in table["exact"].items() for name in known.split()
+        name.lower(): cause for cause, known in kept["exact"].items() for name in known.split()
     }
     entries = [
         (frozenset(entry.split()), cause)
-        for cause, known in table["words"].items()
+        for cause, known in kept["words"].items()
         for entry in known
     ]
-    return Names(exact, entries, frozenset(table["db"].split()))
+    return Names(exact, entries, frozenset(kept["db"].split()))

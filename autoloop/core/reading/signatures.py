@@ -4,15 +4,10 @@ A file is read once. Its patterns are in lower case and meet the text in lower c
 groups match is the culprit. `docs/how-to/add-a-signature.md` describes the keys.
 """
 
-import json
-import re
-import tomllib
 from bisect import bisect_left
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cache, lru_cache
-from hashlib import sha256
-from importlib.resources import files
 from operator import itemgetter
 from typing import Any, NamedTuple
 
@@ -21,6 +16,7 @@ from autoloop.core.reading.excerpt import Excerpt, Level
 from autoloop.core.reading.index import Filed, WordIndex
 from autoloop.core.reading.names import names
 from autoloop.core.reading.patterns import also, begun, bounded, branches, compiled, needs
+from autoloop.core.reading.tables import made, table
 from autoloop.core.words import Words
 
 CLEAR = 0.93
@@ -240,61 +236,24 @@ def begins(low: str, place: int) -> int:
     return place
 
 
-TAKEN_APART = "taken_apart.json"
-"""The patterns of the signatures, taken apart beforehand: that would take most of the start."""
-
-
 @cache
 def book() -> Book:
     """The signatures of this package."""
-    texts = sources()
-    tables = {name: tomllib.loads(text) for name, text in texts.items()}
-    signatures = tuple(_signature(row) for name in FILES for row in tables[name]["signature"])
-    contexts = {name: tuple(words) for name, words in tables["contexts"].items()}
-    return Book(signatures, contexts, _taken_apart(signatures, texts))
+    signatures = tuple(read({name: table(name) for name in FILES}))
+    contexts = {name: tuple(words) for name, words in table("contexts").items()}
+    return Book(signatures, contexts, _taken_apart(signatures))
 
 
-def sources() -> dict[str, str]:
-    """The texts of the files of signatures, by name."""
-    folder = files("autoloop.core.reading") / "signatures"
-    names = (*FILES, "contexts")
-    return {name: (folder / f"{name}.toml").read_text(encoding="utf-8") for name in names}
+def read(tables: dict[str, dict[str, Any]]) -> Iterator[Signature]:
+    """The signatures of the tables of all `FILES`."""
+    for name in FILES:
+        yield from map(_signature, tables[name]["signature"])
 
 
-def digest(texts: dict[str, str]) -> str:
-    """Tells whether what was taken apart beforehand is of these texts."""
-    return sha256("\0".join(texts[name] for name in FILES).encode()).hexdigest()
-
-
-def taken_apart(signatures: tuple[Signature, ...], texts: dict[str, str]) -> str:
-    """The contents of ``taken_apart.json``: where all words are filed, and of each alternative its
-    length and both its words."""
-    patterns = (pattern for each in signatures for pattern in each.patterns)
-    lines = [
-        json.dumps([[len(branch), *words] for branch, *words in apart(pattern)], ensure_ascii=False)
-        for pattern in patterns
-    ]
-    body = ",\n".join(lines)
-    filed = json.dumps(Book(signatures, {}).filed, ensure_ascii=False, sort_keys=True)
-    return f'{{"of": "{digest(texts)}", "filed": {filed},\n"patterns": [\n{body}\n]}}\n'
-
-
-def wordings_of(signatures: tuple[Signature, ...]) -> str:
-    """The contents of ``wordings.txt``: the words that patterns are made of, a line each."""
-    patterns = " ".join(pattern for each in signatures for pattern in each.patterns)
-    return "\n".join(sorted(set(_WORD.findall(patterns)))) + "\n"
-
-
-_WORD = re.compile(r"(?<![\\a-z])[a-z]{3,20}")
-
-
-def _taken_apart(signatures: tuple[Signature, ...], texts: dict[str, str]) -> Apart | None:
-    """What was taken apart beforehand, if it is of these very texts."""
-    file = files("autoloop.core.reading") / "signatures" / TAKEN_APART
-    if not file.is_file():
-        return None
-    kept = json.loads(file.read_text(encoding="utf-8"))
-    if kept["of"] != digest(texts):
+def _taken_apart(signatures: tuple[Signature, ...]) -> Apart | None:
+    """What was taken apart beforehand, if it is of these very signatures."""
+    kept = made("patterns", *FILES)
+    if kept is None:
         return None
     patterns = (pattern for each in signatures for pattern in each.patterns)
     rows = zip(patterns, kept["patterns"], strict=True)

@@ -3,8 +3,7 @@
 import importlib.util
 import re
 import sys
-from collections.abc import Callable
-from importlib.resources import files
+from collections.abc import Callable, Sequence
 from subprocess import run
 from types import ModuleType
 
@@ -13,17 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autoloop.core.reading import text_engine
-from autoloop.core.reading.entities import WORDINGS
+from autoloop.core.reading.beforehand import TABLES, beforehand
 from autoloop.core.reading.excerpt import Excerpt
 from autoloop.core.reading.patterns import bounded, compiled, faults, needs
-from autoloop.core.reading.signatures import (
-    TAKEN_APART,
-    begins,
-    book,
-    sources,
-    taken_apart,
-    wordings_of,
-)
+from autoloop.core.reading.signatures import FILES, begins, book
+from autoloop.core.reading.tables import BEFOREHAND, made
 
 TAXONOMY = {
     "DATABASE": "connection_error data_corruption schema_mismatch user_not_found auth_failed_db "
@@ -126,6 +119,7 @@ def test_both_engines_find_the_same_places() -> None:
 
 ANSWERS = """
 from autoloop.core.reading import text_engine
+from autoloop.core.reading.beforehand import TABLES, beforehand
 from autoloop.core.reading.signatures import book
 for signature in book().signatures:
     for text, _ in signature.examples:
@@ -154,12 +148,20 @@ def test_capitals_tell_a_variable_of_the_environment(name: str, cause: str) -> N
     assert text_engine().read(f"KeyError: key not found: '{name}'")[0].name == cause
 
 
-def test_the_patterns_are_taken_apart_beforehand() -> None:
-    """Of the signatures as they are: else every start does it again. `make signatures` does it."""
-    file = files("autoloop.core.reading") / "signatures" / TAKEN_APART
-    assert file.read_text(encoding="utf-8") == taken_apart(book().signatures, sources())
-    file = files("autoloop.core.reading") / "signatures" / WORDINGS
-    assert file.read_text(encoding="utf-8") == wordings_of(book().signatures)
+@pytest.mark.matrix
+def test_what_is_made_beforehand_is_fresh() -> None:
+    """Else every start makes it again. `make signatures` makes it."""
+    for name, contents in beforehand():
+        assert (BEFOREHAND / name).read_text(encoding="utf-8") == contents, name
+
+
+@pytest.mark.parametrize(
+    ("what", "of"),
+    [*((name, [name]) for name in TABLES), ("patterns", FILES), ("alternatives", ["grammar"])],
+)
+def test_what_is_made_beforehand_is_of_these_tables(what: str, of: Sequence[str]) -> None:
+    """Sooner told than whether it is the same, so with every change."""
+    assert made(what, *of) is not None, "run make signatures"
 
 
 LED = r"\b\w{0,40}(?:errors?|failures?|failed)\w{0,24} (?:is|=|:) ?(?:\d{1,9}|on)\b"

@@ -1,0 +1,70 @@
+"""What is made of the tables beforehand, so that the first answer comes sooner: `make signatures`.
+
+    python -m autoloop.core.reading.beforehand FOLDER
+
+writes all files of ``signatures/beforehand`` to *FOLDER*.
+"""
+
+import json
+import re
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from autoloop.core.reading.grammar import alternatives
+from autoloop.core.reading.signatures import FILES, Book, apart, read
+from autoloop.core.reading.tables import digest, text
+
+TABLES = (*FILES, "contexts", "culprits", "grammar", "names")
+
+_WORD = re.compile(r"(?<![\\a-z])[a-z]{3,20}")
+
+
+def beforehand() -> Iterator[tuple[str, str]]:
+    """The name of each file and its contents."""
+    tables = {name: tomllib.loads(text(name)) for name in TABLES}
+    for name, table in tables.items():
+        yield f"{name}.json", _json(digest(name), table=table)
+    signatures = tuple(read(tables))
+    patterns = [pattern for each in signatures for pattern in each.patterns]
+    yield (
+        "patterns.json",
+        _json(
+            digest(*FILES),
+            filed=Book(signatures, {}).filed,
+            patterns=[[(len(part), *words) for part, *words in apart(p)] for p in patterns],
+        ),
+    )
+    needed, filed = alternatives(tables["grammar"]).kept
+    yield "alternatives.json", _json(digest("grammar"), needed=needed, filed=filed)
+    yield "wordings.txt", "\n".join(sorted(set(_WORD.findall(" ".join(patterns))))) + "\n"
+
+
+def _json(of: str, **parts: Any) -> str:
+    """An object with the digest of what it is made *of*, and a line for each entry of its parts."""
+    return _lines({"of": of, **parts}, 3) + "\n"
+
+
+def _lines(value: Any, deep: int) -> str:
+    """JSON with the entries of what is not so deep on lines of their own."""
+    if not deep or not isinstance(value, dict | list):
+        return json.dumps(value, ensure_ascii=False)
+    if isinstance(value, list):
+        return "[\n" + ",\n".join(_lines(each, deep - 1) for each in value) + "\n]"
+    entries = (
+        f"{json.dumps(key, ensure_ascii=False)}: {_lines(each, deep - 1)}"
+        for key, each in value.items()
+    )
+    return "{\n" + ",\n".join(entries) + "\n}"
+
+
+def main(folder: Path) -> None:
+    """Writes the files; what is there already is written over."""
+    for name, contents in list(beforehand()):
+        (folder / name).write_text(contents, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
