@@ -29,7 +29,7 @@ from autoloop.core.reading.excerpt import Excerpt
 from autoloop.core.reading.signatures import book
 from autoloop.core.reading.traces import Trace
 
-PULL, SELDOM, LEAST = 3.0, 6, 0.04
+PULL, SELDOM, LEAST = 6.0, 3, 0.04
 """The pull to nothing; marks seen less often, or of less weight, go."""
 
 PRIOR = {"told cause": 1.0, "told near": 0.5}
