@@ -68,6 +68,13 @@ _UUID = re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b")
 _UUID_WITHIN = re.compile(r"-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-")
 _PROCESS = re.compile(r"\[(?<=[a-z)]\[)\d{1,9}\](?=: )")
 _STATEMENT = re.compile(r"^\[sql: [^\]]{0,4000}(?:\]|\Z)", re.M)
+_NOTHING = re.compile(
+    r'"[\w.-]{0,30}(?:err|fail|time_?d?_?out|miss|overflow|denied|reject|drop|lost|invalid|exception|crash'
+    r"|abort|panic|expired|revoked|lock|corrupt|dead|stale|throttl|retr|refused|warn|violat|unreach)"
+    r'[\w.-]{0,20}" ?: ?(?:false|null|0(?:\.0{1,6})?|""|\[\]|\{\})(?=[ ,}\]])'
+)
+"""A field of JSON that says that there is no trouble of its kind."""
+
 _ESCAPED = re.compile(r"\\u([0-9a-f]{4})", re.I)
 """A character as JSON writes it where only ASCII may be written."""
 
@@ -106,13 +113,16 @@ def lower(text: str) -> str:
 
 def meaning(low: str) -> str:
     """*low* with blanks of the same length for what is no wording: the digits of an identifier, the
-    number of a process, the statement that an exception of SQLAlchemy quotes."""
+    number of a process, the statement that an exception of SQLAlchemy quotes, the names of fields
+    that say that nothing is wrong."""
     if "]: " in low:
         low = _PROCESS.sub(lambda found: "[" + " " * (len(found[0]) - 2) + "]", low)
     if _UUID_WITHIN.search(low):
         low = _UUID.sub(lambda found: " " * len(found[0]), low)
     if "[sql: " in low:
         low = _STATEMENT.sub(lambda found: re.sub(r"[^\n]", " ", found[0]), low)
+    if '":' in low and "{" in low:
+        low = _NOTHING.sub(lambda found: " " * len(found[0]), low)
     return low
 
 

@@ -75,3 +75,12 @@ def test_what_is_escaped_does_not_end_a_line() -> None:
     """Nor does half of a pair become a character."""
     text = r'{"message": "a\u000ab\u2028c\ud83d"}'
     assert Excerpt(text).text == text
+
+
+def test_fields_that_say_that_nothing_is_wrong_are_no_words() -> None:
+    """They are not searched; places stay, and a field that says something is."""
+    text = '{"timed_out": false, "errors":0,"ok":false,"error":"refused","locks":[]}'
+    read = Excerpt(text)
+    assert read.low.split() == ["{", ",", ',"ok":false,"error":"refused",', "}"]
+    assert len(read.low) == len(text)
+    assert read.text == text
