@@ -98,7 +98,7 @@ check: setup ## format, lint, types, imports, unit tests but the matrices: under
 
 signatures: setup ## after a change of autoloop/core/reading/signatures/*.toml: what is made of them
 	@echo "signatures: autoloop/core/reading/signatures/beforehand"
-	@$(BIN)/python -m autoloop.core.reading.beforehand autoloop/core/reading/signatures/beforehand
+	@$(BIN)/python tests/learning/beforehand.py
 
 learned: setup ## learn from the texts in tests/learning/texts anew, after a change of them
 	@$(BIN)/python -c 'import sklearn' 2>/dev/null || { echo "learned: installing scikit-learn"; \

@@ -1,16 +1,9 @@
-"""What is made of the tables beforehand, so that the first answer comes sooner: `make signatures`.
-
-    python -m autoloop.core.reading.beforehand FOLDER
-
-writes all files of ``signatures/beforehand`` to *FOLDER*.
-"""
+"""What is made of the tables beforehand (`make signatures`), so that answers come sooner."""
 
 import json
 import re
-import sys
 import tomllib
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 from autoloop.core.reading.grammar import alternatives
@@ -23,7 +16,7 @@ _WORD = re.compile(r"(?<![\\a-z])[a-z]{3,20}")
 
 
 def beforehand() -> Iterator[tuple[str, str]]:
-    """The name of each file and its contents."""
+    """The name of each file of ``signatures/beforehand``, and its contents."""
     tables = {name: tomllib.loads(text(name)) for name in TABLES}
     for name, table in tables.items():
         yield f"{name}.json", _json(digest(name), table=table)
@@ -58,13 +51,3 @@ def _lines(value: Any, deep: int) -> str:
         for key, each in value.items()
     )
     return "{\n" + ",\n".join(entries) + "\n}"
-
-
-def main(folder: Path) -> None:
-    """Writes the files; what is there already is written over."""
-    for name, contents in list(beforehand()):
-        (folder / name).write_text(contents, encoding="utf-8")
-
-
-if __name__ == "__main__":
-    main(Path(sys.argv[1]))
