@@ -7,6 +7,7 @@ import re
 import urllib.parse
 
 MOST = 32  # addresses of one settings file
+LONGEST = 2000  # characters of one address
 PORTS = {
     "postgresql": 5432,
     "mysql": 3306,
@@ -22,6 +23,8 @@ PORTS = {
     "ldap": 389,
     "ldaps": 636,
     "nats": 4222,
+    "sqlserver": 1433,
+    "oracle": 1521,
 }
 NAMES = {
     "postgres": "postgresql",
@@ -39,7 +42,7 @@ BY_NAME = frozenset(["postgresql", "mysql", "redis"])
 SOCKETS = ("unix_socket", "socket", "unixSocket", "socketPath")
 TLS_MODES = {"disabled": "disable", "preferred": "prefer", "required": "require"}
 
-ASSIGNED = re.compile(r"^\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_.]*)\s*[=:]\s*(.*?)\s*$")
+ASSIGNED = re.compile(r"^\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_.]*)\s*[=:](.*)$")
 
 
 def settings_of(text):
@@ -48,7 +51,7 @@ def settings_of(text):
     for line in text.splitlines():
         match = ASSIGNED.match(line)
         if match and not line.lstrip().startswith("#"):
-            value = match.group(2)
+            value = match.group(2).strip()
             if len(value) > 1 and value[0] == value[-1] and value[0] in "'\"":
                 value = value[1:-1]
             found[match.group(1)] = value
@@ -56,14 +59,15 @@ def settings_of(text):
 
 
 def addresses_in(settings):
-    """The servers that *settings* name: URLs, and groups of ``X_HOST``, ``X_PORT``, ``X_USER`` …
+    """The servers that *settings* name: URLs, those of JDBC with the account in other settings,
+    what drivers of Go and .NET and libpq read, and groups of ``X_HOST``, ``X_PORT``, ``X_USER`` …
 
     A row has ``setting``, ``scheme``, ``host``, ``port``, ``socket`` (a path, where that is the
     way), ``user``, ``password`` (None where the settings name none), ``database``, ``sslmode``.
     """
     rows = []
     for name, value in sorted(settings.items()):
-        rows.append(address_of(name, value))
+        rows.append(address_of(name, value, settings))
     for name, value in sorted(settings.items()):
         if name.endswith("HOST") and plain(value):
             rows.append(from_group(name, name[: -len("HOST")], settings))
@@ -78,7 +82,31 @@ def plain(host):
     return re.match(r"^[A-Za-z0-9.:-]+$", host) is not None and host != "0.0.0.0"
 
 
-def address_of(name, value):
+def address_of(name, value, settings):
+    """The server that the value of a setting names, or nothing."""
+    if len(value) > LONGEST:
+        return None
+    if value.startswith("jdbc:"):
+        found = from_jdbc(name, value[len("jdbc:") :], settings)
+    else:
+        found = from_url(value) or from_go(value) or from_words(value)
+    return None if found is None else dict(found, setting=name)
+
+
+def row_of(scheme, host, port, user, password, database, socket="", sslmode="prefer"):
+    return {
+        "scheme": scheme,
+        "host": host,
+        "port": port,
+        "socket": socket,
+        "user": user,
+        "password": password,
+        "database": database,
+        "sslmode": sslmode,
+    }
+
+
+def from_url(value):
     """The server in a URL, or nothing."""
     try:
         url = urllib.parse.urlsplit(value)
@@ -90,17 +118,140 @@ def address_of(name, value):
     path = next((query[key] for key in SOCKETS if key in query), "") if scheme == "mysql" else ""
     if not (url.hostname or path) or scheme not in PORTS:
         return None
-    return {
-        "setting": name,
-        "scheme": scheme,
-        "host": url.hostname or "localhost",
-        "port": port,
-        "socket": path,
-        "user": urllib.parse.unquote(url.username or ""),
-        "password": urllib.parse.unquote(url.password or ""),
-        "database": urllib.parse.unquote(url.path.lstrip("/")),
-        "sslmode": tls_mode(query),
-    }
+    user, password, database = (
+        urllib.parse.unquote(each or "")
+        for each in (url.username, url.password, url.path.lstrip("/"))
+    )
+    host = url.hostname or "localhost"
+    return row_of(scheme, host, port, user, password, database, path, tls_mode(query))
+
+
+ORACLE = re.compile(r"^oracle:thin:(?:[^@]*)@(?://)?([\w.-]+):(\d{1,5})[:/]([\w.$-]+)$")
+
+
+def from_jdbc(name, value, settings):
+    """The server in a URL of JDBC, whose account is a part of it or stands in the settings beside
+    it: ``SPRING_DATASOURCE_USERNAME`` beside ``SPRING_DATASOURCE_URL``."""
+    oracle = ORACLE.match(value)
+    if oracle:
+        host, port, database = oracle.groups()
+        found = row_of("oracle", host, int(port), "", "", database)
+        query = {}
+    else:
+        url, _, parts = value.partition(";")
+        query = dict(part.partition("=")[::2] for part in parts.split(";") if part)
+        query = {key.lower(): each for key, each in query.items()}
+        found = from_url(url)
+        if found is None:
+            return None
+        asked = urllib.parse.parse_qs(urllib.parse.urlsplit(url).query)
+        query.update((key.lower(), values[-1]) for key, values in asked.items())
+    stem = re.sub(r"(?i)(?:jdbc[_.-]?)?ur[li]$", "", name).lower()
+    beside = {key.lower(): each for key, each in settings.items()}
+
+    def told(*words):
+        given = [query.get(word) for word in words] + [beside.get(stem + word) for word in words]
+        return next((each for each in given if each is not None), None)
+
+    return dict(
+        found,
+        user=found["user"] or told("user", "username") or "",
+        password=found["password"] or told("password"),
+        database=found["database"] or query.get("databasename", ""),
+    )
+
+
+GO = re.compile(
+    r"^(?:([^:@/()]*)(?::(.*))?@)?(tcp|unix)\(([^()]+)\)/([^?/]*)(?:\?(.*))?$", re.DOTALL
+)
+GO_TLS = {"false": "disable", "true": "require", "skip-verify": "require"}
+
+
+def from_go(value):
+    """The server in what the driver of MySQL for Go reads: ``user:word@tcp(host:port)/name``."""
+    match = GO.match(value)
+    if match is None:
+        return None
+    user, password, net, there, database, query = match.groups()
+    asked = urllib.parse.parse_qs(query or "")
+    mode = GO_TLS.get(asked.get("tls", [""])[-1], "prefer")
+    if net == "unix":
+        host, port, path = "localhost", PORTS["mysql"], there
+    else:
+        host, port, path = (*host_and_port(there, PORTS["mysql"]), "")
+    if not plain(host):
+        return None
+    return row_of("mysql", host, port, user or "", password or "", database, path, mode)
+
+
+def host_and_port(there, usual):
+    match = re.match(r"^\[?([A-Za-z0-9.:-]*?)\]?(?:[:,](\d{1,5}))?$", there)
+    if match is None:
+        return "", usual
+    return match.group(1) or "localhost", int(match.group(2) or usual)
+
+
+WORD = re.compile(r"\s*(\w+)\s*=\s*('(?:[^'\\]|\\.)*'|[^\s';]*)\s*")
+PARTED = re.compile(r"\s*([A-Za-z ]+?)\s*=\s*([^;]*?)\s*(?:;|$)")
+KEYS = {
+    "host": ("host", "server", "datasource", "hostaddr", "addr", "address"),
+    "port": ("port",),
+    "user": ("user", "username", "userid", "uid"),
+    "password": ("password", "pwd"),
+    "database": ("dbname", "database", "initialcatalog"),
+    "sslmode": ("sslmode",),
+}
+SQL_SERVER = frozenset(
+    ["initialcatalog", "trustservercertificate", "multipleactiveresultsets", "integratedsecurity"]
+)
+
+
+def from_words(value):
+    """The server in words: ``host=db user=u dbname=shop`` of libpq, ``Host=db;Username=u`` and
+    ``Server=db;Port=3306;Uid=u`` of .NET. Nothing where they do not say what it speaks."""
+    given = words_of(WORD, value) or words_of(PARTED, value)
+    if given is None:
+        return None
+
+    def told(what):
+        return next((given[key] for key in KEYS[what] if key in given), None)
+
+    port = told("port") or ""
+    scheme = spoken_in(given, port)
+    if scheme is None or not (told("user") or told("database")) or not told("host"):
+        return None
+    usual = int(port) if port.isdigit() else PORTS[scheme]
+    host, port = host_and_port(re.sub("^tcp:", "", told("host")), usual)
+    if not plain(host):
+        return None
+    mode = (told("sslmode") or "prefer").lower()
+    user, database = told("user") or "", told("database") or ""
+    mode = TLS_MODES.get(mode, mode)
+    return row_of(scheme, host, port, user, told("password"), database, sslmode=mode)
+
+
+def spoken_in(given, port):
+    """What the server speaks that these words are for."""
+    if SQL_SERVER & given.keys() or re.search(r",\d+$", given.get("server", "")):
+        return "sqlserver"
+    if port == "3306":
+        return "mysql"
+    return "postgresql" if "host" in given or port == "5432" else None
+
+
+def words_of(pattern, value):
+    """Keys, in lower case and without blanks, and values, if *value* is nothing but those."""
+    found, at = {}, 0
+    while at < len(value):
+        match = pattern.match(value, at)
+        if match is None or match.end() == at:
+            return None
+        word = match.group(2)
+        if len(word) > 1 and word[0] == word[-1] == "'":
+            word = re.sub(r"\\(.)", r"\1", word[1:-1])
+        found[match.group(1).replace(" ", "").lower()] = word
+        at = match.end()
+    return found if len(found) > 1 else None
 
 
 def scheme_of(word):

@@ -14,6 +14,17 @@ _RULES = (
         re.compile(r"(\b[a-z][a-z0-9+.-]{0,30}://[^\s:/@]{0,200}:)[^\s@/]{1,500}(@)", re.I),
         rf"\1{HIDDEN}\2",
     ),
+    # user:password@tcp(host:port), as drivers of Go read it; oracle:thin:user/password@host
+    (
+        ("@tcp(", "@unix("),
+        re.compile(r"(?i)([\w.%+-]{1,60}:)\S{1,200}?(@(?:tcp|unix)\()"),
+        rf"\1{HIDDEN}\2",
+    ),
+    (
+        ("oracle:thin:",),
+        re.compile(r"(?i)(oracle:thin:[^\s/@]{1,60}/)[^\s@]{1,200}(@)"),
+        rf"\1{HIDDEN}\2",
+    ),
     (
         ("bearer", "basic"),
         re.compile(r"(?i)\b(bearer|basic)\s{1,20}[a-z0-9._~+/=-]{8,}"),

@@ -100,6 +100,13 @@ def test_postgresql(tmp_path: Path, start: Start) -> None:
     assert asked(url, tmp_path) == ("login", "", "")
     assert asked(url.replace("good", "bad"), tmp_path)[1:] == ("refused by server", "28P01")
     assert asked(f"{url}x", tmp_path)[1:] == ("refused by server", "3D000")
+    for way in (
+        f"jdbc:postgresql://127.0.0.1:{port}/shop\nUSERNAME=shop\nPASSWORD=good",
+        f"host=127.0.0.1 port={port} user=shop password=good dbname=shop sslmode=disable",
+        f"Host=127.0.0.1;Port={port};Database=shop;Username=shop;Password=good",
+    ):
+        assert asked(way, tmp_path) == ("login", "", "")
+        assert asked(way.replace("good", "bad"), tmp_path)[1:] == ("refused by server", "28P01")
     who_waits(url, sql, tmp_path)
     tell("ALTER ROLE shop NOLOGIN")
     assert asked(url, tmp_path)[1:] == ("refused by server", "28000")
@@ -259,6 +266,13 @@ def test_mysql_and_mariadb_turn_an_account_away(
     assert asked(url, tmp_path) == ("login", "", "")
     assert asked(f"mysql://shop:good@/shop?unix_socket={boss.path}", tmp_path)[0] == "login"
     assert asked(url.replace("good", "bad"), tmp_path)[1:] == ("refused by server", "1045")
+    for way in (
+        f"jdbc:mariadb://127.0.0.1:{port}/shop?user=shop&password=good",
+        f"shop:good@tcp(127.0.0.1:{port})/shop?parseTime=true",
+        f"shop:good@unix({boss.path})/shop",
+    ):
+        assert asked(way, tmp_path) == ("login", "", "")
+        assert asked(way.replace("good", "bad"), tmp_path)[2] == "1045"
     assert asked(f"{url}x", tmp_path)[2] == "1044"
     boss.tell("grant all on shopx.* to shop@'%'")
     assert asked(f"{url}x", tmp_path)[2] == "1049"
@@ -358,7 +372,7 @@ def test_who_waits_in_mysql_and_mariadb(
 @contextlib.contextmanager
 def held(url: str, query: str) -> Iterator[None]:
     """A session of the application's that is at something."""
-    row = addresses.address_of("URL", url)
+    row = addresses.from_url(url)
     assert row is not None
     line = Line(socket.create_connection((row["host"], row["port"])), time.monotonic() + 60)
     try:

@@ -105,3 +105,65 @@ def test_what_a_url_says_of_tls(query: str, mode: str) -> None:
 def test_a_group_that_names_no_server(text: str) -> None:
     """What it speaks, or where, is not known."""
     assert addresses_in(settings_of(text)) == []
+
+
+SPRING = (
+    "SPRING_DATASOURCE_URL=jdbc:postgresql://db:5433/shop?sslmode=require\n"
+    "SPRING_DATASOURCE_USERNAME=u\nSPRING_DATASOURCE_PASSWORD=p"
+)
+PROPERTIES = (
+    "spring.datasource.url=jdbc:mysql://db/shop?useSSL=false&serverTimezone=UTC\n"
+    "spring.datasource.username=u"
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (SPRING, ("postgresql", "db", 5433, "", "u", "p", "shop", "require")),
+        (PROPERTIES, ("mysql", "db", 3306, "", "u", None, "shop", "disable")),
+        ("D=jdbc:mariadb://db:3307/shop?user=u&password=p",
+         ("mysql", "db", 3307, "", "u", "p", "shop", "prefer")),
+        ("D=jdbc:sqlserver://db:1433;databaseName=shop;user=u;password=p",
+         ("sqlserver", "db", 1433, "", "u", "p", "shop", "prefer")),
+        ("D=jdbc:oracle:thin:@//db:1521/ORCL",
+         ("oracle", "db", 1521, "", "", None, "ORCL", "prefer")),
+        ("D=u:p@ss:w/rd@tcp(db:3307)/shop?parseTime=true&tls=skip-verify",
+         ("mysql", "db", 3307, "", "u", "p@ss:w/rd", "shop", "require")),
+        ("D=u@unix(/run/s)/shop",
+         ("mysql", "localhost", 3306, "/run/s", "u", "", "shop", "prefer")),
+        ("D=u:p@tcp([::1]:3306)/", ("mysql", "::1", 3306, "", "u", "p", "", "prefer")),
+        ("D=host=db port=6432 user=u password='p q' dbname=shop sslmode=disable",
+         ("postgresql", "db", 6432, "", "u", "p q", "shop", "disable")),
+        ("ConnectionStrings__Shop=Host=db;Port=5432;Database=shop;Username=u;Password=p",
+         ("postgresql", "db", 5432, "", "u", "p", "shop", "prefer")),
+        ("D=Server=db;Port=3306;Database=shop;Uid=u;Pwd=p;SslMode=Required",
+         ("mysql", "db", 3306, "", "u", "p", "shop", "require")),
+        ("D=Server=tcp:db,1434;Initial Catalog=shop;User ID=u;Password=p",
+         ("sqlserver", "db", 1434, "", "u", "p", "shop", "prefer")),
+    ],
+)  # fmt: skip
+def test_what_drivers_of_other_languages_read(text: str, expected: tuple[object, ...]) -> None:
+    """Java, Go, libpq, .NET; the account of Java often stands beside."""
+    (row,) = addresses_in(settings_of(text))
+    keys = ("scheme", "host", "port", "socket", "user", "password", "database", "sslmode")
+    assert tuple(row[k] for k in keys) == expected
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "D=jdbc:h2:mem:shop",
+        "D=jdbc:sqlite:/srv/x.db",
+        "D=jdbc:postgresql://a:5432,b:5432/shop",
+        "D=user at tcp(db)",
+        "D=Server=db;Database=shop;User Id=u",
+        "D=host=db mode=fast",
+        "ARGS=--host=db --user=u",
+        "D=" + "a=" * 5000,
+        "D=a" + " " * 200_000 + "x",
+    ],
+)
+def test_what_only_looks_like_a_server(line: str) -> None:
+    """Files, several hosts of which any may serve, words that do not say what is spoken."""
+    assert addresses_in(settings_of(line)) == []

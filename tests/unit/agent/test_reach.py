@@ -80,9 +80,9 @@ def test_a_server_of_another_kind(
 
 def test_a_password_in_a_servers_words_stays_here() -> None:
     """A server that repeats it does not make it travel."""
-    row = addresses.address_of("D", "redis://:geheim@h:1")
+    row = addresses.from_url("redis://:geheim@h:1")
     assert row is not None
-    assert reach.shown(row, {"says": "wrong: geheim"})["says"] == "wrong: ***"
+    assert reach.shown(dict(row, setting="D"), {"says": "wrong: geheim"})["says"] == "wrong: ***"
 
 
 GREETING = bytes.fromhex(
