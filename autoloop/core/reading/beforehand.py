@@ -43,7 +43,7 @@ def _json(of: str, **parts: Any) -> str:
 def _lines(value: Any, deep: int) -> str:
     """JSON with the entries of what is not so deep on lines of their own."""
     if not deep or not isinstance(value, dict | list):
-        return json.dumps(value, ensure_ascii=False)
+        return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
     if isinstance(value, list):
         return "[\n" + ",\n".join(_lines(each, deep - 1) for each in value) + "\n]"
     entries = (
