@@ -25,7 +25,8 @@ MARKS = tuple(
         "leak", "exited with", "exit code", "exit status", "restart counter", "back-off", "backoff",
         "unavailable", "bad gateway", "gateway time", "dead", "offline", "lost connection",
         # what ran out
-        "out of ", "oom", "no memory", "no space", "disk full", "is full", "quota", "exhaust", "exceed",
+        "out of ", "oom", "no memory", "no space", "disk full", "is full", "quota", "exhaust",
+        "exceed",
         "too many", "too large", "too long", "expired", "too low", "insufficient", "enospc",
         "not enough", "excess", "max number of", "slots are reserved", "too high", "too quickly",
         "resource limit", "above the", "could only", "outofspace", "fd limit", "load average",
