@@ -1,8 +1,12 @@
 """An excerpt: the text as it is read, in bounded lines, each with the level its program gave it."""
 
+import html
+import json
 import re
 from enum import IntEnum
 from itertools import accumulate
+
+from autoloop.core.reading.folded import FOLDED, unfolded
 
 CLIP = 256_000
 """Characters that are read; the middle of a longer text is left out."""
@@ -61,8 +65,15 @@ _TELLING = {
     *(re.sub(r"\d", "", word) for word in _LEVELS),
 }
 _REDIS = re.compile(r"^\d{1,8}:[A-Z] \d\d \w{3} [\d: .]{8,24} ([.*#-]) ")
-_SOURCE = re.compile(r"^(?:[\w.-]{1,60}(?:\[[\w.-]{1,20}\])? {0,40}\| ?){1,2}(?=\S| )")
-"""What ``docker compose`` writes before the lines of a container."""
+_SOURCE = re.compile(
+    r"^(?:[\w.-]{1,60}(?:\[[\w.-]{1,20}\])? {0,40}\| ?){1,2}(?=\S| )"
+    r"|^\d{4}-\d\d-\d\dT[\d:.]{8,18}(?:Z|[+-]\d\d:\d\d) (?:stdout|stderr) [FP] "
+)
+"""What ``docker compose`` writes before the lines of a container, and Kubernetes on a node."""
+
+_HTML = re.compile(r"&(?:quot|lt|gt|nbsp|#39|#x27|#34);")
+_DRIVE = re.compile(r"[A-Za-z]:\\")
+"""A path of Windows, in which what looks like the end of a line may begin a name."""
 
 _UUID = re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b")
 _UUID_WITHIN = re.compile(r"-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-")
@@ -134,16 +145,31 @@ def _lines(text: str) -> list[str]:
         text = _ESCAPED.sub(_character, text)
     if not text.isascii():  # half of a surrogate pair is no character: RE2 refuses it
         text = text.encode("utf-8", "replace").decode()
+    if text.startswith(('{"log":"', '{"log": "')):
+        text = "\n".join(_logged(line) or line for line in text.split("\n"))
+    if _HTML.search(text):
+        text = html.unescape(text)
     text = _ANSI.sub("", text).replace('\\"', '"').replace("\r", "\n").replace("\0", " ")
     found: list[str] = []
     for line in unmarked(text.split("\n")):
-        if '{"' in line and "\\n" in line:
+        if "\\n" in line and ('{"' in line or not _DRIVE.search(line)):
             found += line.replace("\\t", "\t").split("\\n")
+        elif len(line) > FOLDED:
+            found += unfolded(line)
         elif line.strip():
             found.append(line)
     if len(found) > LINES:
         found = found[: LINES // 4] + found[-LINES * 3 // 4 :]
     return [_cut(line) for line in found]
+
+
+def _logged(line: str) -> str:
+    """What a container wrote, of a line as Docker keeps it; empty if it is none."""
+    try:
+        kept = json.loads(line)
+        return str(kept["log"]).rstrip("\n") if "stream" in kept else ""
+    except (ValueError, KeyError, TypeError):
+        return ""
 
 
 def _character(found: re.Match[str]) -> str:

@@ -49,7 +49,9 @@ MARKS = tuple(
         "hung on", "bad file mode", "insecure ", "not defined", "doesn't match", "no certificate",
         "stuck", "abnormal", "limiting re", "delaying re", "https client", "soft lockup",
         # codes
-        '" 50', '"status":5', '"status": 5', "status=5", '" 429 ',
+        '" 50', 'status":5', '"status": 5', '"status":"5', 'status_code":5', 'statuscode":5',
+        "status=5", '" 429 ', '"status":429', '"status":401', "| 401 |", "| 429 |", "| 500 |",
+        "| 502 |", "| 503 |", "| 504 |",
         '"level":50', '"level":60', " e/", "ora-", "sqlstate", "econn", "etimedout", "enoent",
         "eacces", "eaddrinuse", "0x8007",
         # other languages

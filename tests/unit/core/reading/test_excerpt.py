@@ -84,3 +84,23 @@ def test_fields_that_say_that_nothing_is_wrong_are_no_words() -> None:
     assert read.low.split() == ["{", ",", ',"ok":false,"error":"refused",', "}"]
     assert len(read.low) == len(text)
     assert read.text == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'a "b"\n  c < d',
+        "a &quot;b&quot;\n  c &lt; d",
+        'a "b"\\n  c < d',
+        '{"log":"a \\"b\\"\\n","stream":"stderr"}\n{"log":"  c < d\\n","stream":"stderr"}',
+        '2026-03-03T10:11:12.123456789Z stderr F a "b"\n2026-03-03T10:11:12.1Z stderr F   c < d',
+    ],
+)
+def test_however_it_was_copied_it_is_the_same_text(text: str) -> None:
+    """From a page, from a string, from what Docker and Kubernetes keep."""
+    assert Excerpt(text).lines == ['a "b"', "  c < d"]
+
+
+def test_a_path_of_windows_holds_no_end_of_a_line() -> None:
+    """Though it looks like one."""
+    assert Excerpt(r"cannot open C:\new\nginx.conf").lines == [r"cannot open C:\new\nginx.conf"]
