@@ -143,12 +143,12 @@ def _lines(text: str) -> list[str]:
         text = text[: CLIP // 4] + "\n" + text[-CLIP * 3 // 4 :]
     if "\\u" in text:
         text = _ESCAPED.sub(_character, text)
-    if not text.isascii():  # half of a surrogate pair is no character: RE2 refuses it
-        text = text.encode("utf-8", "replace").decode()
     if text.startswith(('{"log":"', '{"log": "')):
         text = "\n".join(_logged(line) or line for line in text.split("\n"))
     if _HTML.search(text):
         text = html.unescape(text)
+    if not text.isascii():  # half of a surrogate pair is no character: RE2 refuses it
+        text = text.encode("utf-8", "replace").decode()
     text = _ANSI.sub("", text).replace('\\"', '"').replace("\r", "\n").replace("\0", " ")
     found: list[str] = []
     for line in unmarked(text.split("\n")):
@@ -168,7 +168,7 @@ def _logged(line: str) -> str:
     try:
         kept = json.loads(line)
         return str(kept["log"]).rstrip("\n") if "stream" in kept else ""
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return ""
 
 

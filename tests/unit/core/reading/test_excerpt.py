@@ -104,3 +104,13 @@ def test_however_it_was_copied_it_is_the_same_text(text: str) -> None:
 def test_a_path_of_windows_holds_no_end_of_a_line() -> None:
     """Though it looks like one."""
     assert Excerpt(r"cannot open C:\new\nginx.conf").lines == [r"cannot open C:\new\nginx.conf"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    ['{"log":"\\ud800 error","stream":"x"}', '{"log":"' + "[" * 100_000, '{"log":7,"stream":1}',
+     '{"log":"x","a":' + "[" * 100_000, "&#xd800; &quot; &#27;[2J"],
+)  # fmt: skip
+def test_what_only_looks_like_a_kept_line_does_no_harm(text: str) -> None:
+    """Halves of characters, nests without an end, other types."""
+    "\n".join(Excerpt(text).lines).encode("utf-8")
