@@ -15,7 +15,7 @@ def in_step(work: Work, placed: Placed) -> tuple[Check, ...]:
     spec = spec_of(work)
     names = {ran.name for ran in placed.ran if ran.kind == "data"}
     if any(ran.kind == "packages" for ran in placed.ran):
-        names |= {one.name for one in spec.procedures if one.cures == "CODE.import_error"}
+        names |= {one.name for one in spec.procedures if "CODE.import_error" in one.cures}
     asked = [one for one in spec.procedures if one.name in names]
     answers = session_of(work).observe([check_read(one) for one in asked], 60) if asked else ()
     return tuple(

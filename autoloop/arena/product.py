@@ -114,7 +114,7 @@ def role() -> dict[str, Any]:
     """How the database's role is made again, with its rights; the app needs no restart for it."""
     return {
         "name": "role",
-        "cures": "DATABASE.user_not_found",
+        "cures": ["DATABASE.user_not_found", "DATABASE.auth_failed_db"],
         "component": "database",
         "check": ["/usr/local/sbin/lingzhi-role", "check"],
         "apply": ["/usr/local/sbin/lingzhi-role", "apply"],

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import BeforeValidator, Field, ValidationError, field_validator, model_validator
 
 from autoloop.core.case import Case
 from autoloop.core.delivery import DeploySpec
@@ -103,6 +103,7 @@ class Component(Frozen):
 Curable = Literal[
     "DATABASE.schema_mismatch",
     "DATABASE.user_not_found",
+    "DATABASE.auth_failed_db",
     "DATABASE.data_corruption",
     "CODE.import_error",
     "SERVICE.disk_full",
@@ -114,18 +115,23 @@ Curable = Literal[
 ]
 
 
+def _several(given: object) -> object:
+    return (given,) if isinstance(given, str) else given
+
+
 class Procedure(Frozen):
     """How the application itself puts one thing right, declared by the people who know it.
 
     *check* changes nothing: it exits 0 when there is nothing to do, with one of *due* when *apply*
     is needed (its last line of output names what is to blame), and with anything else when it
     cannot tell; 1 is no good choice, as a program that crashes exits with it. *apply* may run
-    twice. *undo*, where there is one, takes it back. *touches* names the tables, files or packages
+    twice. It *cures* one cause or several; a check that says "needed" tells of the first.
+    *undo*, where there is one, takes it back. *touches* names the tables, files or packages
     that *apply* may change.
     """
 
     name: str = Field(pattern=r"^[a-z][a-z0-9_-]*$")
-    cures: Curable
+    cures: Annotated[tuple[Curable, ...], BeforeValidator(_several)] = Field(min_length=1)
     component: str
     check: tuple[str, ...] = Field(min_length=1)
     apply: tuple[str, ...] = Field(min_length=1)
@@ -135,6 +141,11 @@ class Procedure(Frozen):
     risk: Risk = "medium"
     restart: bool = True
     timeout_s: float = Field(default=120, gt=0, le=3600)
+
+    @property
+    def cause(self) -> str:
+        """The cause that there is when its check says that it is needed."""
+        return self.cures[0]
 
 
 class Space(Frozen):

@@ -14,6 +14,7 @@ from autoloop.core.words import Words
 KINDS: dict[str, EffectKind] = {
     "DATABASE.schema_mismatch": "schema",
     "DATABASE.user_not_found": "rows",
+    "DATABASE.auth_failed_db": "rows",
     "DATABASE.data_corruption": "rows",
     "CODE.import_error": "package",
     "SERVICE.disk_full": "file",
@@ -38,7 +39,7 @@ class RunProcedure:
     def propose(self, context: Context, host: Observer) -> Proposal | Refusal:  # noqa: ARG002
         """Needs a declared procedure for the cause whose check says that it is due."""
         due, cause = context.facts.due, context.cause
-        fits = [p for p in context.spec.procedures if p.name in due and p.cures == cause.name]
+        fits = [p for p in context.spec.procedures if p.name in due and cause.name in p.cures]
         fits.sort(key=lambda p: p.component != cause.component)
         one = fits[0] if fits else None
         if (lost := lost_data(context.spec, context.facts)) is not None:
@@ -69,7 +70,7 @@ class RunProcedure:
             ),
             effects=(
                 *(
-                    Effect(kind=KINDS[one.cures], subject=subject, detail={"after": "any"})
+                    Effect(kind=KINDS[one.cause], subject=subject, detail={"after": "any"})
                     for subject in one.touches or (due[one.name],)
                 ),
                 running_again(part),

@@ -353,6 +353,26 @@ def test_restore_data_is_a_high_risk_when_rows_are_lost(scenes: Any) -> None:
         assert said in offer.why.en
 
 
+@pytest.mark.parametrize(
+    ("cause", "fits"),
+    [
+        ("DATABASE.schema_mismatch", True),
+        ("DATABASE.auth_failed_db", True),
+        ("CODE.import_error", False),
+    ],
+)
+def test_a_procedure_may_cure_several_causes(scenes: Any, cause: str, fits: bool) -> None:
+    """It is offered for each of them while its check says so, and for no other."""
+    (one,) = scenes.spec.procedures
+    both = one.model_copy(update={"cures": ("DATABASE.schema_mismatch", "DATABASE.auth_failed_db")})
+    context = example(scenes, "run_procedure")
+    spec = context.spec.model_copy(update={"procedures": (both,)})
+    named = context.cause.model_copy(update={"name": cause})
+    remedy = next(r for r in library() if r.name == "run_procedure")
+    offer = remedy.propose(context.model_copy(update={"spec": spec, "cause": named}), Host())
+    assert isinstance(offer, Proposal) is fits
+
+
 @pytest.mark.parametrize("now", [FileState(), file("another")], ids=["gone", "replaced"])
 @pytest.mark.parametrize("name", ["restore_data", "run_procedure"])
 def test_a_lost_database_is_left_to_a_person(scenes: Any, name: str, now: FileState) -> None:

@@ -18,6 +18,11 @@ _RELEASE = re.compile(
     r"(?:\d{4}-\d\d-\d\d)?\)?(?: ?(?:更新日志|变更日志|更新内容|changelog|release notes))?:?\s*$"
     r"|^#{0,4} ?(?:changelog|release notes|unreleased|更新日志|变更日志|\[unreleased\]):?\s*$"
 )
+_DOCUMENTED = re.compile(r"^\s{1,40}\*(?: |$)(?!.*\[ ?fail)")
+"""A line within a comment of several lines, and none of what a start script of a system prints."""
+
+_DEFINED = re.compile(r"^\s{0,20}create (?:table|type|view)\b")
+_DEFINES = (" ", "\t", ")", "(", "--")
 _ITEM = ("- ", "* ", "+ ", "#", "  ", "\t", "• ")
 
 _NUMBER = re.compile(r"-?\d[\d.,]{0,20}%?")
@@ -33,7 +38,10 @@ def quoted(excerpt: Excerpt) -> set[int]:
         found |= _while(low, lambda line: bool(line[:1].isspace() or _COMMIT.match(line)))
     elif _RELEASE.match(low[0]):
         found |= _while(low, lambda line: line.startswith(_ITEM) or bool(_RELEASE.match(line)))
-    return found
+    elif _DEFINED.match(low[0]):
+        found |= _while(low, lambda line: line.startswith(_DEFINES))
+    starred = [n for n, line in enumerate(low) if _DOCUMENTED.match(line)]
+    return found | set(starred) if len(starred) > 1 else found
 
 
 def _is_comment(low: str) -> bool:

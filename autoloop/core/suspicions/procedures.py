@@ -21,11 +21,11 @@ def procedure_due(spec: AppSpec, facts: Facts, part: Component) -> Finding | Non
             said = f"{' '.join(one.check)}: {facts.due[one.name]}"
             return Finding(
                 verdict="confirms",
-                name=one.cures,
+                name=one.cause,
                 component=part.name,
                 culprit=facts.due[one.name],
                 likelihood=0.9,
-                depth=DEPTHS[one.cures.split(".")[0]],
+                depth=DEPTHS[one.cause.split(".")[0]],
                 evidence=(Evidence(source=f"check of {one.name}", excerpt=said),),
             )
     return None
@@ -44,7 +44,7 @@ def worth_asking(spec: AppSpec, facts: Facts, diagnosis: Diagnosis) -> tuple[Pro
     return tuple(
         one
         for one in spec.procedures
-        if one.cures in known or _may_be_first(spec, facts, diagnosis.top, one)
+        if not known.isdisjoint(one.cures) or _may_be_first(spec, facts, diagnosis.top, one)
     )
 
 
@@ -55,5 +55,5 @@ def _may_be_first(spec: AppSpec, facts: Facts, top: Cause, one: Procedure) -> bo
     reply = facts.direct.get(one.component)
     if one.component != top.component and reply and 0 < reply.status < BROKEN:
         return False
-    depth = DEPTHS[one.cures.split(".")[0]]
+    depth = DEPTHS[one.cause.split(".")[0]]
     return (order.index(one.component), -depth) <= (order.index(top.component), -top.depth)
