@@ -71,9 +71,16 @@ class ArbitratedEngine:
         return tuple(c.model_copy(update={"confidence": sure[c.name]}) for c in told[:CAUSES])
 
     def _odds(self, excerpt: Excerpt, causes: tuple[Cause, ...]) -> dict[str, float]:
-        """The logarithm of the odds of each name, by the classifier and the engine together."""
+        """The logarithm of the odds of each name, by the classifier and the engine together.
+
+        Likeness names no database where neither a signature nor a word of the text does.
+        """
         odds = {name: DAMPED * each for name, each in self._learned.likely(excerpt).items()}
         least = min(odds.values())
+        if not (book().holds("database", excerpt.low) or book().holds("stored", excerpt.low)):
+            known = {cause.name for cause in causes}
+            unheard = (name for name in odds if name.startswith("DATABASE.") and name not in known)
+            odds |= dict.fromkeys(unheard, least)
         for place, cause in enumerate(causes):
             odds[cause.name] = odds.get(cause.name, least) + trust(place, cause)
         return odds

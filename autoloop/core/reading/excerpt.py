@@ -132,7 +132,7 @@ def meaning(low: str) -> str:
         low = _UUID.sub(lambda found: " " * len(found[0]), low)
     if "[sql: " in low:
         low = _STATEMENT.sub(lambda found: re.sub(r"[^\n]", " ", found[0]), low)
-    if '":' in low and "{" in low:
+    if '":' in low or '" :' in low:
         low = _NOTHING.sub(lambda found: " " * len(found[0]), low)
     return low
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from autoloop.core.reading.excerpt import Excerpt
 
-_COMMENT = ("// ", "/// ", "/* ", "/** ")
+_COMMENT = ("// ", "/// ", "/* ", "/** ", "* @return ", "* @param ", "* @throws ")
 _SHOWN = re.compile(
     r"^\s*/[/*]{1,2}\s*(?:[=-]>|[\w.]{0,60}(?:error|exception|panic|fatal)\b[ \w]{0,20}:"
     r"|(?:执行|运行|输出|打印)结果|(?:output|prints?|result):)"

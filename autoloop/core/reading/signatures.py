@@ -105,7 +105,7 @@ class Book:
         self._names = names()
         self._families = {each.name: each for each in reversed(signatures)}
         self._contexts = contexts
-        self._speaks_of = lru_cache(maxsize=256)(self._holds)
+        self._speaks_of = lru_cache(maxsize=256)(self.holds)
         patterns = [(pattern, each) for each in signatures for pattern in each.patterns]
         parts, filed = taken_apart or ([apart(pattern) for pattern, _ in patterns], None)
         rows = [
@@ -215,7 +215,7 @@ class Book:
         """What cause *name* means, in a sentence for people."""
         return self._families[name].words
 
-    def _holds(self, context: str, near: str) -> bool:
+    def holds(self, context: str, near: str) -> bool:
         """Whether a piece of text holds a word of *context*; hits of one line ask the same."""
         for word in self._contexts[context]:  # noqa: SIM110 - any() takes twice as long
             if word in near:
