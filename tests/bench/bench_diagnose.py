@@ -9,6 +9,7 @@ measured how often the answer is right, and how fast those records are read agai
 
 import json
 import os
+import platform
 import random
 import subprocess
 import sys
@@ -121,6 +122,7 @@ def main() -> None:
         **told("p99_ms_60_lines", slow, 2),
         **told("load_s", loads, 3),
         "load": round(os.getloadavg()[0], 1),
+        "python": platform.python_version(),
     }
     if corpus := os.environ.get("AUTOLOOP_CORPUS"):
         gold = records(Path(corpus))

@@ -7,8 +7,9 @@ for. The same runs of letters come again and again in logs, so what they hold is
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain
+from typing import Any
 
 from autoloop.core.reading.excerpt import Excerpt
 
@@ -33,8 +34,10 @@ _KINDS = (
 What has no more than three letters must stand alone: "url" is not in "curl".
 """
 
-Holds = tuple[tuple[str, ...], tuple[str, ...]]
+Holds = tuple[frozenset[str], tuple[str, ...]]
 """The words that a run holds, and those of which it may hold a part."""
+
+NOTHING: Holds = frozenset(), ()
 
 
 Filed = dict[str, list[str]]
@@ -44,12 +47,17 @@ Filed = dict[str, list[str]]
 class WordIndex:
     """Files rows under the words of which each needs one; of others it may need one *also*.
 
-    Under which pieces the words are *filed* may have been found beforehand.
+    Under which pieces the words are *filed* may have been found beforehand. What is made of the
+    rows of a line, as *arranged* tells, is remembered with them.
     """
 
     def __init__(
-        self, needed: Iterable[tuple[Sequence[str], Sequence[str]]], filed: Filed | None = None
+        self,
+        needed: Iterable[tuple[Sequence[str], Sequence[str]]],
+        filed: Filed | None = None,
+        arranged: Callable[[list[int]], Any] = list,
     ) -> None:
+        self._arranged = arranged
         self._rows: dict[str, list[int]] = defaultdict(list)
         self._also: list[frozenset[str]] = []
         for row, (words, also) in enumerate(needed):
@@ -59,75 +67,98 @@ class WordIndex:
         self.filed = filed or _filed((*self._rows, *chain.from_iterable(self._also)))
         self._apart = self.filed.get("", [])
         self._known = Runs(self.filed)
-        self._together: dict[frozenset[str], list[int]] = {}
+        self._lines: dict[tuple[int, ...], Holds] = {}
+        self._together: dict[frozenset[str], Any] = {}
 
-    def rows(self, excerpt: Excerpt) -> Iterator[tuple[int, list[int]]]:
+    def rows(self, excerpt: Excerpt) -> Iterator[tuple[int, Any]]:
         """The number of each line that has a word, and the rows that may be found in it."""
-        if len(self._known) > REMEMBERED:
-            self._known.clear()
-        if len(self._together) > REMEMBERED:
-            self._together.clear()
+        self._forget()
         apart = [word for word in self._apart if word in excerpt.low]
         seen = Counter[str]() if len(excerpt.lines) > OCCURRENCES else None
         for number, low in enumerate(excerpt.low_lines):
             words = self._words(low)
-            if apart:
-                words.update([word for word in apart if word in low])
+            if apart and (more := [word for word in apart if word in low]):
+                words = words.union(more)
             if seen is not None:
-                words = {word for word in words if seen[word] < OCCURRENCES}
+                words = frozenset([word for word in words if seen[word] < OCCURRENCES])
                 seen.update(words)
-            if words and (rows := self._rows_of(frozenset(words))):
+            if words and (rows := self._rows_of(words)):
                 yield number, rows
 
-    def rows_in(self, low: str) -> list[int]:
+    def rows_in(self, low: str) -> Any:
         """The rows that may be found in one line."""
-        if len(self._known) > REMEMBERED:
-            self._known.clear()
+        self._forget()
+        return self._rows_of(self._words(low).union(word for word in self._apart if word in low))
+
+    def _forget(self) -> None:
+        """What was remembered, once it is much."""
+        if len(self._known) > REMEMBERED or len(self._lines) > REMEMBERED:
+            self._known.forget()
+            self._lines.clear()
         if len(self._together) > REMEMBERED:
             self._together.clear()
-        words = self._words(low)
-        words.update(word for word in self._apart if word in low)
-        return self._rows_of(frozenset(words))
 
-    def _words(self, low: str) -> set[str]:
-        """The words that occur in a line, but for those that are filed under no piece."""
-        found: set[str] = set()
-        for holds in map(self._known.__getitem__, _RUN.findall(low)):
-            if holds:
-                found.update(holds[0])
-                for word in holds[1]:
-                    if word in low:
-                        found.add(word)
-        return found
+    def _words(self, low: str) -> frozenset[str]:
+        """The words that occur in a line, but for those that are filed under no piece.
 
-    def _rows_of(self, words: frozenset[str]) -> list[int]:
+        Lines of one program hold the same runs but for numbers, which hold nothing.
+        """
+        runs = tuple(filter(None, map(self._known.__getitem__, _RUN.findall(low))))
+        holds = self._lines.get(runs)
+        if holds is None:
+            holds = self._lines[runs] = self._known.together(runs)
+        whole, parts = holds
+        if parts and (more := [word for word in parts if word in low]):
+            return whole.union(more)
+        return whole
+
+    def _rows_of(self, words: frozenset[str]) -> Any:
         """The rows that may be found where *words* occur; lines of one program hold the same."""
         rows = self._together.get(words)
         if rows is None:
             filed, also = self._rows, self._also
             near = set(chain.from_iterable([filed[word] for word in words if word in filed]))
-            rows = sorted([n for n in near if not also[n] or not also[n].isdisjoint(words)])
-            self._together[words] = rows
+            found = sorted([n for n in near if not also[n] or not also[n].isdisjoint(words)])
+            rows = self._together[words] = self._arranged(found)
         return rows
 
 
-class Runs(dict[str, Holds | None]):
-    """What each run holds of the words that are *filed* under their pieces."""
+class Runs(dict[str, int]):
+    """What each run holds of the words that are *filed* under their pieces: a number for each thing
+    that runs hold, 0 for nothing."""
 
     def __init__(self, filed: Filed) -> None:
         super().__init__()
         self._filed = filed
+        self._holds = [NOTHING]
+        self._numbers = {NOTHING: 0}
 
-    def __missing__(self, run: str) -> Holds | None:
+    def forget(self) -> None:
+        """All runs, and all numbers."""
+        self.clear()
+        self._holds = [NOTHING]
+        self._numbers = {NOTHING: 0}
+
+    def together(self, numbers: tuple[int, ...]) -> Holds:
+        """What the runs with these *numbers* hold together."""
+        held = [self._holds[number] for number in numbers]
+        whole = frozenset(chain.from_iterable(words for words, _ in held))
+        parts = dict.fromkeys(chain.from_iterable(words for _, words in held))
+        return whole, tuple(word for word in parts if word not in whole)
+
+    def __missing__(self, run: str) -> int:
         pieces = {
             run,
             *(run[at : at + size] for size in (2, 4) for at in range(len(run) - size + 1)),
         }
         words = [word for piece in pieces & self._filed.keys() for word in self._filed[piece]]
-        whole = tuple(word for word in words if word in run)
+        whole = frozenset(word for word in words if word in run)
         parts = tuple(word for word in words if word not in run and _goes_on(word, run))
-        self[run] = found = (whole, parts) if whole or parts else None
-        return found
+        number = self._numbers.setdefault((whole, parts), len(self._holds))
+        if number == len(self._holds):
+            self._holds.append((whole, parts))
+        self[run] = number
+        return number
 
 
 def _goes_on(word: str, run: str) -> bool:

@@ -75,6 +75,17 @@ _place = itemgetter(0, 1)
 BROAD, QUIET = 1, 2
 """The turns in which signatures are tried in a line: exact wordings, families, what is ordinary."""
 
+class Turns(NamedTuple):
+    """Rows by the turns in which they are tried; those that count where a program is *calm*, and
+    those that settle what went wrong before."""
+
+    exact: list[int]
+    calm: list[int]
+    broad: list[int]
+    quiet: list[int]
+    settling: list[int]
+
+
 Parts = list[tuple[str, tuple[str, ...], tuple[str, ...]]]
 """The alternatives of a pattern, each with the words of which it needs one, and one of others."""
 
@@ -118,7 +129,7 @@ class Book:
         turns = [_turn(each) for _, each in self._rows]
         self._broad, self._quiet = (bisect_left(turns, turn) for turn in (BROAD, QUIET))
         self._searches: list[Callable[[str], Any] | None] = [None] * len(rows)
-        self._index = WordIndex((needed for _, _, needed in rows), filed)
+        self._index = WordIndex((needed for _, _, needed in rows), filed, self._in_turns)
         self.filed = self._index.filed
 
     def hits(self, excerpt: Excerpt, *, thorough: bool = False) -> list[Hit]:
@@ -130,34 +141,46 @@ class Book:
         named = list(self._named(excerpt))
         clear = {hit.line for hit in named if hit.weight >= CLEAR}
         found: list[Found] = []
-        quiet: list[tuple[int, list[int]]] = []
-        for line, rows in self._index.rows(excerpt):
-            calm = bisect_left(rows, self._quiet)
-            if calm:
-                found += self._alarms(excerpt, line, rows[:calm], line in clear)
-            if calm < len(rows):
-                quiet.append((line, rows[calm:]))
+        quiet: list[tuple[int, Turns]] = []
+        for line, turns in self._index.rows(excerpt):
+            if turns.exact or turns.broad:
+                found += self._alarms(excerpt, line, turns, line in clear)
+            if turns.quiet:
+                quiet.append((line, turns))
         alarmed = {hit.line for hit in named} | {line for _, line, _ in found}
         anywhere = thorough or not alarmed
-        for line, rows in quiet:
+        for line, turns in quiet:
             asked = line in alarmed or (anywhere and excerpt.level(line) is not Level.CALM)
-            rows = rows if asked else [row for row in rows if self._rows[row][1].settles]
-            found += self._found(excerpt, line, rows)
+            if rows := turns.quiet if asked else turns.settling:
+                found += self._found(excerpt, line, rows)
         found.sort(key=_place)
         return named + [self._hit(self._rows[row][1], excerpt, line, m) for row, line, m in found]
 
-    def _alarms(self, excerpt: Excerpt, line: int, rows: list[int], clear: bool) -> list[Found]:
+    def _in_turns(self, rows: list[int]) -> Turns | None:
+        """The *rows* that may be found in a line, by the turns in which they are tried."""
+        if not rows:
+            return None
+        broad, quiet = bisect_left(rows, self._broad), bisect_left(rows, self._quiet)
+        exact, last = rows[:broad], rows[quiet:]
+        return Turns(
+            exact,
+            [row for row in exact if self._rows[row][1].calm],
+            rows[broad:quiet],
+            last,
+            [row for row in last if self._rows[row][1].settles],
+        )
+
+    def _alarms(self, excerpt: Excerpt, line: int, turns: Turns, clear: bool) -> list[Found]:
         """What is found in a line of exact wordings and, where none is clear, of families."""
-        broad = bisect_left(rows, self._broad)
         if excerpt.level(line) is Level.CALM:
-            return self._found(excerpt, line, [n for n in rows[:broad] if self._rows[n][1].calm])
-        found = self._found(excerpt, line, rows[:broad])
-        if clear:
+            return self._found(excerpt, line, turns.calm) if turns.calm else []
+        found = self._found(excerpt, line, turns.exact)
+        if clear or not turns.broad:
             return found
         for row, _, _ in found:
             if self._rows[row][1].weight >= CLEAR:
                 return found
-        return found + self._found(excerpt, line, rows[broad:])
+        return found + self._found(excerpt, line, turns.broad)
 
     def _found(self, excerpt: Excerpt, line: int, rows: list[int]) -> list[Found]:
         low, searches = excerpt.low_lines[line], self._searches
