@@ -95,6 +95,10 @@ _NONE_NAMED = re.compile(
 protocols and browsers."""
 
 
+_LEADS = (" for", " of", " to", " in", " on", " with", " from", " at", " by", " as", " the", " a")
+"""What a name stands behind, which was left out."""
+
+
 @cache
 def _patterns() -> dict[str, tuple[str, ...]]:
     return {name: tuple(patterns) for name, patterns in table("culprits").items()}
@@ -252,4 +256,4 @@ def named(text: str) -> str:
 
 def names_nothing(text: str) -> bool:
     """Whether it is a word, a request's number or an exception, and no name."""
-    return text.lower() in _NO_NAMES or bool(_NONE_NAMED.fullmatch(text))
+    return text.lower() in _NO_NAMES or bool(_NONE_NAMED.fullmatch(text)) or text.endswith(_LEADS)

@@ -91,6 +91,14 @@ _KEY = re.compile(r"[A-Za-z0-9+/=_-]{32,}")
 """What may be the contents of a key, and no name."""
 
 
+_THROWN = re.compile(
+    r"[$%({]{0,2}(?:_?e|ex|exc|err|error|exception|msg|message|cause|reason|details?|v)"
+    r"(?:\.(?:message|msg|code|error|stack))?[)}]{0,2}[sdr]?",
+    re.I,
+)
+"""Where a template puts what was thrown: in a message of source code, ``{exc}`` names nothing."""
+
+
 class Entity(NamedTuple):
     """A name: where it stands in its line, its kind, and the words and signs around it.
 
@@ -134,6 +142,12 @@ def _says_nothing(text: str, line: str, start: int, end: int) -> bool:
         return False
     called = line[:start].rsplit(maxsplit=1)[-1:]
     return not (called and called[0].lower() in CALLED) or names_nothing(text)
+
+
+def _is_thrown(text: str, before: str) -> bool:
+    """Whether it is the place of an exception in a template, with its sign or just *before* it."""
+    marked = text.startswith(("{", "$", "%")) or before.endswith(("{", "%", "%("))
+    return marked and bool(_THROWN.fullmatch(text))
 
 
 @lru_cache(maxsize=4096)
@@ -184,7 +198,9 @@ def _entities(line: str, spans: list[tuple[tuple[int, int], str]]) -> Iterator[E
         text = line[start:end].strip()
         if kind == "joined":
             text, kind = _QUOTES.sub("", text), ""
-        if _says_nothing(text, line, start, end):
+        if _says_nothing(text, line, start, end) or _is_thrown(
+            text, line[max(start - 2, 0) : start]
+        ):
             continue
         if (
             not (text[:1].isalnum() or _SAYS.search(text))

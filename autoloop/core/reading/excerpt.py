@@ -52,6 +52,7 @@ _HEAD = re.compile(
     r"|^([DIWEF])/[\w.$:-]{1,60} ?(?:\( {0,5}\d{1,8}\))?: "
     r"|^=(INFO|ERROR|WARNING|CRASH|SUPERVISOR|PROGRESS) REPORT="
     r"|^npm (ERR|WARN|error|warn|notice)\b"
+    r"|%[A-Z][A-Z0-9_]{1,30}-([0-46-7])-[A-Z0-9_]{2,40}: "
 )
 _STAMPED = re.compile(
     r"^\d{4}-\d\d-\d\dT[\d:.]{12}[+-]\d{4} ([DIWEF])\d? +[A-Z]"
@@ -109,7 +110,7 @@ def level_of(line: str) -> Level:
 
 def _may_tell(head: str) -> bool:
     """Whether it may hold a level: most lines do not, and this is soon seen."""
-    if head[:1] in "DIWEF" or not head.isascii():
+    if head[:1] in "DIWEF" or "%" in head or not head.isascii():
         return True
     return not _TELLING.isdisjoint(_LETTERS.findall(head.lower()))
 

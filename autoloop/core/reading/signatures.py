@@ -75,6 +75,7 @@ _place = itemgetter(0, 1)
 BROAD, QUIET = 1, 2
 """The turns in which signatures are tried in a line: exact wordings, families, what is ordinary."""
 
+
 class Turns(NamedTuple):
     """Rows by the turns in which they are tried; those that count where a program is *calm*, and
     those that settle what went wrong before."""

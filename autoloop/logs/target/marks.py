@@ -47,6 +47,9 @@ MARKS = tuple(
         "limit reached", " is busy", "too stale", "no leader",
         ";critical;", ";down;", "connlimit", "appoffline", "appshutdown", "queuefull", "deny(",
         "hung on", "bad file mode", "insecure ", "not defined", "doesn't match", "no certificate",
+        "idle=0, waiting", "null value in", "redis disc", "mongodb disc", "mongoose disc",
+        "database disc", "100% /", "percent full", "circuit breaker", "circuitbreaker",
+        "keeps growing", "%cpu(s): 9", "%cpu(s):100", "cpuhog", "already in use",
         "stuck", "abnormal", "limiting re", "delaying re", "https client", "soft lockup",
         # codes
         '" 50', 'status":5', '"status": 5', '"status":"5', 'status_code":5', 'statuscode":5',
@@ -67,7 +70,7 @@ MARKS = tuple(
         "未检测到", "未读取到", "读取不到", "未安装", "未注册", "截断", "失联", "为空",
         "没有[", "没有记录", "无可用", "超过阈值", "强制终止", "重复",
         "吃满", "跑满", "填错", "写错", "不是合法",
-        "不可写", "持续上", "没回",
+        "不可写", "持续上", "没回", "居高不下",
         "逾時", "損壞", "エラー", "例外", "오류", "실패",
         "fehler", "kann nicht", "nicht gefunden", "nicht bekannt", "abgelehnt",
         "keine berechtigung", "kein speicherplatz", "zeitüberschreitung", "erreur", "échec",

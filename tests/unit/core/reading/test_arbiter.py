@@ -74,3 +74,11 @@ def test_confidences_fall() -> None:
         sure = [cause.confidence for cause in text_engine().read(text)]
         assert sure == sorted(sure, reverse=True)
         assert all(0 <= each <= 1 for each in sure)
+
+
+def test_likeness_names_no_database_where_nothing_speaks_of_one() -> None:
+    """Connections are refused by all kinds of servers."""
+    arbitrated, _ = engine("DATABASE.connection_error")
+    assert arbitrated.read("Wicket 12 could not be opened")[0].name != "DATABASE.connection_error"
+    named = arbitrated.read("Wicket 12 of the ledger's table could not be opened")[0].name
+    assert named == "DATABASE.connection_error"

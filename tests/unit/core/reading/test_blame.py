@@ -54,6 +54,13 @@ def test_parts_of_one_name_are_one_name() -> None:
     assert found == ["shop.orders", "shop", "orders", "web@10.%", "web", "10.%"]
 
 
+def test_the_place_of_an_exception_in_a_template_is_no_name() -> None:
+    """Others are; a blank between quotes is none."""
+    assert [one.text for one in entities("cannot reach {shop}: {exc}")] == ["shop"]
+    found = [one.text for one in entities("reading %(path)s ' ' failed: %(err)s")]
+    assert "path" in found and "err" not in found
+
+
 def test_an_address_ends_where_something_is_said_of_it() -> None:
     """As Hadoop writes it, as name servers write it, and both ends of a connection."""
     found = [one.text for one in entities("10.0.0.1:50010:Got x; 10.0.0.2#53: 10.0.0.3->10.0.0.4")]

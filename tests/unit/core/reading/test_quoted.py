@@ -15,6 +15,8 @@ from autoloop.core.reading import SignatureEngine
         "提交 4f0c1de\n    修复：登录超时后页面白屏",
         "## 2.1.0 - 2026-01-05\n### Fixed\n- too many connections after a restart",
         "v2.1.0 更新日志\n- 修复内存泄漏",
+        " * Sets the OOM score of a worker.\n * Throws an error when it is refused.",
+        "create table failed_orders (\n  reason text not null\n);",
         "        precision    recall\n   error     0.91     0.80     0.85     310",
     ],
 )
@@ -28,6 +30,8 @@ def test_what_is_only_told_of_is_no_error(text: str) -> None:
         "// Error: connect ECONNREFUSED 127.0.0.1:5432",
         "commit 4f0c1de\nfatal: unable to access the repository: connection refused",
         "## 2.1.0\nModuleNotFoundError: No module named 'shop'",
+        " * Starting shop\n * Starting basket: permission denied [fail]",
+        "create table orders (\n  id int\n);\nERROR:  permission denied for schema public",
         "# touch /srv/x\ntouch: cannot touch '/srv/x': No space left on device",
     ],
 )
