@@ -73,6 +73,7 @@ MARKS = tuple(
         "吃满", "跑满", "填错", "写错", "不是合法",
         "不可写", "持续上", "没回", "居高不下", "白名单",
         "太多", "只可读", "终止连线", "意外", "已经存在", "不匹配", "未认可", "黑名单",
+        "对方重", "没有与主机名",
         "逾時", "損壞", "エラー", "例外", "오류", "실패",
         "fehler", "kann nicht", "nicht gefunden", "nicht bekannt", "abgelehnt",
         "keine berechtigung", "kein speicherplatz", "zeitüberschreitung", "erreur", "échec",
