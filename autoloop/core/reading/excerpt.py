@@ -6,7 +6,7 @@ import re
 from enum import IntEnum
 from itertools import accumulate
 
-from autoloop.core.reading.folded import FOLDED, unfolded
+from autoloop.core.reading.folded import FOLDED, uncut, unfolded
 
 CLIP = 256_000
 """Characters that are read; the middle of a longer text is left out."""
@@ -52,6 +52,7 @@ _HEAD = re.compile(
     r"|^([DIWEF])/[\w.$:-]{1,60} ?(?:\( {0,5}\d{1,8}\))?: "
     r"|^=(INFO|ERROR|WARNING|CRASH|SUPERVISOR|PROGRESS) REPORT="
     r"|^npm (ERR|WARN|error|warn|notice)\b"
+    r"|(?:^|\] )(information|notice|warning|critical|debug)/[A-Z]\w{1,40}: "
     r"|%[A-Z][A-Z0-9_]{1,30}-([0-46-7])-[A-Z0-9_]{2,40}: "
 )
 _STAMPED = re.compile(
@@ -152,7 +153,7 @@ def _lines(text: str) -> list[str]:
         text = text.encode("utf-8", "replace").decode()
     text = _ANSI.sub("", text).replace('\\"', '"').replace("\r", "\n").replace("\0", " ")
     found: list[str] = []
-    for line in unmarked(text.split("\n")):
+    for line in uncut(unmarked(text.split("\n"))):
         if "\\n" in line and ('{"' in line or not _DRIVE.search(line)):
             found += line.replace("\\t", "\t").split("\\n")
         elif len(line) > FOLDED:

@@ -1,4 +1,4 @@
-"""Folded: several lines that somebody joined to one, taken apart again.
+"""Folded: several lines that somebody joined to one, taken apart again; and lines that were cut.
 
 A field of a form that holds one line makes it so of many, and so do programs that log a trace in
 one line. What begins a record, a frame or an exception begins a line again.
@@ -46,6 +46,49 @@ _THROWN = re.compile(
     r"(?<!Caused by:) (?=(?:[a-z][\w$]{0,40}\.){1,8}[A-Z][\w$]{0,80}(?:Exception|Error)\b)"
 )
 """Where a record, a part of one of PostgreSQL, a frame, an exception begins in joined lines."""
+
+
+NARROWEST, WIDEST = 60, 260
+"""Characters of a line at which a terminal or a form may have cut."""
+
+USUAL = (72, 76, 78, 79, 80, 100, 120, 132)
+"""Widths at which one line is enough to tell that it was cut."""
+
+_BEGINS = re.compile(
+    rf"(?:{'|'.join(_TIMES)})|[\[<{{(|#*>$-]|\s{{2}}|\t|[\w.-]{{1,40}}(?:\[\d{{1,9}}\])?: "
+    r"|(?:Caused by|Traceback|at |File |During handling|The above)|[A-Z]{4,}\b|\d{1,3}[.)] "
+    r"|/[\w./-]{3,200}:\d"
+)
+"""What begins a line of its own, and goes on with no other."""
+
+_NUMBER = re.compile(r"\d+")
+
+
+def uncut(lines: list[str]) -> list[str]:
+    """*lines*, those that were cut at the width of a terminal together with what they went on with.
+
+    Two lines of different words that are exactly as long as the longest tell that they were cut, or
+    one at a usual width.
+    """
+    width = max(map(len, lines))
+    if not NARROWEST <= width <= WIDEST or len(lines) < 2:
+        return lines
+    full = {_NUMBER.sub("", line) for line in lines[:-1] if len(line) == width and _tells(line)}
+    if not full or (len(full) < 2 and width not in USUAL):
+        return lines
+    found, goes_on = [lines[0]], len(lines[0]) == width and _tells(lines[0])
+    for line in lines[1:]:
+        if goes_on and line and not _BEGINS.match(line):
+            found[-1] += line
+        else:
+            found.append(line)
+        goes_on = len(line) == width and _tells(line)
+    return found
+
+
+def _tells(line: str) -> bool:
+    """Whether a line says something, and is no ruler."""
+    return line[-1:].isalnum() or len(set(line[-4:])) > 1
 
 
 def unfolded(line: str) -> list[str]:

@@ -55,7 +55,7 @@ MARKS = tuple(
         # codes
         '" 50', 'status":5', '"status": 5', '"status":"5', 'status_code":5', 'statuscode":5',
         "status=5", '" 429 ', '"status":429', '"status":401', "| 401 |", "| 429 |", "| 500 |",
-        "| 502 |", "| 503 |", "| 504 |",
+        "| 502 |", "| 503 |", "| 504 |", " 502 ", " 503 ", " 504 ",
         '"level":50', '"level":60', " e/", "ora-", "sqlstate", "econn", "etimedout", "enoent",
         "eacces", "eaddrinuse", "0x8007",
         # other languages
@@ -73,7 +73,7 @@ MARKS = tuple(
         "吃满", "跑满", "填错", "写错", "不是合法",
         "不可写", "持续上", "没回", "居高不下", "白名单",
         "太多", "只可读", "终止连线", "意外", "已经存在", "不匹配", "未认可", "黑名单",
-        "对方重", "没有与主机名",
+        "时效已过", "对方重", "没有与主机名",
         "逾時", "損壞", "エラー", "例外", "오류", "실패",
         "fehler", "kann nicht", "nicht gefunden", "nicht bekannt", "abgelehnt",
         "keine berechtigung", "kein speicherplatz", "zeitüberschreitung", "erreur", "échec",

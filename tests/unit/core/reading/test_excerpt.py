@@ -16,6 +16,7 @@ LINES_OF_PROGRAMS = [
     ("2026-03-03T10:00:00.000000Z 0 [Note] [MY-010000] [Server] x", Level.CALM),
     ("WARNING:shop.cart:x", Level.WARN),
     ("%ASA-6-302014: x", Level.CALM),
+    ("[2026-03-03 10:00:00 +0000] information/ApiListener: x", Level.CALM),
     ("Mar  3 10:00:00 edge %LINK-3-UPDOWN: x", Level.ALARM),
     ("%LINEPROTO-5-UPDOWN: x", Level.NONE),
     ("2026-03-03 10:00:00,000 - shop - ERROR - x", Level.ALARM),

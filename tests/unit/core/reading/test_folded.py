@@ -1,9 +1,9 @@
-"""What was joined to one line is read as the lines that it was made of."""
+"""What was joined to one line, or cut, is read as the lines that it was made of."""
 
 import pytest
 
 from autoloop.core.reading import text_engine
-from autoloop.core.reading.folded import unfolded
+from autoloop.core.reading.folded import uncut, unfolded
 
 SYSLOG = [
     "Mar  3 10:11:12 web1 systemd[1]: Started Session 77 of user deploy.",
@@ -59,3 +59,44 @@ def test_a_joined_log_is_read_as_the_log() -> None:
         one, other = (text_engine().read(sep.join(lines))[0] for sep in ("\n", " "))
         assert (one.name, one.culprit) == (other.name, other.culprit)
         assert not one.name.startswith("NONE")
+
+
+def cut(text: str, width: int) -> list[str]:
+    """The lines of *text* as a terminal of this width shows them."""
+    lines = text.split("\n")
+    return [line[at : at + width] for line in lines for at in range(0, max(len(line), 1), width)]
+
+
+@pytest.mark.parametrize("width", [80, 91])
+@pytest.mark.parametrize("lines", [SYSLOG, SPRING, POSTGRESQL], ids=["syslog", "spring", "pg"])
+def test_what_a_terminal_cut_is_put_together(lines: list[str], width: int) -> None:
+    """At any width where two lines are cut, at a usual one where one is."""
+    longer = [*lines, f"{lines[-1]} {'x' * 40}y 1", f"{lines[-1]} {'z' * 60}"]
+    assert uncut(cut("\n".join(longer), width)) == longer
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ["short", "lines"],
+        ["GET /cart/1 took 12 ms and was answered with 200 as it should be", "and so on"],
+        [
+            f"2026-03-03 10:11:1{n} shop: order {n} of the day was stored in the archive"
+            for n in range(4)
+        ],
+        ["=" * 80, "Orders", "=" * 80, "none"],
+        [f"{'a' * 76} end", "    at shop.cart.add(cart.py:7)"],
+    ],
+    ids=["short", "unusual width", "records of one length", "rulers", "a frame"],
+)
+def test_lines_that_were_not_cut_stay(lines: list[str]) -> None:
+    """Of one length by chance, or with a line behind that begins something."""
+    assert uncut(lines) == lines
+
+
+def test_an_error_that_was_cut_is_one() -> None:
+    """Its words and its culprit stand on both sides of the cut."""
+    text = "shop[7]: the picture of a basket and of what lies in it could not be written to "
+    text += "/srv/shop/x: No space left on device"
+    top = text_engine().read("\n".join(cut(text, 80)))[0]
+    assert (top.name, top.culprit) == ("SERVICE.disk_full", "/srv/shop/x")
