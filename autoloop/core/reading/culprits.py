@@ -14,9 +14,9 @@ NEAR = 3
 
 _TIME = re.compile(
     r"(?:\d{2,4}[-/]\d\d[-/]\d\d[T ]|\b)\d{1,2}:\d\d:\d\d(?:[.,]\d{1,9})?(?:Z|[+-]\d\d:?\d\d)?"
-    r"|\d{2,4}[-/]\d\d[-/]\d\d[T ]?"
+    r"|\d{2,4}[-/]\d\d[-/]\d\d[T ]?|\b[A-Z][a-z]{2}-\d\d-\d\d(?:\d\d)? "
 )
-_TIMED = re.compile(r"\d[-/:]\d\d[-/:]\d\d")
+_TIMED = re.compile(r"[\da-z][-/:]\d\d[-/:]\d\d")
 """What is in every time: soon found, or not."""
 
 _TRIM = " \t'\"`,;()[]<>「」“”‘’"
@@ -57,6 +57,8 @@ _PLACED = tuple(
         r"(?i)\bline (?P<n>\d{1,6}),? (?:of|in)(?: file)? [\"'`]?" + _FILE,
     )
 )
+
+_RUNTIME = re.compile(r"\(?node:internal/[\w./-]{1,120}:\d{1,6}(?::\d{1,6})?\)?")
 
 _FILE_NAME = re.compile(r"[\w@+-]{1,60}(?:\.[\w-]{1,20}){1,3}")
 _FOLDER = r"(?<![\w.:/-])(?:~|\.{1,2})?(?:/[\w.@+-]{1,60}){0,12}/"
@@ -204,6 +206,8 @@ def _tells_who(line: str) -> bool:
 
 def place_in(line: str) -> str:
     """The file and the line in it that *line* speaks of, as ``file:number``; else empty."""
+    if "node:internal/" in line:  # the runtime's own frames
+        line = _RUNTIME.sub("", line)
     low = line.lower()
     for pattern in _PLACED:
         if may_match(pattern.pattern, line, low) and (found := pattern.search(line)):

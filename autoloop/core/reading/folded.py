@@ -1,7 +1,8 @@
 """Folded: several lines that somebody joined to one, taken apart again; and lines that were cut.
 
 A field of a form that holds one line makes it so of many, and so do programs that log a trace in
-one line. What begins a record, a frame or an exception begins a line again.
+one line. What begins a record, a frame or an exception begins a line again. A terminal cuts lines at
+its width, and they are copied so.
 """
 
 import re
@@ -51,6 +52,9 @@ _THROWN = re.compile(
 NARROWEST, WIDEST = 60, 260
 """Characters of a line at which a terminal or a form may have cut."""
 
+LONGEST = 4_000
+"""Characters of what is put together."""
+
 USUAL = (72, 76, 78, 79, 80, 100, 120, 132)
 """Widths at which one line is enough to tell that it was cut."""
 
@@ -78,7 +82,7 @@ def uncut(lines: list[str]) -> list[str]:
         return lines
     found, goes_on = [lines[0]], len(lines[0]) == width and _tells(lines[0])
     for line in lines[1:]:
-        if goes_on and line and not _BEGINS.match(line):
+        if goes_on and line and len(found[-1]) < LONGEST and not _BEGINS.match(line):
             found[-1] += line
         else:
             found.append(line)

@@ -38,6 +38,7 @@ Holds = tuple[frozenset[str], tuple[str, ...]]
 """The words that a run holds, and those of which it may hold a part."""
 
 NOTHING: Holds = frozenset(), ()
+"""What most runs hold."""
 
 
 Filed = dict[str, list[str]]

@@ -3,7 +3,7 @@
 import pytest
 
 from autoloop.core.reading import text_engine
-from autoloop.core.reading.folded import uncut, unfolded
+from autoloop.core.reading.folded import LONGEST, uncut, unfolded
 
 SYSLOG = [
     "Mar  3 10:11:12 web1 systemd[1]: Started Session 77 of user deploy.",
@@ -92,6 +92,12 @@ def test_what_a_terminal_cut_is_put_together(lines: list[str], width: int) -> No
 def test_lines_that_were_not_cut_stay(lines: list[str]) -> None:
     """Of one length by chance, or with a line behind that begins something."""
     assert uncut(lines) == lines
+
+
+def test_what_has_no_end_is_put_together_in_parts() -> None:
+    """A picture in base64 is one line of any length, and costs no more than its lines."""
+    found = uncut([f"{n:06}{'Qk' * 35}" for n in range(3000)])
+    assert max(map(len, found)) <= LONGEST + 76
 
 
 def test_an_error_that_was_cut_is_one() -> None:
