@@ -1,8 +1,8 @@
 """Folded: several lines that somebody joined to one, taken apart again; and lines that were cut.
 
 A field of a form that holds one line makes it so of many, and so do programs that log a trace in
-one line. What begins a record, a frame or an exception begins a line again. A terminal cuts lines at
-its width, and they are copied so.
+one line. What begins a record, a frame or an exception begins a line again. A terminal cuts lines
+at its width, and they are copied so.
 """
 
 import re

@@ -55,7 +55,8 @@ MARKS = tuple(
         # codes
         '" 50', 'status":5', '"status": 5', '"status":"5', 'status_code":5', 'statuscode":5',
         "status=5", '" 429 ', '"status":429', '"status":401', "| 401 |", "| 429 |", "| 500 |",
-        "| 502 |", "| 503 |", "| 504 |", " 502 ", " 503 ", " 504 ",
+        "| 502 |", "| 503 |", "| 504 |", " sc-- ", " sh-- ", " ph-- ",
+        " sd-- ", "<nosrv>",
         '"level":50', '"level":60', " e/", "ora-", "sqlstate", "econn", "etimedout", "enoent",
         "eacces", "eaddrinuse", "0x8007",
         # other languages
