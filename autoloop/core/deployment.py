@@ -214,7 +214,8 @@ def asked_for(spec: AppSpec, procedures: Iterable[str]) -> tuple[Extra, ...]:
     extras = []
     for name in dict.fromkeys(procedures):
         one = spec.procedure(name)
-        in_data = one.cause.startswith(("DATABASE.", "LOGIN.")) and bool(spec.data.sqlite)
+        only_data = all(cause.startswith(("DATABASE.", "LOGIN.")) for cause in one.cures)
+        in_data = only_data and bool(spec.data.sqlite)
         if not (in_data or one.undo):
             what = "could not be taken back: it has no undo, and what it changes is not saved"
             raise BadRequest(f"procedure '{name}'", what, "give it an undo, or run it by hand")

@@ -70,7 +70,8 @@ class RunProcedure:
             ),
             effects=(
                 *(
-                    Effect(kind=KINDS[one.cause], subject=subject, detail={"after": "any"})
+                    Effect(kind=kind, subject=subject, detail={"after": "any"})
+                    for kind in dict.fromkeys(KINDS[name] for name in one.cures)
                     for subject in one.touches or (due[one.name],)
                 ),
                 running_again(part),

@@ -371,6 +371,8 @@ def test_a_procedure_may_cure_several_causes(scenes: Any, cause: str, fits: bool
     remedy = next(r for r in library() if r.name == "run_procedure")
     offer = remedy.propose(context.model_copy(update={"spec": spec, "cause": named}), Host())
     assert isinstance(offer, Proposal) is fits
+    if isinstance(offer, Proposal):  # whatever it may change is declared
+        assert {"schema", "rows"} <= {effect.kind for effect in offer.effects}
 
 
 @pytest.mark.parametrize("now", [FileState(), file("another")], ids=["gone", "replaced"])

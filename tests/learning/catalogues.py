@@ -34,6 +34,7 @@ def pairs(path: Path) -> Iterator[tuple[str, str]]:
     """Each message in English and in the language of the catalogue."""
     if path.suffix == ".mo":
         with path.open("rb") as file:
+            # gettext gives out single messages only, and of all of them it is asked here
             known = gettext.GNUTranslations(file)._catalog  # type: ignore[attr-defined]
         for english, other in known.items():
             if isinstance(english, str) and english and "\n" not in english.strip():
@@ -51,6 +52,8 @@ def pairs(path: Path) -> Iterator[tuple[str, str]]:
 
 def main() -> None:
     """Compare, and count."""
+    if not sys.argv[1:]:
+        sys.exit(__doc__)
     engine, same, other = text_engine(), 0, 0
     for path in map(Path, sys.argv[1:]):
         for english, translated in pairs(path):

@@ -210,7 +210,8 @@ def test_a_procedure_is_run_for_a_person_only_if_it_can_be_taken_back(spec: AppS
     limited = deployable(spec)
     document = limited.model_dump(mode="json")
     clean = document["procedures"][0] | {"name": "clean", "cures": "SERVICE.disk_full"}
-    document["procedures"] += [clean, clean | {"name": "undone", "undo": ["shop", "undo"]}]
+    both = clean | {"name": "both", "cures": ["DATABASE.schema_mismatch", "CODE.import_error"]}
+    document["procedures"] += [clean, both, clean | {"name": "undone", "undo": ["shop", "undo"]}]
     limited = AppSpec.model_validate(document)
     extras = asked_for(limited, ["undone", "migrations", "undone"])
     assert [(e.name, e.saved) for e in extras] == [
@@ -219,5 +220,7 @@ def test_a_procedure_is_run_for_a_person_only_if_it_can_be_taken_back(spec: AppS
     ]
     with pytest.raises(BadRequest, match="could not be taken back"):
         asked_for(limited, ["clean"])
+    with pytest.raises(BadRequest, match="could not be taken back"):
+        asked_for(limited, ["both"])  # packages are not saved with the database
     with pytest.raises(BadSpec, match="no procedure 'nix'"):
         asked_for(limited, ["nix"])

@@ -37,3 +37,23 @@ def test_what_is_only_told_of_is_no_error(text: str) -> None:
 )
 def test_what_a_program_printed_counts_beside_it(text: str) -> None:
     assert SignatureEngine().read(text)[0].name != BENIGN
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "should return 200 but got 500",
+        "fix the error: connection refused to 10.0.0.7:5432",
+        "修复数据库连接超时问题失败",
+        "您的证书将于3天后过期，请及时更换",
+        "Your certificate will expire on 2026-11-25, in 3 days",
+        "Cannot use a pool after calling end on the pool: connection pool closed",
+        "java invoked oom-killer: gfp_mask=0x1100cca, order=0, oom_score_adj=0",
+        "未发现可用节点导致故障",
+        "成功连接到数据库，但查询超时",
+        "FATAL:  terminating connection due to administrator command",
+        "circuit breaker for payments is OPEN",
+    ],
+)
+def test_a_calm_word_beside_it_does_not_hide_trouble(text: str) -> None:
+    assert SignatureEngine().read(text)[0].name != BENIGN
