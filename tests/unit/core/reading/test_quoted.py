@@ -53,6 +53,14 @@ def test_what_a_program_printed_counts_beside_it(text: str) -> None:
         "成功连接到数据库，但查询超时",
         "FATAL:  terminating connection due to administrator command",
         "circuit breaker for payments is OPEN",
+        "circuit breaker closed connection to payments after 5 failures",
+        "证书已过期，自动续期失败",
+        "断线自动重连失败",
+        "收到停止信号，但进程未能正常退出",
+        "Started in read-only mode because the disk is full",
+        "test('adds an order') failed: expected 3 to be 4",
+        "heartbeat timeout reached, starting election: no leader",
+        "no containers are pending, but 3 failed to start",
     ],
 )
 def test_a_calm_word_beside_it_does_not_hide_trouble(text: str) -> None:
