@@ -112,15 +112,21 @@ def blamed(
 
 
 def weighed(complaint: Complaint, excerpt: Excerpt, trace: Trace) -> str:
-    """The name whose marks weigh most: of the line itself, where one weighs enough."""
-    best, most = _heaviest(marked(complaint, excerpt, trace, alone=True))
+    """The name whose marks weigh most: of the line itself, where one weighs enough.
+
+    What only repeats the complaint is none; it is left out here and not in `marked`, since what is
+    learned from names learns from these, too.
+    """
+    wording = _wording(complaint, excerpt)
+    best, most = _heaviest(marked(complaint, excerpt, trace, alone=True), wording)
     if most >= ENOUGH or len(excerpt.lines) == 1:
         return best
-    return _heaviest(marked(complaint, excerpt, trace))[0]
+    return _heaviest(marked(complaint, excerpt, trace), wording)[0]
 
 
-def _heaviest(found: dict[str, list[Marks]]) -> tuple[str, float]:
-    weights = {text: sum(map(_weight, marks)) for text, marks in found.items()}
+def _heaviest(found: dict[str, list[Marks]], wording: set[str]) -> tuple[str, float]:
+    names = (each for each in found.items() if each[0] not in wording)
+    weights = {text: sum(map(_weight, marks)) for text, marks in names}
     best = max(weights, key=weights.__getitem__, default="")
     return best, weights.get(best, float("-inf"))
 
@@ -281,6 +287,23 @@ def _set_off(one: Entity) -> str:
     if one.quote and one.quote not in "[(<{":
         return "set off"
     return "called" if one.before in CALLED else ""
+
+
+def _wording(complaint: Complaint, excerpt: Excerpt) -> set[str]:
+    """What only repeats what was found: phrases of it or around it, words of it that are no
+    names."""
+    if complaint.start < 0:
+        return set()
+    line = cleared(_redacted(excerpt.lines[complaint.line]))
+    return {one.text for one in entities(line) if _is_wording(one, complaint, line)}
+
+
+def _is_wording(one: Entity, complaint: Complaint, line: str) -> bool:
+    inside = complaint.start <= one.start and one.end <= complaint.end
+    if one.kind == "phrase":
+        return inside or (one.start <= complaint.start and complaint.end <= one.end)
+    quoted = one.quote and line.startswith(one.quote, one.end)
+    return inside and not quoted and one.text in wordings()
 
 
 @lru_cache(maxsize=4096)

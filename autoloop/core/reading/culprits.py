@@ -78,7 +78,7 @@ _NO_NAMES = frozenset(
         "with worker you your account auth authentication client denied login pam_unix peer up "
         "down off gone ended exited preauth utc gmt cet cest gib mib kib read write files details "
         "before after during sql values "
-        "contents via",
+        "contents via primary",
     )
 )
 """Words that patterns may take for a name."""
@@ -89,12 +89,15 @@ _NONE_NAMED = re.compile(
     r"[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}|"
     r"(?:https?|mozilla|applewebkit|chrome|safari|gecko|firefox)/[\d.]+|hy000|\d\d[a-z]\d\d|"
     r"(?:ora|tns|pls|rman|my|ah|amq|cpf|ij|iw|mq|sqlstate)-?\d{4,6}[a-z]?|"
+    r"eai_[a-z]{4,8}|e(?:notfound|conn(?:refused|reset|aborted)|timedout|hostunreach|netunreach"
+    r"|acces|perm|noent|exist|addrinuse|addrnotavail|mfile|nfile|nospc|rofs|pipe)|"
+    r"segmentation fault|"
     r"(?:info|warn|warning|error|fatal|debug|err)/[\w-]+|[\w-]+/(?:info|warn|error|fatal|debug)|"
     r"\d{1,3}/[a-z-]{3,20}|\d{1,2}[/-][a-z]{3}[/-]\d{2,4}:?|[ewifd]\d{4}|(?:java|javax|sun)(?:\.[a-z]{1,20}){1,3}",
     re.I,
 )
-"""Names of exceptions, of channels of logs, of requests and of contents; numbers of messages,
-protocols and browsers."""
+"""Names of exceptions, of the system's errors, of channels of logs, of requests and of contents;
+numbers of messages, protocols and browsers."""
 
 
 _LEADS = (" for", " of", " to", " in", " on", " with", " from", " at", " by", " as", " the", " a")

@@ -18,6 +18,7 @@ LINES = 500
 class Level(IntEnum):
     """How serious the program that wrote a line found it."""
 
+    DEBUG = -1
     CALM = 0
     NONE = 1
     WARN = 2
@@ -25,13 +26,17 @@ class Level(IntEnum):
 
 
 _WORDS = {
-    Level.CALM: "trace debug verbose fine finer finest info inf information informational notice "
-    "note hint help tip progress log success ok statement debug1 debug2 debug3 dbg i d v 10 20 30 "
-    "6 7 5",
+    Level.DEBUG: "trace debug verbose fine finer finest debug1 debug2 debug3 dbg d v hint help tip "
+    "10 7",
+    Level.CALM: "info inf information informational notice note progress log success ok statement "
+    "i 20 30 6 5",
     Level.WARN: "warn warning wrn w 40 4",
     Level.ALARM: "error err eror severe critical crit fatal ftl fail alert emerg emergency panic "
     "crash supervisor e f c 50 60 0 1 2 3",
 }
+AMBIGUOUS = ("0", "1", "2")
+"""Numbers of levels that are the gravest to some programs, and the least grave to others."""
+
 _LEVELS = {word: level for level, words in _WORDS.items() for word in words.split()}
 _LONG = "|".join(sorted((w for w in _LEVELS if len(w) > 2 and not w.isdigit()), reverse=True))
 _JSON = re.compile(
@@ -47,6 +52,7 @@ _HEAD = re.compile(
     r"|^((?i:debug[1-3]?|info|notice|note|warning|error|fatal|panic|alert|critical)):(?=\s|$)"
     r"|^\s*((?i:note|hint|help|tip)): "
     r"|, (Info|Warning|Error) {2,}"
+    r"|^[\w./-]{2,60}: (info|notice|debug): "
     r"|^([IWEF])\d{4} \d\d:\d\d"
     r"|^([DIWEF]), \["
     r"|^([DIWEF])/[\w.$:-]{1,60} ?(?:\( {0,5}\d{1,8}\))?: "
@@ -98,7 +104,8 @@ _CONTINUED = re.compile(r"^\s|^Caused by|^\.\.\. |^#\d")
 def level_of(line: str) -> Level:
     """The level a program gave its line: JSON, logfmt, syslog, nginx, databases, Python, …"""
     if line.lstrip()[:1] == "{" and (found := _JSON.search(line)):
-        return _LEVELS.get(found[1].lower(), Level.NONE)
+        told = found[1].lower()
+        return Level.NONE if told in AMBIGUOUS else _LEVELS.get(told, Level.NONE)
     head = line[:160]
     if _may_tell(head) and (found := _HEAD.search(head)):
         return _LEVELS.get((found[found.lastindex or 0]).lower(), Level.NONE)

@@ -8,7 +8,7 @@ from autoloop.core.reading.culprits import shown
 from autoloop.core.reading.excerpt import Excerpt, Level
 from autoloop.core.reading.grammar import grammar
 from autoloop.core.reading.quoted import in_table, quoted
-from autoloop.core.reading.rank import FAILED, mistyped
+from autoloop.core.reading.rank import FAILED, mistyped, settled
 from autoloop.core.reading.signatures import Hit
 from autoloop.core.reading.traces import Trace
 from autoloop.core.redact import redact
@@ -41,6 +41,12 @@ _SETTING = re.compile(
 )
 """A line that only gives a value: of a number, a switch, a list, a path."""
 
+_ROW = re.compile(
+    r"^\s{0,8}\|\s{0,20}`?[a-z][a-z0-9]{0,30}[_.-][\w.-]{1,60}`?\s{1,40}\|"
+    r"\s{0,20}`?(?:\d[\w.]{0,12}|true|false|yes|no|none|/[\w/.-]{0,60}|-|—)`?\s{1,40}\|"
+)
+"""A row of a table that documents settings: a name, a plain value."""
+
 _STATE = re.compile(
     r"err|fail|fatal|exception|reason|messag|msg|cause|status|state|code|exit|detail|title|result"
     r"|alert|critical|panic|dropped|lost|killed|oom|used|free|avail|missing|unknown|denied|expired"
@@ -64,6 +70,8 @@ SHORT = 240
 
 def is_setting(low: str) -> bool:
     """Whether *low*, a line in lower case, only gives the value of a setting or a counter."""
+    if _ROW.match(low):
+        return True
     found = _SETTING.match(low)
     if found is None or _STATE.search(found["key"]):
         return False
@@ -73,6 +81,7 @@ def is_setting(low: str) -> bool:
 def guessed(excerpt: Excerpt, trace: Trace, hits: list[Hit]) -> Cause | None:
     """A guess, and marked as one, where a line is alarming and no signature knows it."""
     calm = {hit.line for hit in hits if hit.name == BENIGN} | mistyped(hits) | quoted(excerpt)
+    calm |= settled(hits)
     alarming = _alarming(excerpt, calm)
     if not alarming:
         return None
@@ -129,7 +138,7 @@ def calm_cause(excerpt: Excerpt, hits: list[Hit]) -> Cause:
     told = {hit.line for hit in hits if hit.name == BENIGN}
     lines = range(len(excerpt.lines))
     low = excerpt.low_lines
-    calm = sum(n in told or excerpt.level(n) is Level.CALM or is_setting(low[n]) for n in lines)
+    calm = sum(n in told or excerpt.level(n) <= Level.CALM or is_setting(low[n]) for n in lines)
     share = calm / max(len(excerpt.lines), 1)
     number = min(told, default=0)
     seen = Evidence(

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from autoloop.core.diagnosis import BENIGN
 from autoloop.core.reading.excerpt import Excerpt, Level
-from autoloop.core.reading.signatures import Hit
+from autoloop.core.reading.signatures import REACH, Hit
 from autoloop.core.reading.traces import Trace
 
 DEPTH = {
@@ -60,14 +60,27 @@ AGAIN = 3
 LOOP = "SERVICE.crash_loop"
 _ENDED = re.compile(r"\bexit|\bdied\b|\bcrashed\b|\bterminated\b|退出|崩溃")
 _DIGITS = re.compile(r"\d+|\b[0-9a-z]*\d[0-9a-z]*\b")
+_CLAUSE = re.compile(r"[,，;；。!！]|\. |\b(?:but|however)\b|但")
+"""Where another clause begins."""
+
+ELSEWHERE = 0.55
+"""The weight up to which an alarm in another clause is too vague to stand against a calm word."""
+
 DEPTH_ELSE = 0.6
 DEPTH_COUNTS = 0.3
 SETTLED = 0.38
+PASSING = ("SERVICE.", "DATABASE.", FAILED[1])
+"""How the names of those causes begin that may pass by themselves."""
+
 MISTYPED = "LOGIN.wrong_password"
 """What is no trouble if the same user has got in below."""
 
 ALARMED = 0.75
 """What a calm word still counts in a line that its program calls an error."""
+
+
+INFORMS = 0.85
+"""What an exact wording counts that its program calls information."""
 
 
 class Suspect(NamedTuple):
@@ -81,13 +94,13 @@ class Suspect(NamedTuple):
 def ranked(hits: list[Hit], excerpt: Excerpt, trace: Trace) -> list[Suspect]:
     """One suspect for each name that is left, the deepest sure cause first; none if all is calm."""
     best = _again(_best_of_lines(hits, excerpt, trace), excerpt)
-    settled = max((h.line for h in hits if h.signature.settles), default=-1)
+    passed = settled(hits)
     typed_wrong = mistyped(hits)
     by_name: dict[str, Hit] = {}
     for hit in best:
         if hit.line in typed_wrong and hit.name == MISTYPED:
             continue
-        if hit.line < settled and hit.name.startswith(("SERVICE.", "DATABASE.", FAILED[1])):
+        if hit.line in passed and hit.name.startswith(PASSING):
             hit = hit._replace(weight=hit.weight * SETTLED)
         known = by_name.get(hit.name)
         if known is None or _ranks(hit) > _ranks(known) + (0 if not known.culprit else 0.02):
@@ -108,6 +121,12 @@ def _again(hits: list[Hit], excerpt: Excerpt) -> list[Hit]:
     return [
         hit._replace(name=LOOP) if counted[ends.get(hit.line, "")] >= AGAIN else hit for hit in hits
     ]
+
+
+def settled(hits: list[Hit]) -> set[int]:
+    """The lines that tell of what had failed and has recovered below."""
+    last = max((hit.line for hit in hits if hit.signature.settles), default=-1)
+    return {hit.line for hit in hits if hit.line < last and hit.name.startswith(PASSING)}
 
 
 def mistyped(hits: list[Hit]) -> set[int]:
@@ -171,7 +190,8 @@ def _best_of_lines(hits: list[Hit], excerpt: Excerpt, trace: Trace) -> list[Hit]
         if _heads(excerpt.lines, number):
             weighed = [h._replace(weight=h.weight * HEADING) for h in weighed]
         alarms = [h for h in weighed if h.name != BENIGN]
-        weighed = [h for h in weighed if h.name != BENIGN or _speaks_for(h, alarms)]
+        low = excerpt.low_lines[number]
+        weighed = [h for h in weighed if h.name != BENIGN or _speaks_for(h, alarms, low)]
         if not weighed:
             continue
         top = max(weighed, key=_says)
@@ -219,17 +239,28 @@ def _says(hit: Hit) -> float:
     return hit.weight + min(hit.length, LONG) / 1000
 
 
-def _speaks_for(calm: Hit, alarms: list[Hit]) -> bool:
+def _speaks_for(calm: Hit, alarms: list[Hit], low: str) -> bool:
     """Whether a calm word is about what alarms: within a line of JSON it may be about anything."""
-    return all(abs(calm.place - alarm.place) < calm.signature.reach for alarm in alarms)
+    return all(
+        abs(calm.place - alarm.place) < calm.signature.reach and not _goes_on(calm, alarm, low)
+        for alarm in alarms
+    )
+
+
+def _goes_on(calm: Hit, alarm: Hit, low: str) -> bool:
+    """Whether a line goes on after a calm word to say, in so many words, what went wrong."""
+    end = calm.place + calm.length
+    if calm.signature.reach > REACH or alarm.weight <= ELSEWHERE or alarm.place < end:
+        return False
+    return bool(_CLAUSE.search(low, end, alarm.place))
 
 
 def _weighed(hit: Hit, level: Level, trace: Trace) -> Hit:
     if hit.name == BENIGN:
         return hit._replace(weight=hit.weight * ALARMED) if level is Level.ALARM else hit
     weight = hit.weight
-    if level is Level.CALM and not hit.signature.calm:
-        weight *= 0.3
+    if level <= Level.CALM and not hit.signature.calm:
+        weight *= INFORMS if hit.signature.speaks_calmly else 0.3
     if hit.line in trace.wrappers:
         weight *= 0.8
     elif hit.line == trace.root:

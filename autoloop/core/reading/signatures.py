@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from autoloop.core.diagnosis import BENIGN
 from autoloop.core.reading.excerpt import Excerpt, Level
+from autoloop.core.reading.grammar import complains
 from autoloop.core.reading.index import Filed, WordIndex
 from autoloop.core.reading.names import names
 from autoloop.core.reading.patterns import also, begun, bounded, branches, compiled, needs
@@ -21,6 +22,9 @@ from autoloop.core.words import Words
 
 CLEAR = 0.93
 """What an exact wording weighs beside which broad ones need not be looked for in its line."""
+
+PLAIN = 0.9
+"""What an exact wording weighs that is trouble, too, where a program calls it information."""
 
 REACH = 120
 """Characters to either side for which a calm word speaks in a long line."""
@@ -53,6 +57,11 @@ class Signature:
     reach: int = REACH
     examples: tuple[tuple[str, str], ...] = ()
 
+    @property
+    def speaks_calmly(self) -> bool:
+        """Whether it may be trouble although a program calls it information."""
+        return self.calm or self.weight >= PLAIN
+
 
 class Hit(NamedTuple):
     """A signature found in a line. *hint* is a culprit that a broad pattern took, less sure."""
@@ -77,11 +86,12 @@ BROAD, QUIET = 1, 2
 
 
 class Turns(NamedTuple):
-    """Rows by the turns in which they are tried; those that count where a program is *calm*, and
-    those that settle what went wrong before."""
+    """Rows by the turns in which they are tried; those that count where a program is *calm*, those
+    that do where it also *complains*, and those that settle what went wrong before."""
 
     exact: list[int]
     calm: list[int]
+    complains: list[int]
     broad: list[int]
     quiet: list[int]
     settling: list[int]
@@ -136,8 +146,9 @@ class Book:
     def hits(self, excerpt: Excerpt, *, thorough: bool = False) -> list[Hit]:
         """Every signature that is found in a line where it may count.
 
-        What a program logs as information is no trouble but for what may be (`Signature.calm`), and
-        that something is ordinary is asked only where something alarms, unless *thorough*.
+        What a program logs as information is no trouble but for what may be (`Signature.calm`) and
+        for what is exactly worded and complains. That something is ordinary is asked only where
+        something alarms, unless *thorough*.
         """
         named = list(self._named(excerpt))
         clear = {hit.line for hit in named if hit.weight >= CLEAR}
@@ -151,7 +162,7 @@ class Book:
         alarmed = {hit.line for hit in named} | {line for _, line, _ in found}
         anywhere = thorough or not alarmed
         for line, turns in quiet:
-            asked = line in alarmed or (anywhere and excerpt.level(line) is not Level.CALM)
+            asked = line in alarmed or (anywhere and excerpt.level(line) > Level.CALM)
             if rows := turns.quiet if asked else turns.settling:
                 found += self._found(excerpt, line, rows)
         found.sort(key=_place)
@@ -166,6 +177,7 @@ class Book:
         return Turns(
             exact,
             [row for row in exact if self._rows[row][1].calm],
+            [row for row in exact if self._rows[row][1].speaks_calmly],
             rows[broad:quiet],
             last,
             [row for row in last if self._rows[row][1].settles],
@@ -173,8 +185,12 @@ class Book:
 
     def _alarms(self, excerpt: Excerpt, line: int, turns: Turns, clear: bool) -> list[Found]:
         """What is found in a line of exact wordings and, where none is clear, of families."""
-        if excerpt.level(line) is Level.CALM:
-            return self._found(excerpt, line, turns.calm) if turns.calm else []
+        level = excerpt.level(line)
+        if level <= Level.CALM:
+            worded = level is Level.CALM and turns.calm != turns.complains
+            worded = worded and complains(excerpt.low_lines[line])
+            rows = turns.complains if worded else turns.calm
+            return self._found(excerpt, line, rows) if rows else []
         found = self._found(excerpt, line, turns.exact)
         if clear or not turns.broad:
             return found
@@ -201,7 +217,7 @@ class Book:
     def _named(self, excerpt: Excerpt) -> Iterator[Hit]:
         """What the names of exceptions and codes say that are written in the text."""
         for line, low in enumerate(excerpt.low_lines):
-            if not self._names.clue(low) or excerpt.level(line) is Level.CALM:
+            if not self._names.clue(low) or excerpt.level(line) <= Level.CALM:
                 continue
             for named in self._names.read(excerpt.lines[line]):
                 yield Hit(

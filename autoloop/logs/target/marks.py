@@ -51,6 +51,7 @@ MARKS = tuple(
         "redis disc", "mongodb disc", "mongoose disc", "database disc", "100% /", "percent full",
         "circuit breaker", "circuitbreaker", "keeps growing", "%cpu(s): 9", "%cpu(s):100",
         "cpuhog", "already in use", "not completed",
+        "rate-limiting", "not renewed", "not restored",
         "stuck", "abnormal", "limiting re", "delaying re", "https client", "soft lockup",
         # codes
         '" 50', 'status":5', '"status": 5', '"status":"5', 'status_code":5', 'statuscode":5',

@@ -139,3 +139,16 @@ def test_a_secret_is_no_name() -> None:
 def test_who_is_blamed(text: str, culprit: str) -> None:
     """A name that no pattern knows."""
     assert text_engine().read(text)[0].culprit == culprit
+
+
+@pytest.mark.parametrize(
+    ("text", "culprit"),
+    [
+        ("cannot run 'make': [Errno 2]", "make"),
+        ("| File descriptor exhaustion in shop-web | it logs `too many open files` |", "shop-web"),
+        ("-OOM command not allowed when used memory > 'maxmemory'.", "maxmemory"),
+    ],
+)
+def test_what_only_repeats_the_complaint_is_no_culprit(text: str, culprit: str) -> None:
+    """A word of it that stands in quotes is one."""
+    assert text_engine().read(text)[0].culprit == culprit

@@ -137,6 +137,40 @@ def test_what_has_recovered_counts_less() -> None:
     assert top("ERROR connection refused by 10.0.0.7:9000").confidence > top(text).confidence
 
 
+def test_what_has_recovered_is_not_guessed_either() -> None:
+    """A vague complaint that nothing else explains."""
+    text = "WARNING - connecting to the basket failed\nINFO - connection to the basket restored"
+    assert top(text).name == BENIGN
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("INFO shop - POST /pay: Communications link failure", "DATABASE.connection_error"),
+        ("INFO 下载账单：files.example 域名解析失败", "SERVICE.dns_failure"),
+        ("DEBUG shop - POST /pay: Communications link failure", BENIGN),
+        ("INFO the last link failure was handled", BENIGN),
+    ],
+)
+def test_what_is_exactly_worded_is_trouble_as_information_too(text: str, name: str) -> None:
+    """Many programs write whatever happens as information; what helps to debug is something else."""
+    assert top(text).name == name
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("登录接口调用成功，返回：用户 ben 未注册", "LOGIN.user_not_exist"),
+        ("build succeeded, push denied: unauthorized: authentication required", "CONFIG.auth_failed"),
+        ("succeeded with 0 errors, 0 failures", BENIGN),
+        ("parser.add_argument('--wait', help='seconds, then the connection timed out')", BENIGN),
+    ],
+)
+def test_a_calm_word_speaks_for_its_own_clause(text: str, name: str) -> None:
+    """Not for what goes wrong behind it, unless it tells what the whole line is."""
+    assert top(text).name == name
+
+
 def test_rivals_make_less_sure() -> None:
     """Two troubles of equal rank: neither is as sure as it would be alone."""
     alone = "x509: certificate signed by unknown authority"

@@ -7,6 +7,9 @@ from autoloop.core.reading.excerpt import CLIP, LINE_CLIP, LINES, Excerpt, Level
 LINES_OF_PROGRAMS = [
     ('{"ts":"2026-03-03T10:00:00Z","level":"error","msg":"x"}', Level.ALARM),
     ('{"level":30,"time":1,"msg":"x"}', Level.CALM),
+    ('{"level":1,"message":"x"}', Level.NONE),
+    ('{"level":"debug","msg":"x"}', Level.DEBUG),
+    ("10-listen.sh: info: x", Level.CALM),
     ('{"t":{"$date":"2026-03-03"},"s":"W","c":"NETWORK","msg":"x"}', Level.WARN),
     ('ts=2026-03-03 level=warn msg="x"', Level.WARN),
     ("2026/03/03 10:00:00 [crit] 7#7: *1 x", Level.ALARM),

@@ -61,6 +61,10 @@ def test_what_a_program_printed_counts_beside_it(text: str) -> None:
         "test('adds an order') failed: expected 3 to be 4",
         "heartbeat timeout reached, starting election: no leader",
         "no containers are pending, but 3 failed to start",
+        "Login failed: 127.0.0.1",
+        "还是一直报连接数据库 10.0.0.7:5432 超时，怎么办？",
+        "任务将不再重试：调用 http://basket:8090 连接超时",
+        "INFO link to mq1:5672 not restored after 2 retries",
     ],
 )
 def test_a_calm_word_beside_it_does_not_hide_trouble(text: str) -> None:
