@@ -161,7 +161,10 @@ def test_what_is_exactly_worded_is_trouble_as_information_too(text: str, name: s
     ("text", "name"),
     [
         ("登录接口调用成功，返回：用户 ben 未注册", "LOGIN.user_not_exist"),
-        ("build succeeded, push denied: unauthorized: authentication required", "CONFIG.auth_failed"),
+        (
+            "build succeeded, push denied: unauthorized: authentication required",
+            "CONFIG.auth_failed",
+        ),
         ("succeeded with 0 errors, 0 failures", BENIGN),
         ("parser.add_argument('--wait', help='seconds, then the connection timed out')", BENIGN),
     ],
