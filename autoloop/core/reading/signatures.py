@@ -186,11 +186,10 @@ class Book:
     def _alarms(self, excerpt: Excerpt, line: int, turns: Turns, clear: bool) -> list[Found]:
         """What is found in a line of exact wordings and, where none is clear, of families."""
         level = excerpt.level(line)
-        if level <= Level.CALM:
-            worded = level is Level.CALM and turns.calm != turns.complains
-            worded = worded and complains(excerpt.low_lines[line])
-            rows = turns.complains if worded else turns.calm
-            return self._found(excerpt, line, rows) if rows else []
+        if level is Level.CALM:
+            return self._said_calmly(excerpt, line, turns)
+        if level < Level.CALM:
+            return self._found(excerpt, line, turns.calm) if turns.calm else []
         found = self._found(excerpt, line, turns.exact)
         if clear or not turns.broad:
             return found
@@ -198,6 +197,13 @@ class Book:
             if self._rows[row][1].weight >= CLEAR:
                 return found
         return found + self._found(excerpt, line, turns.broad)
+
+    def _said_calmly(self, excerpt: Excerpt, line: int, turns: Turns) -> list[Found]:
+        """What is trouble in a line that its program calls information."""
+        found = self._found(excerpt, line, turns.complains) if turns.complains else []
+        if not found or complains(excerpt.low_lines[line]):
+            return found
+        return [each for each in found if self._rows[each[0]][1].calm]
 
     def _found(self, excerpt: Excerpt, line: int, rows: list[int]) -> list[Found]:
         low, searches = excerpt.low_lines[line], self._searches

@@ -153,7 +153,7 @@ def test_what_has_recovered_is_not_guessed_either() -> None:
     ],
 )
 def test_what_is_exactly_worded_is_trouble_as_information_too(text: str, name: str) -> None:
-    """Many programs write whatever happens as information; what helps to debug is something else."""
+    """Many programs write whatever happens as information; what is for debugging is no such."""
     assert top(text).name == name
 
 
