@@ -52,7 +52,7 @@ _HEAD = re.compile(
     r"|^((?i:debug[1-3]?|info|notice|note|warning|error|fatal|panic|alert|critical)):(?=\s|$)"
     r"|^\s*((?i:note|hint|help|tip)): "
     r"|, (Info|Warning|Error) {2,}"
-    r"|^[\w./-]{2,60}: (info|notice|debug): "
+    r"|^\s{0,8}[\w./-]{2,60}: (info|notice|debug): "
     r"|^([IWEF])\d{4} \d\d:\d\d"
     r"|^([DIWEF]), \["
     r"|^([DIWEF])/[\w.$:-]{1,60} ?(?:\( {0,5}\d{1,8}\))?: "

@@ -116,7 +116,7 @@ def _alarming(excerpt: Excerpt, calm: set[int]) -> list[int]:
         n
         for n, level in enumerate(levels)
         if level is Level.NONE and n not in calm and _ALARMING.search(excerpt.around(n, 0))
-        if not in_table(excerpt.low_lines, n)
+        if not (in_table(excerpt.low_lines, n) or _ROW.match(excerpt.low_lines[n]))
     ]
     plain += [
         n

@@ -68,7 +68,7 @@ ELSEWHERE = 0.55
 
 DEPTH_ELSE = 0.6
 DEPTH_COUNTS = 0.3
-SETTLED = 0.38
+SETTLED = 0.3
 PASSING = ("SERVICE.", "DATABASE.", FAILED[1])
 """How the names of those causes begin that may pass by themselves."""
 

@@ -51,7 +51,8 @@ MARKS = tuple(
         "redis disc", "mongodb disc", "mongoose disc", "database disc", "100% /", "percent full",
         "circuit breaker", "circuitbreaker", "keeps growing", "%cpu(s): 9", "%cpu(s):100",
         "cpuhog", "already in use", "not completed",
-        "rate-limiting", "not renewed", "not restored",
+        "rate-limiting", "not renewed", "not restored", "nospace", "to [red]", "pause full",
+        "expiring ", "eviction manager", "ms - 429", "ms - 50",
         "stuck", "abnormal", "limiting re", "delaying re", "https client", "soft lockup",
         # codes
         '" 50', 'status":5', '"status": 5', '"status":"5', 'status_code":5', 'statuscode":5',
@@ -76,6 +77,7 @@ MARKS = tuple(
         "不可写", "持续上", "没回", "居高不下", "白名单",
         "太多", "只可读", "终止连线", "意外", "已经存在", "不匹配", "未认可", "黑名单",
         "时效已过", "对方重", "没有与主机名",
+        "等待线程", "差异", "无响应", "剩余 -", "未恢复", "未启动",
         "逾時", "損壞", "エラー", "例外", "오류", "실패",
         "fehler", "kann nicht", "nicht gefunden", "nicht bekannt", "abgelehnt",
         "keine berechtigung", "kein speicherplatz", "zeitüberschreitung", "erreur", "échec",
