@@ -1,5 +1,7 @@
 """What a component's own log says, read as any text is: a hypothesis, where the host shows none."""
 
+import re
+
 from autoloop.core.app import AppSpec, Component
 from autoloop.core.diagnosis import BENIGN, Cause, Evidence
 from autoloop.core.facts import Facts
@@ -20,6 +22,9 @@ SHOWN_BY_THE_HOST = frozenset(
 )
 """What the host itself shows when it is so: a line that only says it is old, or made up."""
 
+_STARTED = re.compile(r"\bsystemd\[\d+\]: Started |\bentered RUNNING state\b")
+"""What systemd and supervisord say of a program that has started."""
+
 IN_ORDER = ("", "success", "stopped")
 """How systemd and supervisord call the end of what somebody stopped."""
 
@@ -29,18 +34,16 @@ def log_says(spec: AppSpec, facts: Facts, part: Component) -> Finding | None:
 
     It goes before "it does not run", which it explains, and after everything else that was seen
     on the host itself, of whichever component. A service that was stopped in order did not end
-    by what it said.
+    by what it said. What it said since it started last goes before what it said earlier.
     """
     lines = facts.of(part).log.splitlines()[-NEWEST_LINES:]
     state = facts.of(part).service
     stopped = state.activity == "stopped" and state.result in IN_ORDER
     if not lines or stopped or not suffers(spec, facts, part) or _blameless(facts, part):
         return None
-    read = signature_engine().read("\n".join(lines))
-    named = [c for c in read if _worth_naming(c) and not _of_another(c, part)]
-    if not named:
+    top = _cause(since_started(lines), part) or _cause(lines, part)
+    if top is None:
         return None
-    top = named[0]
     return Finding(
         verdict="confirms",
         name=top.name,
@@ -52,6 +55,18 @@ def log_says(spec: AppSpec, facts: Facts, part: Component) -> Finding | None:
             Evidence(source=f"log of {part.unit}", excerpt=e.excerpt) for e in top.evidence
         ),
     )
+
+
+def since_started(lines: list[str]) -> list[str]:
+    """*lines* behind the last start that succeeded: what was said before may have been mended."""
+    started = (n for n in reversed(range(len(lines))) if _STARTED.search(lines[n]))
+    return lines[next(started, -1) + 1 :]
+
+
+def _cause(lines: list[str], part: Component) -> Cause | None:
+    """The first cause that *lines* name and that is the component's own."""
+    read = signature_engine().read("\n".join(lines))
+    return next((c for c in read if _worth_naming(c) and not _of_another(c, part)), None)
 
 
 def _worth_naming(cause: Cause) -> bool:

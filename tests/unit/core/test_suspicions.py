@@ -75,6 +75,30 @@ def test_a_service_stopped_in_order_did_not_end_by_its_words(scenes: Any) -> Non
         assert bool(log_says(scenes.spec, facts, part)) is heard
 
 
+USER = "web1 systemd[1]: shop.service: Main process exited, code=exited, status=217/USER"
+STARTED = "web1 systemd[1]: Started shop.service - Shop."
+FOLDER = "web1 shop[9]: Error: '/var/log/shop' isn't writable [PermissionError(13, 'denied')]"
+
+
+@pytest.mark.parametrize(
+    ("lines", "name"),
+    [
+        ([USER, STARTED, FOLDER], "CONFIG.permission_denied"),
+        ([FOLDER, STARTED, USER], "CONFIG.invalid_config_file"),
+        ([FOLDER, STARTED, "web1 shop[9]: listening on port 8080"], "CONFIG.permission_denied"),
+        ([FOLDER], "CONFIG.permission_denied"),
+    ],
+)
+def test_what_is_said_since_the_last_start_goes_first(
+    scenes: Any, lines: list[str], name: str
+) -> None:
+    """What was said before may have been mended; it counts where nothing was said since."""
+    down = {"activity": "failed", "result": "exit-code", "pid": 0, "log": "\n".join(lines)}
+    found = log_says(scenes.spec, scenes.facts(status=502, app=down), scenes.spec.component("app"))
+    assert found is not None
+    assert found.name == name
+
+
 NEARLY = Quota(whose="subvolume 256", used=99_000_000, limit=100_000_000)
 ROOM = NEARLY.model_copy(update={"used": 50_000_000})
 OVER = "OSError: [Errno 122] Disk quota exceeded: '/srv/x'"
