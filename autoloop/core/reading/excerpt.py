@@ -67,6 +67,9 @@ _STAMPED = re.compile(
 )
 """A letter behind the time: MongoDB before 4.4, Android."""
 
+_OSLO = re.compile(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3} \d{1,8} TRACE ")
+"""How OpenStack writes the lines of a trace."""
+
 _LETTERS = re.compile(r"[a-z]{3,}")
 _TELLING = {
     *("level", "lvl", "severity", "levelname", "loglevel", "priority"),
@@ -107,6 +110,8 @@ def level_of(line: str) -> Level:
         told = found[1].lower()
         return Level.NONE if told in AMBIGUOUS else _LEVELS.get(told, Level.NONE)
     head = line[:160]
+    if " TRACE " in head and _OSLO.match(head):
+        return Level.ALARM
     if _may_tell(head) and (found := _HEAD.search(head)):
         return _LEVELS.get((found[found.lastindex or 0]).lower(), Level.NONE)
     if head[:1].isdigit() and (found := _STAMPED.match(head)):

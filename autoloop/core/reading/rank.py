@@ -257,7 +257,8 @@ def _goes_on(calm: Hit, alarm: Hit, low: str) -> bool:
 
 def _weighed(hit: Hit, level: Level, trace: Trace) -> Hit:
     if hit.name == BENIGN:
-        return hit._replace(weight=hit.weight * ALARMED) if level is Level.ALARM else hit
+        damped = level is Level.ALARM and not hit.signature.calm
+        return hit._replace(weight=hit.weight * ALARMED) if damped else hit
     weight = hit.weight
     if level <= Level.CALM and not hit.signature.calm:
         weight *= INFORMS if hit.signature.speaks_calmly else 0.3

@@ -37,10 +37,11 @@ class Signature:
     """What a kind of message looks like, what it means, and what to look at next.
 
     *context* names another meaning where the lines around speak of something: of a database, a
-    proxy, a login. *calm* is for what programs log as information although it is trouble. *whole*
-    is for what begins where a word begins. *depth* is for what lies less deep than its cause.
-    *reach* is how far a calm word speaks, in characters. *capitals* is for what is only meant where
-    the name that a group matches stands in capitals, as those of environment variables do.
+    proxy, a login. *calm* is for what programs log as information although it is trouble, and for
+    what they call an error although it is none. *whole* is for what begins where a word begins.
+    *depth* is for what lies less deep than its cause. *reach* is how far a calm word speaks, in
+    characters. *capitals* is for what is only meant where the name that a group matches stands in
+    capitals, as those of environment variables do.
     """
 
     name: str
