@@ -65,6 +65,18 @@ def test_what_a_program_printed_counts_beside_it(text: str) -> None:
         "还是一直报连接数据库 10.0.0.7:5432 超时，怎么办？",
         "任务将不再重试：调用 http://basket:8090 连接超时",
         "INFO link to mq1:5672 not restored after 2 retries",
+        "API throttling started at 10:00: 429 Too Many Requests",
+        "# Bug: the shop crashes when the disk is full",
+        "# 当数据库断开时应用崩溃",
+        "证书已过期 过期时间：2024-01-01",
+        "directory /srv/x not found, creating it: Permission denied",
+        "目录不存在，创建失败：权限不足",
+        "跳过失败的任务: 数据库连接超时",
+        "保存失败：数据库连接超时，如仍失败请检查网络",
+        '[INFO] "A IN basket.shop.svc.cluster.local. udp 57 false 512" NXDOMAIN qr,aa,rd 150',
+        "Connection timed out (timeout set to 30s)",
+        "anacron[2]: Job `cron.daily' terminated (exit status: 1) (mailing output)",
+        "circuit breaker opened since the connection to the basket was closed.",
     ],
 )
 def test_a_calm_word_beside_it_does_not_hide_trouble(text: str) -> None:
