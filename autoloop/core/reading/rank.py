@@ -68,7 +68,7 @@ ELSEWHERE = 0.55
 
 DEPTH_ELSE = 0.6
 DEPTH_COUNTS = 0.3
-SETTLED = 0.3
+SETTLED = 0.38
 PASSING = ("SERVICE.", "DATABASE.", FAILED[1])
 """How the names of those causes begin that may pass by themselves."""
 
@@ -77,7 +77,6 @@ MISTYPED = "LOGIN.wrong_password"
 
 ALARMED = 0.75
 """What a calm word still counts in a line that its program calls an error."""
-
 
 INFORMS = 0.85
 """What an exact wording counts that its program calls information."""
