@@ -35,7 +35,7 @@ _WORDS = {
     "crash supervisor e f c 50 60 0 1 2 3",
 }
 AMBIGUOUS = ("0", "1", "2")
-"""Numbers of levels that are the gravest to some programs, and the least grave to others."""
+"""Numbers of a "level" that is the gravest to some programs, and the least grave to others."""
 
 _LEVELS = {word: level for level, words in _WORDS.items() for word in words.split()}
 _LONG = "|".join(sorted((w for w in _LEVELS if len(w) > 2 and not w.isdigit()), reverse=True))
@@ -108,7 +108,9 @@ def level_of(line: str) -> Level:
     """The level a program gave its line: JSON, logfmt, syslog, nginx, databases, Python, …"""
     if line.lstrip()[:1] == "{" and (found := _JSON.search(line)):
         told = found[1].lower()
-        return Level.NONE if told in AMBIGUOUS else _LEVELS.get(told, Level.NONE)
+        if told in AMBIGUOUS and found[0].lower().startswith('"level"'):
+            return Level.NONE
+        return _LEVELS.get(told, Level.NONE)
     head = line[:160]
     if " TRACE " in head and _OSLO.match(head):
         return Level.ALARM

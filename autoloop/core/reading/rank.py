@@ -240,8 +240,10 @@ def _says(hit: Hit) -> float:
 
 def _speaks_for(calm: Hit, alarms: list[Hit], low: str) -> bool:
     """Whether a calm word is about what alarms: within a line of JSON it may be about anything."""
+    end = calm.place + calm.length
     return all(
-        abs(calm.place - alarm.place) < calm.signature.reach and not _goes_on(calm, alarm, low)
+        calm.place <= alarm.place < end
+        or (abs(calm.place - alarm.place) < calm.signature.reach and not _goes_on(calm, alarm, low))
         for alarm in alarms
     )
 

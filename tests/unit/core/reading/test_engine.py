@@ -120,6 +120,7 @@ def test_what_complains_of_nothing_is_ordinary(line: str) -> None:
         ("ERROR max_connections", "DATABASE.too_many_connections"),
         ("The coupon has already been used", "CODE.logic_error"),
         ("未登录", "LOGIN.token_invalid"),
+        ("mkdir: cannot create directory '/x': No such file or directory", "CONFIG.missing_file"),
         ("the indexer has failed on add", "CODE.runtime_error"),
         ("make: *** No rule to make target 'deploy'.  Stop.", "CONFIG.missing_file"),
         ("命令执行超时（30 秒）。可通过 Shop.timeout 调整。", "SERVICE.timeout"),

@@ -8,6 +8,7 @@ LINES_OF_PROGRAMS = [
     ('{"ts":"2026-03-03T10:00:00Z","level":"error","msg":"x"}', Level.ALARM),
     ('{"level":30,"time":1,"msg":"x"}', Level.CALM),
     ('{"level":1,"message":"x"}', Level.NONE),
+    ('{"PRIORITY":"2","MESSAGE":"x"}', Level.ALARM),
     ('{"level":"debug","msg":"x"}', Level.DEBUG),
     ("10-listen.sh: info: x", Level.CALM),
     ('{"t":{"$date":"2026-03-03"},"s":"W","c":"NETWORK","msg":"x"}', Level.WARN),

@@ -77,6 +77,16 @@ def test_what_a_program_printed_counts_beside_it(text: str) -> None:
         "Connection timed out (timeout set to 30s)",
         "anacron[2]: Job `cron.daily' terminated (exit status: 1) (mailing output)",
         "circuit breaker opened since the connection to the basket was closed.",
+        "cannot bind port 80: not running as root",
+        "Session timeout: 1800 seconds exceeded, user logged out",
+        "certificate valid until 2024-01-01 has expired",
+        "10:00:01 检测到内存不足，将自动重启服务，期间可能丢失请求",
+        "内存不足，但CPU未超过阈值",
+        "Failed to write /srv/x: No space left on device. A new file will be created",
+        "nodes: 2 unreachable, 0 down",
+        "Supervisor is running as root; worker exited: out of memory",
+        "login attempt: db=shop user=shop tls=no failed: password authentication failed",
+        "server closed. exiting: out of memory",
     ],
 )
 def test_a_calm_word_beside_it_does_not_hide_trouble(text: str) -> None:
