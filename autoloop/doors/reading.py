@@ -43,7 +43,7 @@ def read_records(lines: Iterable[str]) -> Iterator[str]:
     for number, line in enumerate(lines, 1):
         if line.strip():
             identity, text = _record(line, number)
-            row = {"id": identity, **flat(engine.read(text)[0])}
+            row = {"id": identity, **flat(engine.read(text, most=1)[0])}
             yield json.dumps(row, ensure_ascii=False)
 
 

@@ -10,6 +10,7 @@ from autoloop.core.reading.engine import (
     CAUSES,
     SignatureEngine,
     TextEngine,
+    Told,
     evidence,
     language_of,
     signature_engine,
@@ -51,26 +52,25 @@ class ArbitratedEngine:
         self._signatures = signatures
         self._learned = learned
 
-    def read(self, text: str) -> tuple[Cause, ...]:
+    def read(self, text: str, most: int = CAUSES) -> tuple[Cause, ...]:
         """Causes, most likely first."""
         excerpt = Excerpt(text)
-        causes = self._signatures.causes(excerpt)
-        if causes[0].name == BENIGN or causes[0].confidence > SURE or len(excerpt.text) > READ:
-            return causes
-        odds = self._odds(excerpt, causes)
+        told = self._signatures.told(excerpt)
+        if told.names[0] == BENIGN or told.confidence > SURE or len(excerpt.text) > READ:
+            return told.causes(most)
+        odds = self._odds(excerpt, told)
         best = max(odds, key=odds.__getitem__)
-        ranked = {cause.name for cause in causes[: 1 if len(excerpt.lines) == 1 else None]}
-        if best in ranked:
-            return causes
+        if best in told.names[: 1 if len(excerpt.lines) == 1 else None]:
+            return told.causes(most)
         every = log(sum(map(exp, odds.values())))
-        sure = {name: round(exp(each - every), 2) for name, each in odds.items()}
-        known = {cause.name: cause for cause in causes}
-        first = known.get(best) or self._cause(best, excerpt)
-        rest = [cause for cause in causes if cause.name != best]
-        told = [first, *sorted(rest, key=lambda cause: -odds[cause.name])]
-        return tuple(c.model_copy(update={"confidence": sure[c.name]}) for c in told[:CAUSES])
+        places = {name: place for place, name in enumerate(told.names)}
+        rest = sorted(places.keys() - {best}, key=lambda name: (-odds[name], places[name]))
+        names = [best, *rest][:most]
+        causes = (told.cause(places[n]) if n in places else self._cause(n, excerpt) for n in names)
+        sure = {name: round(exp(odds[name] - every), 2) for name in names}
+        return tuple(each.model_copy(update={"confidence": sure[each.name]}) for each in causes)
 
-    def _odds(self, excerpt: Excerpt, causes: tuple[Cause, ...]) -> dict[str, float]:
+    def _odds(self, excerpt: Excerpt, told: Told) -> dict[str, float]:
         """The logarithm of the odds of each name, by the classifier and the engine together.
 
         Likeness names no database where neither a signature nor a word of the text does.
@@ -78,11 +78,12 @@ class ArbitratedEngine:
         odds = {name: DAMPED * each for name, each in self._learned.likely(excerpt).items()}
         least = min(odds.values())
         if not (book().holds("database", excerpt.low) or book().holds("stored", excerpt.low)):
-            known = {cause.name for cause in causes}
-            unheard = (name for name in odds if name.startswith("DATABASE.") and name not in known)
+            unheard = (
+                name for name in odds if name.startswith("DATABASE.") and name not in told.names
+            )
             odds |= dict.fromkeys(unheard, least)
-        for place, cause in enumerate(causes):
-            odds[cause.name] = odds.get(cause.name, least) + trust(place, cause)
+        for place, name in enumerate(told.names):
+            odds[name] = odds.get(name, least) + trust(place, told.confidence)
         return odds
 
     def _cause(self, name: str, excerpt: Excerpt) -> Cause:
@@ -103,11 +104,12 @@ class ArbitratedEngine:
         )
 
 
-def trust(place: int, cause: Cause) -> float:
-    """What is added to the odds of the cause at *place* of the engine's answer."""
+def trust(place: int, confidence: float) -> float:
+    """What is added to the odds of the cause at *place* of the engine's answer, by the *confidence*
+    in its first."""
     if place:
         return OTHERS[min(place, len(OTHERS)) - 1]
-    return next(added for bound, added in TRUSTED if cause.confidence <= bound)
+    return next(added for bound, added in TRUSTED if confidence <= bound)
 
 
 @cache

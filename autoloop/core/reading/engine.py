@@ -1,6 +1,7 @@
 """The text engine: reads a text and says what may be wrong, most likely first."""
 
 import re
+from collections.abc import Sequence
 from functools import cache
 from typing import Protocol
 
@@ -30,9 +31,37 @@ _CHINESE = re.compile(r"[\u4e00-\u9fff]")
 class TextEngine(Protocol):
     """Whatever reads a text. Replace it with anything that keeps this one promise."""
 
-    def read(self, text: str) -> tuple[Cause, ...]:
-        """Causes, most likely first; never empty, never raises. "Not an error" is a cause too."""
+    def read(self, text: str, most: int = CAUSES) -> tuple[Cause, ...]:
+        """Causes, most likely first; never empty, never raises. "Not an error" is a cause too.
+
+        The first is the same however many are asked for at *most*; to ask for it alone is faster.
+        """
         ...
+
+
+class Told:
+    """What signatures say of a text: suspects, the deepest sure one first, or one *given* cause.
+
+    A suspect is made a cause only when it is asked for: to name its culprit takes long.
+    """
+
+    def __init__(
+        self, excerpt: Excerpt, trace: Trace, suspects: Sequence[Suspect], given: Cause | None
+    ) -> None:
+        self._excerpt, self._trace = excerpt, trace
+        self._suspects, self._given = suspects, given
+        self.names = (given.name,) if given else tuple(each.hit.name for each in suspects)
+        self.confidence = given.confidence if given else suspects[0].confidence
+
+    def causes(self, most: int = CAUSES) -> tuple[Cause, ...]:
+        """Causes, most likely first."""
+        return tuple(map(self.cause, range(min(most, len(self.names)))))
+
+    def cause(self, place: int) -> Cause:
+        """The cause at *place*; what names its culprit is only weighed for the first one."""
+        if self._given:
+            return self._given
+        return _cause(self._suspects[place], self._excerpt, self._trace, weighs=place == 0)
 
 
 class SignatureEngine:
@@ -41,29 +70,26 @@ class SignatureEngine:
     def __init__(self, signatures: Book | None = None) -> None:
         self._book = signatures or book()
 
-    def read(self, text: str) -> tuple[Cause, ...]:
+    def read(self, text: str, most: int = CAUSES) -> tuple[Cause, ...]:
         """Causes, most likely first."""
-        return self.causes(Excerpt(text))
+        return self.told(Excerpt(text)).causes(most)
 
-    def causes(self, excerpt: Excerpt) -> tuple[Cause, ...]:
-        """Causes of a text that is ready to be read."""
-        if not excerpt.text.strip():
-            return (Cause(name=BENIGN, confidence=0.99),)
+    def told(self, excerpt: Excerpt) -> Told:
+        """What signatures say of a text that is ready to be read."""
         trace = trace_of(excerpt)
+        if not excerpt.text.strip():
+            return Told(excerpt, trace, (), Cause(name=BENIGN, confidence=0.99))
         aside = trace.frames | quoted(excerpt)
         hits = [hit for hit in self._book.hits(excerpt) if hit.line not in aside]
         hits = [hit for hit in hits if counts(hit, excerpt)]
         if all(hit.weight <= VAGUE or hit.name == BENIGN for hit in hits):
             hits = [clearer(hit, excerpt) for hit in hits]
-        suspects = ranked(hits, excerpt, trace)
+        suspects = ranked(hits, excerpt, trace)[:CAUSES]
         if suspects:
-            first, *others = suspects[:CAUSES]
-            return (
-                _cause(first, excerpt, trace),
-                *(_cause(each, excerpt, trace, weighs=False) for each in others),
-            )
+            return Told(excerpt, trace, suspects, None)
         hits = self._book.hits(excerpt, thorough=True) if hits else hits
-        return (guessed(excerpt, trace, hits) or calm_cause(excerpt, hits),)
+        given = guessed(excerpt, trace, hits) or calm_cause(excerpt, hits)
+        return Told(excerpt, trace, (), given)
 
 
 def counts(hit: Hit, excerpt: Excerpt) -> bool:
@@ -90,8 +116,7 @@ def clearer(hit: Hit, excerpt: Excerpt) -> Hit:
     return hit._replace(name=name) if name and name not in FAILED else hit
 
 
-def _cause(suspect: Suspect, excerpt: Excerpt, trace: Trace, weighs: bool = True) -> Cause:
-    """The cause; what names its culprit is only weighed for the first one, as that takes long."""
+def _cause(suspect: Suspect, excerpt: Excerpt, trace: Trace, weighs: bool) -> Cause:
     hit = suspect.hit
     named_there, hint = completed(named(hit.culprit), excerpt.lines[hit.line]), hit.hint
     if hit.name == "CONFIG.invalid_config_file":

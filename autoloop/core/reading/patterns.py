@@ -12,9 +12,15 @@ from types import ModuleType
 from typing import Any
 
 _OPEN = re.compile(
-    r"\\.|\[(?:\\.|[^\]\\])*\]|\((?:\?P<\w+>|\?:)?|[)|]|[*+?]\??|\{\d+(?:,\d*)?\}\??|."
+    r"\\x[0-9a-f]{2}|\\.|\[(?:\\.|[^\]\\])*\]|\((?:\?P<\w+>|\?:)?|[)|]|[*+?]\??|\{\d+(?:,\d*)?\}\??|."
 )
 _REPEATS = ("*", "+", "{")
+
+LONGEST = 40
+_OF = ("a-z", "0-9", r"\u4e00-\u9fff", r"^\x00-\x7f\u4e00-\u9fff")
+RUN = re.compile("|".join(rf"[{kind}][{kind}]{{1,{LONGEST - 1}}}" for kind in _OF))
+"""Runs of letters, digits, Chinese or other characters. The first one stands by itself so that `re`
+need not try a kind to see that it is not there."""
 
 
 def _engine() -> ModuleType:
@@ -121,13 +127,15 @@ def _shortest(words: list[str]) -> int:
 
 
 FORMS = 4
-"""Forms of one run of plain characters, with and without the optional ones among them."""
+"""Forms of one run of plain characters, with and without the optional ones among them, or with each
+of the few of a class."""
 
 
 def _musts(pieces: list[str]) -> tuple[list[list[str]], list[list[str]]]:
     """What must be there of an alternative: the runs of plain characters, and the groups.
 
-    A run with an optional character has several forms, of which one must be there.
+    A run with an optional character, or with one of a few, has several forms, of which one must be
+    there.
     """
     runs, groups, at = [[""]], list[list[str]](), 0
     while at < len(pieces):
@@ -139,11 +147,11 @@ def _musts(pieces: list[str]) -> tuple[list[list[str]], list[list[str]]]:
             if not optional:
                 groups.append(pieces[at + 1 : end - 1])
             runs.append([""])
-        elif (plain := _plain(piece)) and not optional:
-            runs[-1] = [form + plain for form in runs[-1]]
+        elif (plain := _plain(piece)) and not optional and len(runs[-1]) * len(plain) <= FORMS:
+            runs[-1] = [form + each for form in runs[-1] for each in plain]
             if repeat:
                 runs.append([""])
-        elif plain and repeat == "?" and len(runs[-1]) < FORMS:
+        elif len(plain) == 1 and repeat == "?" and len(runs[-1]) < FORMS:
             runs[-1] += [form + plain for form in runs[-1]]
         else:
             runs.append([""])
@@ -160,15 +168,37 @@ def _apart(forms: list[str]) -> list[str]:
     return [form for form in forms if not any(o in form for o in short if o != form)]
 
 
-def also(pattern: str) -> tuple[str, ...]:
-    """Other words of which one must occur as well where *pattern*, an alternative, matches.
+MANY = 24
+"""Pieces of which one must be in a line, from which on they are not worth knowing."""
 
-    None that are in every line, and none that the index finds only where they stand alone.
+
+CODE = 3
+"""Digits of a number from which on it tells something: there are two in every time."""
+
+
+def also(pattern: str) -> tuple[tuple[str, ...], ...]:
+    """Pieces of runs of letters or digits, in sets: one of each must be in a line as well where
+    *pattern*, an alternative, matches.
+
+    A blank before or behind a piece stands where its run begins or ends.
     """
     first = needs(pattern)
-    choices = [tuple(dict.fromkeys(words)) for words in _conjuncts(tokens(pattern))]
-    fit = [each for each in choices if each != first and all(map(_TELLING.search, each))]
-    return max(fit, key=lambda words: _tells(list(words)), default=())
+    found = []
+    for words in _conjuncts(tokens(pattern)):
+        pieces = tuple(dict.fromkeys(map(_piece, words)))
+        if len(pieces) <= MANY and all(pieces) and not {*first}.issuperset(words):
+            found.append(pieces)
+    return tuple(dict.fromkeys(found))
+
+
+def _piece(word: str) -> str:
+    """The longest run of *word*, with a blank at an end where the run ends within the word; empty
+    if it tells nothing, or cannot be found."""
+    best = max(RUN.finditer(word), key=lambda found: len(found[0]), default=None)
+    if best is None or len(best[0]) >= LONGEST or (best[0].isdigit() and len(best[0]) < CODE):
+        return ""
+    before, behind = " " * (best.start() > 0), " " * (best.end() < len(word))
+    return f"{before}{best[0]}{behind}"
 
 
 def _conjuncts(pieces: list[str]) -> list[list[str]]:
@@ -179,10 +209,6 @@ def _conjuncts(pieces: list[str]) -> list[list[str]]:
     return [forms for forms in runs if all(forms)] + [
         each for group in groups for each in _conjuncts(group)
     ]
-
-
-_TELLING = re.compile(r"[a-z]{4}|[0-9]{3}|[^\x00-\x7f]{2}")
-"""What a word holds that is found wherever it stands, and is not in every line."""
 
 
 _RUN = re.compile(r"[a-z0-9]+|[^\x00-\x7f]+")
@@ -229,9 +255,18 @@ def _repeats(piece: str) -> bool:
 
 
 def _plain(piece: str) -> str:
+    """The characters of which *piece* is one; empty if it may be any."""
     if len(piece) == 1:
         return "" if piece in ".^$" else piece
+    if piece.startswith("\\x") and len(piece) == 4:
+        return chr(int(piece[2:], 16)).lower()
+    if _FEW.fullmatch(piece):
+        return piece[1:-1]
     return piece[1] if piece[0] == "\\" and not piece[1].isalnum() else ""
+
+
+_FEW = re.compile(r"\[[^\\^\]-][^\\\]-]{0,3}\]")
+"""A class of a few characters, none of which means others."""
 
 
 def faults(pattern: str) -> list[str]:

@@ -5,7 +5,7 @@ groups match is the culprit. `docs/how-to/add-a-signature.md` describes the keys
 """
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache, lru_cache
 from operator import itemgetter
@@ -98,8 +98,9 @@ class Turns(NamedTuple):
     settling: list[int]
 
 
-Parts = list[tuple[str, tuple[str, ...], tuple[str, ...]]]
-"""The alternatives of a pattern, each with the words of which it needs one, and one of others."""
+Parts = list[tuple[str, tuple[str, ...], Sequence[Sequence[str]]]]
+"""The alternatives of a pattern, each with the words of which it needs one, and sets of pieces of
+others, of each of which it needs one, too."""
 
 
 Apart = tuple[list[Parts], Filed]
@@ -107,7 +108,7 @@ Apart = tuple[list[Parts], Filed]
 
 
 def apart(pattern: str) -> Parts:
-    """The alternatives of *pattern*, the words of which each needs one, and also one of others."""
+    """The alternatives of *pattern*, and what each needs."""
     return [(branch, needs(branch), also(branch)) for branch in branches(pattern)]
 
 
@@ -311,7 +312,7 @@ def _parts(pattern: str, rows: list[list[Any]]) -> Parts:
     found: Parts = []
     at = 0
     for length, words, others in rows:
-        found.append((pattern[at : at + length], tuple(words), tuple(others)))
+        found.append((pattern[at : at + length], tuple(words), others))
         at += length + 1
     return found
 

@@ -4,6 +4,8 @@ import pytest
 
 from autoloop.core.diagnosis import BENIGN, Cause
 from autoloop.core.reading import SignatureEngine, TextEngine, text_engine
+from autoloop.core.reading.signatures import FILES
+from autoloop.core.reading.tables import table
 
 
 def top(text: str) -> Cause:
@@ -182,6 +184,16 @@ def test_rivals_make_less_sure() -> None:
     assert top(both).confidence < top(alone).confidence
 
 
+@pytest.mark.parametrize("name", FILES)
+def test_the_first_cause_is_the_same_however_many_are_asked_for(name: str) -> None:
+    """Alone, or with what else may be wrong."""
+    texts = [text for row in table(name)["signature"] for text, _ in row.get("examples", ())]
+    for text in [*texts[::3], "\n".join(texts[:40])]:
+        found = text_engine().read(text)
+        assert text_engine().read(text, most=1) == found[:1]
+        assert text_engine().read(text, most=2) == found[:2]
+
+
 def test_secrets_are_not_quoted() -> None:
     """Evidence is redacted as everything that is kept."""
     found = text_engine().read("could not connect to server: postgres://shop:hunter2@db/shop")
@@ -192,7 +204,7 @@ def test_the_engine_may_be_replaced() -> None:
     """Whatever reads a text is one."""
 
     class Oracle:
-        def read(self, text: str) -> tuple[Cause, ...]:
+        def read(self, text: str, most: int = 1) -> tuple[Cause, ...]:
             return (Cause(name=BENIGN, confidence=1.0),)
 
     engines: list[TextEngine] = [SignatureEngine(), Oracle()]

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from autoloop.core.reading.excerpt import Excerpt
 from autoloop.core.reading.index import OCCURRENCES, WordIndex
-from autoloop.core.reading.patterns import also, branches, compiled, needs
+from autoloop.core.reading.patterns import RUN, also, branches, compiled, needs
 from autoloop.core.reading.signatures import book
 
 WORDS = [
@@ -38,8 +38,25 @@ def test_three_letters_stand_alone() -> None:
 
 def test_a_row_may_need_two_words_of_a_line() -> None:
     """One of each kind."""
-    index = WordIndex([(("refused", "denied"), ("login", "password"))])
+    index = WordIndex([(("refused", "denied"), [("login", "password")])])
     assert rows(index, "login denied\ndenied\nrefused by password\nlogin") == {0: [0], 2: [0]}
+
+
+@given(LINES)
+def test_it_finds_what_looking_for_each_piece_finds(lines: list[str]) -> None:
+    """Where a run begins and ends with it, where it is a part of one, in any script."""
+    pieces = ["refused", "no ", " 50", " time ", "连接", "失败 ", "удал", "104"]
+    excerpt = Excerpt("\n".join(["x", *(f"row {line}" for line in lines)]))
+    found = dict(WordIndex((("row",), [(piece,)]) for piece in pieces).rows(excerpt))
+    for number, line in enumerate(excerpt.low_lines[1:], 1):
+        held = " ".join(f" {run[0]} " for run in RUN.finditer(line))
+        assert found.get(number, []) == [n for n, piece in enumerate(pieces) if piece in held]
+
+
+def test_any_piece_may_be_in_what_is_too_long_to_see_its_end() -> None:
+    """A run is cut, and a piece may lie across the cut."""
+    index = WordIndex([(("denied",), [("password",)])])
+    assert rows(index, "denied " + "x" * 36 + "password") == {0: [0]}
 
 
 def test_the_same_word_in_many_lines_is_looked_at_in_the_first() -> None:
@@ -50,18 +67,29 @@ def test_the_same_word_in_many_lines_is_looked_at_in_the_first() -> None:
 
 
 @pytest.mark.parametrize(
-    ("pattern", "words"),
+    ("pattern", "words", "pieces"),
     [
-        ("http/2 50[234]", ("http/2 50",)),
-        (r"(?:disk|volume) \d{1,9} (?:is full|overflows)", ("disk", "volume")),
-        ("deadlock detected", ()),
-        (r"\burl: (?:refused|denied)", ()),
+        ("http/2 50[234]", {"http/2 502", "http/2 503", "http/2 504"}, ()),
+        (
+            r"(?:disk|volume) \d{1,9} (?:is full|overflows)",
+            {"disk", "volume"},
+            ((" full", "overflows"),),
+        ),
+        ("deadlock detected", {"deadlock detected"}, ()),
+        (r"\burl: (?:refused|no)", {"url: "}, (("refused", "no"),)),
+        (
+            r"pool \d (?:is|was) (?:not|never) free",
+            {"pool "},
+            ((" free",), ("is", "was"), ("not", "never")),
+        ),
+        (r"plugin \x22?io\.shop", {"plugin io.shop", 'plugin "io.shop'}, ()),
     ],
 )
-def test_what_else_a_pattern_needs(pattern: str, words: tuple[str, ...]) -> None:
-    """Beside the best words; none that are in every line or must stand alone."""
-    assert {*also(pattern), *needs(pattern)} >= {*words}
-    assert (also(pattern) == ()) == (words == () or pattern.startswith("http"))
+def test_what_a_pattern_needs(
+    pattern: str, words: set[str], pieces: tuple[tuple[str, ...], ...]
+) -> None:
+    """The best words, and what else must be in runs of the line; nothing that is in every line."""
+    assert (set(needs(pattern)), set(also(pattern))) == (words, set(pieces))
 
 
 def test_no_pattern_matches_an_example_without_what_it_needs() -> None:
@@ -71,5 +99,7 @@ def test_no_pattern_matches_an_example_without_what_it_needs() -> None:
         lows = [Excerpt(text).low for text, _ in signature.examples]
         for branch in (each for pattern in signature.patterns for each in branches(pattern)):
             for low in filter(compiled(branch).search, lows):
-                for words in filter(None, (needs(branch), also(branch))):
-                    assert any(word in low for word in words), (branch, low)
+                assert any(word in low for word in needs(branch)), (branch, low)
+                runs = " ".join(f" {run[0]} " for run in RUN.finditer(low))
+                for pieces in also(branch):
+                    assert any(piece in runs for piece in pieces), (branch, low)
