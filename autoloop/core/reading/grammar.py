@@ -62,7 +62,7 @@ class Alternatives:
     def of(self, low: str) -> list[Tried]:
         """What may be found in *low*, of each group."""
         found: list[Tried] = [{} for _ in self.names]
-        for row in sorted(self._always + self._index.rows_in(low)):
+        for row in sorted((*self._always, *self._index.rows_in(low))):
             group, name, branch = self._rows[row]
             pattern = self._compiled.get(row)
             if pattern is None:

@@ -8,16 +8,17 @@ for. The same runs of letters come again and again in logs, so what they hold is
 import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from functools import lru_cache
 from itertools import chain
 from operator import add
-from typing import Any, NamedTuple
+from typing import Any
 
 from autoloop.core.reading.excerpt import Excerpt
 from autoloop.core.reading.patterns import LONGEST, RUN
 
 REMEMBERED = 20_000
-SHAPES = 8_000
-"""Shapes of lines that are remembered, twice: those of late, and those before."""
+"""Runs, and lines by the runs in them, that are remembered; all of it of a kind that the garbage
+collector passes over."""
 
 OCCURRENCES = 60
 """Lines with the same word that are looked at."""
@@ -49,15 +50,6 @@ Needed = tuple[Sequence[str], Sequence[Sequence[str]]]
 """The words of which a row needs one, and sets of pieces of runs, of each of which it needs one."""
 
 
-class Shape(NamedTuple):
-    """What the runs of a line hold together, and the rows for the words that are there as well."""
-
-    words: frozenset[str]
-    parts: tuple[str, ...]
-    pieces: frozenset[str]
-    rows: dict[tuple[Any, ...], Any]
-
-
 class WordIndex:
     """Files rows under the words of which each needs one; of other pieces it may need some, too.
 
@@ -69,9 +61,8 @@ class WordIndex:
         self,
         needed: Iterable[Needed],
         filed: Filed | None = None,
-        arranged: Callable[[list[int]], Any] = list,
+        arranged: Callable[[tuple[int, ...]], Any] = tuple,
     ) -> None:
-        self._arranged = arranged
         self._rows: dict[str, list[int]] = defaultdict(list)
         self._also: list[Sequence[Sequence[str]]] = []
         for row, (words, also) in enumerate(needed):
@@ -82,8 +73,9 @@ class WordIndex:
         self._apart = self.filed.get("", [])
         pieces = chain.from_iterable(chain.from_iterable(self._also))
         self._known = Runs(self.filed, set(pieces))
-        self._shapes: dict[tuple[int, ...], Shape] = {}
-        self._before: dict[tuple[int, ...], Shape] = {}
+        self._arranged = lru_cache(REMEMBERED)(arranged)
+        self._words = lru_cache(REMEMBERED)(self._known.words)
+        self._near = lru_cache(REMEMBERED)(self._found)
 
     def rows(self, excerpt: Excerpt) -> Iterator[tuple[int, Any]]:
         """The number of each line that has a word, and the rows that may be found in it."""
@@ -91,53 +83,40 @@ class WordIndex:
         apart = tuple(word for word in self._apart if word in excerpt.low)
         seen = Counter[str]() if len(excerpt.lines) > OCCURRENCES else None
         for number, low in enumerate(excerpt.low_lines):
-            shape = self._shape(low)
-            more = tuple([word for word in shape.parts + apart if word in low])
-            tired = _tired(seen, shape.words.union(more)) if seen is not None else ()
-            if rows := self._rows_of(shape, more, tired):
+            if rows := self._rows_of(low, apart, seen):
                 yield number, rows
 
     def rows_in(self, low: str) -> Any:
         """The rows that may be found in one line."""
         self._forget()
-        shape = self._shape(low)
-        more = (word for word in shape.parts + tuple(self._apart) if word in low)
-        return self._rows_of(shape, tuple(more))
+        return self._rows_of(low, tuple(self._apart))
 
     def _forget(self) -> None:
-        """What was remembered, once it is much: first what has not been seen of late."""
-        if len(self._shapes) > SHAPES:
-            self._shapes, self._before = {}, self._shapes
+        """All runs, once they are many, and what was made of them."""
         if len(self._known) > REMEMBERED:
             self._known.forget()
-            self._shapes, self._before = {}, {}
+            self._words.cache_clear()
+            self._near.cache_clear()
 
-    def _shape(self, low: str) -> Shape:
-        """What the runs of a line hold; lines of one program hold the same but for numbers, which
-        hold nothing."""
+    def _rows_of(self, low: str, apart: tuple[str, ...], seen: Counter[str] | None = None) -> Any:
+        """The rows that may be found in a line, for the words that it holds, of those *apart* too;
+        with those *seen*, none for words that were in enough lines.
+
+        Lines of one program hold the same runs but for numbers, which hold nothing.
+        """
         runs = tuple(filter(None, map(self._known.__getitem__, RUN.findall(low))))
-        shape = self._shapes.get(runs)
-        if shape is None:
-            shape = self._before.get(runs) or Shape(*self._known.together(runs), {})
-            self._shapes[runs] = shape
-        return shape
+        words, parts = self._words(runs)
+        more = tuple([word for word in parts + apart if word in low])
+        return self._near(runs, more, _tired(seen, words + more) if seen is not None else ())
 
-    def _rows_of(self, shape: Shape, more: tuple[str, ...], tired: tuple[str, ...] = ()) -> Any:
-        """The rows that may be found in a line of this *shape* with *more* words; none are asked
-        for by words that are *tired*."""
-        key = (more, tired) if tired else more
-        if key not in shape.rows:
-            words = shape.words.union(more).difference(tired)
-            if len(shape.rows) > OCCURRENCES:
-                shape.rows.clear()
-            shape.rows[key] = self._arranged(self._near(words, shape.pieces))
-        return shape.rows[key]
-
-    def _near(self, words: Iterable[str], pieces: frozenset[str]) -> list[int]:
-        """The rows that need one of *words*, and have all that they need of *pieces*."""
+    def _found(self, runs: tuple[int, ...], more: tuple[str, ...], tired: tuple[str, ...]) -> Any:
+        """The rows that need one of the words that *runs* hold, or of *more*, but none *tired*, and
+        have all that they need of pieces."""
+        words = {*self._words(runs)[0], *more}.difference(tired)
         near = set(chain.from_iterable([self._rows[word] for word in words if word in self._rows]))
+        pieces = self._known.pieces(runs)
         if ANY in pieces:
-            return sorted(near)
+            return self._arranged(tuple(sorted(near)))
         found = []
         for row in near:
             for each in self._also[row]:
@@ -145,13 +124,13 @@ class WordIndex:
                     break
             else:
                 found.append(row)
-        return sorted(found)
+        return self._arranged(tuple(sorted(found)))
 
 
-def _tired(seen: Counter[str], words: frozenset[str]) -> tuple[str, ...]:
+def _tired(seen: Counter[str], words: tuple[str, ...]) -> tuple[str, ...]:
     """Those of *words* that have been *seen* in enough lines; the others are counted."""
-    tired = tuple(sorted(word for word in words if seen[word] >= OCCURRENCES))
-    seen.update(words.difference(tired))
+    tired = tuple([word for word in words if seen[word] >= OCCURRENCES])
+    seen.update(set(words).difference(tired))
     return tired
 
 
@@ -172,15 +151,16 @@ class Runs(dict[str, int]):
         self._holds = [NOTHING]
         self._numbers = {NOTHING: 0}
 
-    def together(
-        self, numbers: tuple[int, ...]
-    ) -> tuple[frozenset[str], tuple[str, ...], frozenset[str]]:
-        """What the runs with these *numbers* hold together."""
+    def words(self, numbers: tuple[int, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """The words that the runs with these *numbers* hold, and those that they hold a part of."""
         held = [self._holds[number] for number in numbers]
-        whole, parts, pieces = (
-            frozenset[str]().union(*of) for of in zip(NOTHING, *held, strict=False)
-        )
-        return whole, tuple(parts - whole), pieces
+        whole = frozenset[str]().union(*[words for words, _, _ in held])
+        parts = frozenset[str]().union(*[words for _, words, _ in held])
+        return tuple(whole), tuple(parts - whole)
+
+    def pieces(self, numbers: tuple[int, ...]) -> frozenset[str]:
+        """The pieces that the runs with these *numbers* hold."""
+        return frozenset[str]().union(*[self._holds[number][2] for number in numbers])
 
     def __missing__(self, run: str) -> int:
         pairs = {run[at : at + 2] for at in range(len(run) - 1)}

@@ -90,12 +90,12 @@ class Turns(NamedTuple):
     """Rows by the turns in which they are tried; those that count where a program is *calm*, those
     that do where it also *complains*, and those that settle what went wrong before."""
 
-    exact: list[int]
-    calm: list[int]
-    complains: list[int]
-    broad: list[int]
-    quiet: list[int]
-    settling: list[int]
+    exact: tuple[int, ...]
+    calm: tuple[int, ...]
+    complains: tuple[int, ...]
+    broad: tuple[int, ...]
+    quiet: tuple[int, ...]
+    settling: tuple[int, ...]
 
 
 Parts = list[tuple[str, tuple[str, ...], Sequence[Sequence[str]]]]
@@ -170,7 +170,7 @@ class Book:
         found.sort(key=_place)
         return named + [self._hit(self._rows[row][1], excerpt, line, m) for row, line, m in found]
 
-    def _in_turns(self, rows: list[int]) -> Turns | None:
+    def _in_turns(self, rows: tuple[int, ...]) -> Turns | None:
         """The *rows* that may be found in a line, by the turns in which they are tried."""
         if not rows:
             return None
@@ -178,11 +178,11 @@ class Book:
         exact, last = rows[:broad], rows[quiet:]
         return Turns(
             exact,
-            [row for row in exact if self._rows[row][1].calm],
-            [row for row in exact if self._rows[row][1].speaks_calmly],
+            tuple([row for row in exact if self._rows[row][1].calm]),
+            tuple([row for row in exact if self._rows[row][1].speaks_calmly]),
             rows[broad:quiet],
             last,
-            [row for row in last if self._rows[row][1].settles],
+            tuple([row for row in last if self._rows[row][1].settles]),
         )
 
     def _alarms(self, excerpt: Excerpt, line: int, turns: Turns, clear: bool) -> list[Found]:
@@ -207,7 +207,7 @@ class Book:
             return found
         return [each for each in found if self._rows[each[0]][1].calm]
 
-    def _found(self, excerpt: Excerpt, line: int, rows: list[int]) -> list[Found]:
+    def _found(self, excerpt: Excerpt, line: int, rows: tuple[int, ...]) -> list[Found]:
         low, searches = excerpt.low_lines[line], self._searches
         found: list[Found] = []
         for row in rows:

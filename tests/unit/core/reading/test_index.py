@@ -19,15 +19,15 @@ LINES = st.lists(st.lists(st.sampled_from(PIECES), min_size=1, max_size=6).map("
 
 def rows(index: WordIndex, text: str) -> dict[int, list[int]]:
     """The rows of each line."""
-    return dict(index.rows(Excerpt(text)))
+    return {line: list(found) for line, found in index.rows(Excerpt(text))}
 
 
 @given(LINES)
 def test_it_finds_what_looking_for_each_word_finds(lines: list[str]) -> None:
     """Within longer runs, at their ends, across them, in any script."""
-    excerpt = Excerpt("\n".join(["x", *lines]))
-    found = dict(WordIndex(((word,), ()) for word in WORDS).rows(excerpt))
-    for number, line in enumerate(excerpt.low_lines):
+    text = "\n".join(["x", *lines])
+    found = rows(WordIndex(((word,), ()) for word in WORDS), text)
+    for number, line in enumerate(Excerpt(text).low_lines):
         assert found.get(number, []) == [n for n, word in enumerate(WORDS) if word in line]
 
 
@@ -46,9 +46,9 @@ def test_a_row_may_need_two_words_of_a_line() -> None:
 def test_it_finds_what_looking_for_each_piece_finds(lines: list[str]) -> None:
     """Where a run begins and ends with it, where it is a part of one, in any script."""
     pieces = ["refused", "no ", " 50", " time ", "连接", "失败 ", "удал", "104"]
-    excerpt = Excerpt("\n".join(["x", *(f"row {line}" for line in lines)]))
-    found = dict(WordIndex((("row",), [(piece,)]) for piece in pieces).rows(excerpt))
-    for number, line in enumerate(excerpt.low_lines[1:], 1):
+    text = "\n".join(["x", *(f"row {line}" for line in lines)])
+    found = rows(WordIndex((("row",), [(piece,)]) for piece in pieces), text)
+    for number, line in enumerate(Excerpt(text).low_lines[1:], 1):
         held = " ".join(f" {run[0]} " for run in RUN.finditer(line))
         assert found.get(number, []) == [n for n, piece in enumerate(pieces) if piece in held]
 
