@@ -32,6 +32,9 @@ MARKS = tuple(
         "resource limit", "above the", "could only", "outofspace", "fd limit", "load average",
         "overhead, spent", "gave up", "giving up",
         "no upstream", "no resolver", "config should", "data not exist",
+        "down status", "degenerate backend", "checking state of node", "not accessible",
+        "accepting_conns 0", "overlaps found", "unreadable", "has not returned", "not responding",
+        "unresponsive", "to restarting", "to failing", "below the", "connections reached",
         # what is not as it must be
         "readonly", "read-only", "read only", "unbound", "not set", "not match", "enotfound",
         "there is no ", "there is already", "already exists", "not specified", "wrongtype",
