@@ -34,7 +34,9 @@ MARKS = tuple(
         "no upstream", "no resolver", "config should", "data not exist",
         "down status", "degenerate backend", "checking state of node", "not accessible",
         "accepting_conns 0", "overlaps found", "unreadable", "has not returned", "not responding",
-        "unresponsive", "to restarting", "to failing", "below the", "connections reached",
+        "query is slow", "is newer than", "not yet been applied", "too much memory", "not ready",
+        "taking over", "degraded", "unresponsive", "to restarting", "to failing", "below the",
+        "connections reached",
         # what is not as it must be
         "readonly", "read-only", "read only", "unbound", "not set", "not match", "enotfound",
         "there is no ", "there is already", "already exists", "not specified", "wrongtype",
@@ -80,6 +82,7 @@ MARKS = tuple(
         "未检测到", "未读取到", "读取不到", "未安装", "未注册", "截断", "失联", "为空",
         "没有[", "没有记录", "无可用", "超过阈值", "强制终止", "重复",
         "吃满", "跑满", "填错", "写错", "不是合法",
+        "为只读", "长款", "短款", "无心跳",
         "不可写", "持续上", "没回", "居高不下", "白名单",
         "太多", "只可读", "终止连线", "意外", "已经存在", "不匹配", "未认可", "黑名单",
         "时效已过", "对方重", "没有与主机名",
