@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from functools import lru_cache
 from itertools import chain
 from operator import add
+from threading import Lock
 from typing import Any
 
 from autoloop.core.reading.excerpt import Excerpt
@@ -50,106 +51,17 @@ Needed = tuple[Sequence[str], Sequence[Sequence[str]]]
 """The words of which a row needs one, and sets of pieces of runs, of each of which it needs one."""
 
 
-class WordIndex:
-    """Files rows under the words of which each needs one; of other pieces it may need some, too.
-
-    Under which pieces the words are *filed* may have been found beforehand. What is made of the
-    rows of a line, as *arranged* tells, is remembered with them.
-    """
-
-    def __init__(
-        self,
-        needed: Iterable[Needed],
-        filed: Filed | None = None,
-        arranged: Callable[[tuple[int, ...]], Any] = tuple,
-    ) -> None:
-        self._rows: dict[str, list[int]] = defaultdict(list)
-        self._also: list[Sequence[Sequence[str]]] = []
-        for row, (words, also) in enumerate(needed):
-            for word in words:
-                self._rows[word].append(row)
-            self._also.append(also)
-        self.filed = filed or _filed(self._rows)
-        self._apart = self.filed.get("", [])
-        pieces = chain.from_iterable(chain.from_iterable(self._also))
-        self._known = Runs(self.filed, set(pieces))
-        self._arranged = lru_cache(REMEMBERED)(arranged)
-        self._words = lru_cache(REMEMBERED)(self._known.words)
-        self._near = lru_cache(REMEMBERED)(self._found)
-
-    def rows(self, excerpt: Excerpt) -> Iterator[tuple[int, Any]]:
-        """The number of each line that has a word, and the rows that may be found in it."""
-        self._forget()
-        apart = tuple(word for word in self._apart if word in excerpt.low)
-        seen = Counter[str]() if len(excerpt.lines) > OCCURRENCES else None
-        for number, low in enumerate(excerpt.low_lines):
-            if rows := self._rows_of(low, apart, seen):
-                yield number, rows
-
-    def rows_in(self, low: str) -> Any:
-        """The rows that may be found in one line."""
-        self._forget()
-        return self._rows_of(low, tuple(self._apart))
-
-    def _forget(self) -> None:
-        """All runs, once they are many, and what was made of them."""
-        if len(self._known) > REMEMBERED:
-            self._known.forget()
-            self._words.cache_clear()
-            self._near.cache_clear()
-
-    def _rows_of(self, low: str, apart: tuple[str, ...], seen: Counter[str] | None = None) -> Any:
-        """The rows that may be found in a line, for the words that it holds, of those *apart* too;
-        with those *seen*, none for words that were in enough lines.
-
-        Lines of one program hold the same runs but for numbers, which hold nothing.
-        """
-        runs = tuple(filter(None, map(self._known.__getitem__, RUN.findall(low))))
-        words, parts = self._words(runs)
-        more = tuple([word for word in parts + apart if word in low])
-        return self._near(runs, more, _tired(seen, words + more) if seen is not None else ())
-
-    def _found(self, runs: tuple[int, ...], more: tuple[str, ...], tired: tuple[str, ...]) -> Any:
-        """The rows that need one of the words that *runs* hold, or of *more*, but none *tired*, and
-        have all that they need of pieces."""
-        words = {*self._words(runs)[0], *more}.difference(tired)
-        near = set(chain.from_iterable([self._rows[word] for word in words if word in self._rows]))
-        pieces = self._known.pieces(runs)
-        if ANY in pieces:
-            return self._arranged(tuple(sorted(near)))
-        found = []
-        for row in near:
-            for each in self._also[row]:
-                if pieces.isdisjoint(each):
-                    break
-            else:
-                found.append(row)
-        return self._arranged(tuple(sorted(found)))
-
-
-def _tired(seen: Counter[str], words: tuple[str, ...]) -> tuple[str, ...]:
-    """Those of *words* that have been *seen* in enough lines; the others are counted."""
-    tired = tuple([word for word in words if seen[word] >= OCCURRENCES])
-    seen.update(set(words).difference(tired))
-    return tired
-
-
 class Runs(dict[str, int]):
-    """What each run holds of the words that are *filed* under their pieces, and of other *pieces*:
-    a number for each thing that runs hold, 0 for nothing."""
+    """What each run holds of the words that are *filed* under their pieces, and of *pieces* by the
+    rarest pair in each: a number for each thing that runs hold, 0 for nothing."""
 
-    def __init__(self, filed: Filed, pieces: Collection[str]) -> None:
+    def __init__(self, filed: Filed, pieces: Filed) -> None:
         super().__init__()
         self._filed = filed
-        self._pieces = _by_rarest_pair(pieces)
+        self._pieces = pieces
         self._holds = [NOTHING]
         self._numbers = {NOTHING: 0}
-
-    def forget(self) -> None:
-        """All runs, and all numbers."""
-        self.clear()
-        self._holds = [NOTHING]
-        self._numbers = {NOTHING: 0}
+        self._numbering = Lock()
 
     def words(self, numbers: tuple[int, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """The words that the runs with these *numbers* hold, and those that they hold a part of."""
@@ -172,11 +84,108 @@ class Runs(dict[str, int]):
         also = {each for pair in pairs & self._pieces.keys() for each in self._pieces[pair]}
         held = [each for each in also if each in ends] if len(run) < LONGEST else [ANY]
         holds = whole, parts, frozenset(held)
-        number = self._numbers.setdefault(holds, len(self._holds))
-        if number == len(self._holds):
-            self._holds.append(holds)
+        with self._numbering:
+            number = self._numbers.setdefault(holds, len(self._holds))
+            if number == len(self._holds):
+                self._holds.append(holds)
         self[run] = number
         return number
+
+
+class Memory:
+    """What was found out of lines: by the runs in them, as lines of one program hold the same runs
+    but for numbers, which hold nothing.
+
+    It is never emptied, but thrown away as a whole: another thread may be reading with it.
+    """
+
+    def __init__(self, runs: Runs, found: Callable[..., Any]) -> None:
+        self.runs = runs
+        self._found = found
+        self._words = lru_cache(REMEMBERED)(runs.words)
+        self._near = lru_cache(REMEMBERED)(self._rows)
+
+    def rows(self, low: str, apart: tuple[str, ...], seen: Counter[str] | None = None) -> Any:
+        """The rows that may be found in a line, for the words that it holds, of those *apart* too;
+        with those *seen*, none for words that were in enough lines."""
+        runs = tuple(filter(None, map(self.runs.__getitem__, RUN.findall(low))))
+        words, parts = self._words(runs)
+        more = tuple([word for word in parts + apart if word in low])
+        return self._near(runs, more, _tired(seen, words + more) if seen is not None else ())
+
+    def _rows(self, runs: tuple[int, ...], more: tuple[str, ...], tired: tuple[str, ...]) -> Any:
+        return self._found({*self._words(runs)[0], *more}, self.runs.pieces(runs), tired)
+
+
+class WordIndex:
+    """Files rows under the words of which each needs one; of other pieces it may need some, too.
+
+    Under which pieces the words are *filed* may have been found beforehand. What is made of the
+    rows of a line, as *arranged* tells, is remembered with them.
+    """
+
+    def __init__(
+        self,
+        needed: Iterable[Needed],
+        filed: Filed | None = None,
+        arranged: Callable[[tuple[int, ...]], Any] = tuple,
+    ) -> None:
+        self._rows: dict[str, list[int]] = defaultdict(list)
+        self._also: list[Sequence[Sequence[str]]] = []
+        for row, (words, also) in enumerate(needed):
+            for word in words:
+                self._rows[word].append(row)
+            self._also.append(also)
+        self.filed = filed or _filed(self._rows)
+        self._apart = self.filed.get("", [])
+        self._pieces = _by_rarest_pair({*chain.from_iterable(chain.from_iterable(self._also))})
+        self._arranged = lru_cache(REMEMBERED)(arranged)
+        self._memory = self._fresh()
+
+    def rows(self, excerpt: Excerpt) -> Iterator[tuple[int, Any]]:
+        """The number of each line that has a word, and the rows that may be found in it."""
+        memory = self._remembered()
+        apart = tuple(word for word in self._apart if word in excerpt.low)
+        seen = Counter[str]() if len(excerpt.lines) > OCCURRENCES else None
+        for number, low in enumerate(excerpt.low_lines):
+            if rows := memory.rows(low, apart, seen):
+                yield number, rows
+
+    def rows_in(self, low: str) -> Any:
+        """The rows that may be found in one line."""
+        return self._remembered().rows(low, tuple(self._apart))
+
+    def _remembered(self) -> Memory:
+        """What is remembered; once it is much, nothing."""
+        if len(self._memory.runs) > REMEMBERED:
+            self._memory = self._fresh()
+        return self._memory
+
+    def _fresh(self) -> Memory:
+        return Memory(Runs(self.filed, self._pieces), self._found)
+
+    def _found(self, words: Iterable[str], pieces: frozenset[str], tired: tuple[str, ...]) -> Any:
+        """The rows that need one of *words*, but none *tired*, and have all that they need of
+        *pieces*."""
+        asked = [self._rows[word] for word in words if word in self._rows and word not in tired]
+        near = set(chain.from_iterable(asked))
+        if ANY in pieces:
+            return self._arranged(tuple(sorted(near)))
+        found = []
+        for row in near:
+            for each in self._also[row]:
+                if pieces.isdisjoint(each):
+                    break
+            else:
+                found.append(row)
+        return self._arranged(tuple(sorted(found)))
+
+
+def _tired(seen: Counter[str], words: tuple[str, ...]) -> tuple[str, ...]:
+    """Those of *words* that have been *seen* in enough lines; the others are counted."""
+    tired = tuple([word for word in words if seen[word] >= OCCURRENCES])
+    seen.update(set(words).difference(tired))
+    return tired
 
 
 def _goes_on(word: str, run: str) -> bool:

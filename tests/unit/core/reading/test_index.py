@@ -1,9 +1,12 @@
 """The index: it finds what looking for each word would find, and asks little of each line."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from autoloop.core.reading import index
 from autoloop.core.reading.excerpt import Excerpt
 from autoloop.core.reading.index import OCCURRENCES, WordIndex
 from autoloop.core.reading.patterns import RUN, also, branches, compiled, needs
@@ -57,6 +60,18 @@ def test_any_piece_may_be_in_what_is_too_long_to_see_its_end() -> None:
     """A run is cut, and a piece may lie across the cut."""
     index = WordIndex([(("denied",), [("password",)])])
     assert rows(index, "denied " + "x" * 36 + "password") == {0: [0]}
+
+
+def test_threads_may_read_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """While what was remembered is thrown away time and again."""
+    monkeypatch.setattr(index, "REMEMBERED", 30)
+    filed = WordIndex(((word,), ()) for word in WORDS)
+    texts = [
+        "\n".join(f"{word}s{n} q{n * 7}w {word} {n:x}zz" for word in WORDS) for n in range(200)
+    ]
+    alone = [rows(WordIndex(((word,), ()) for word in WORDS), text) for text in texts]
+    with ThreadPoolExecutor(8) as threads:
+        assert list(threads.map(lambda text: rows(filed, text), texts)) == alone
 
 
 def test_the_same_word_in_many_lines_is_looked_at_in_the_first() -> None:
