@@ -78,9 +78,8 @@ class Understanding:
     def _cause(self, key: tuple[str, bytes | None], text: bytes) -> Cause:
         known = self._causes.get(key)
         if known is None:
-            known = self._causes[key] = self._engine.read(text.decode("utf-8", "replace"), most=1)[
-                0
-            ]
+            (known,) = self._engine.read(text.decode("utf-8", "replace"), most=1)
+            self._causes[key] = known
             if len(self._causes) > REMEMBERED:
                 self._causes.popitem(last=False)
         return known

@@ -18,8 +18,8 @@ from autoloop.core.reading.excerpt import Excerpt
 from autoloop.core.reading.patterns import LONGEST, RUN
 
 REMEMBERED = 20_000
-"""Runs, and lines by the runs in them, that are remembered; all of it of a kind that the garbage
-collector passes over."""
+"""Runs, and lines by the runs in them, that are remembered. What is remembered of a line is of a
+kind that the garbage collector passes over."""
 
 OCCURRENCES = 60
 """Lines with the same word that are looked at."""

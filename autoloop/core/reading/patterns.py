@@ -12,7 +12,7 @@ from types import ModuleType
 from typing import Any
 
 _OPEN = re.compile(
-    r"\\x[0-9a-f]{2}|\\.|\[(?:\\.|[^\]\\])*\]|\((?:\?P<\w+>|\?:)?|[)|]|[*+?]\??|\{\d+(?:,\d*)?\}\??|."
+    r"\\x[0-9A-Fa-f]{2}|\\.|\[(?:\\.|[^\]\\])*\]|\((?:\?P<\w+>|\?:)?|[)|]|[*+?]\??|\{\d+(?:,\d*)?\}\??|."
 )
 _REPEATS = ("*", "+", "{")
 
@@ -169,10 +169,9 @@ def _apart(forms: list[str]) -> list[str]:
 
 
 MANY = 24
-"""Pieces of which one must be in a line, from which on they are not worth knowing."""
+"""Pieces up to which it is worth knowing that one of them must be in a line."""
 
-
-CODE = 3
+DIGITS = 3
 """Digits of a number from which on it tells something: there are two in every time."""
 
 
@@ -195,7 +194,7 @@ def _piece(word: str) -> str:
     """The longest run of *word*, with a blank at an end where the run ends within the word; empty
     if it tells nothing, or cannot be found."""
     best = max(RUN.finditer(word), key=lambda found: len(found[0]), default=None)
-    if best is None or len(best[0]) >= LONGEST or (best[0].isdigit() and len(best[0]) < CODE):
+    if best is None or len(best[0]) >= LONGEST or (best[0].isdigit() and len(best[0]) < DIGITS):
         return ""
     before, behind = " " * (best.start() > 0), " " * (best.end() < len(word))
     return f"{before}{best[0]}{behind}"

@@ -1,15 +1,16 @@
 """The index: it finds what looking for each word would find, and asks little of each line."""
 
+import re
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from autoloop.core.reading import index
-from autoloop.core.reading.excerpt import Excerpt
+from autoloop.core.reading.excerpt import Excerpt, lower
 from autoloop.core.reading.index import OCCURRENCES, WordIndex
-from autoloop.core.reading.patterns import RUN, also, branches, compiled, needs
+from autoloop.core.reading.patterns import LONGEST, RUN, also, branches, compiled, needs
 from autoloop.core.reading.signatures import book
 
 WORDS = [
@@ -118,3 +119,25 @@ def test_no_pattern_matches_an_example_without_what_it_needs() -> None:
                 runs = " ".join(f" {run[0]} " for run in RUN.finditer(low))
                 for pieces in also(branch):
                     assert any(piece in runs for piece in pieces), (branch, low)
+
+
+BRANCHES = [
+    branch
+    for each in book().signatures
+    for pattern in each.patterns
+    for branch in branches(pattern)
+]
+
+
+@settings(max_examples=400)
+@given(st.data())
+def test_no_pattern_matches_anything_without_what_it_needs(data: st.DataObject) -> None:
+    """Any text that one of the alternatives matches, with anything around it."""
+    branch = data.draw(st.sampled_from(BRANCHES))
+    low = lower(data.draw(st.from_regex(re.compile(branch, re.ASCII))))
+    for line in filter(compiled(branch).search, low.split("\n")):
+        assert any(word in line for word in needs(branch))
+        runs = RUN.findall(line)
+        if max(map(len, runs), default=0) < LONGEST:
+            held = " ".join(f" {run} " for run in runs)
+            assert all(any(piece in held for piece in pieces) for pieces in also(branch))
