@@ -497,7 +497,7 @@ def test_a_stopping_worker_gives_its_runs_back(
     """SIGTERM: short work ends, long work goes back; the next worker completes it."""
     worker = own_worker("drained", "--drain-s", "2")
     deployment = server.deploy("good.steps", worker.pool)
-    long = server.run(deployment, count=5, seconds=0.9)
+    long = server.run(deployment, count=15, seconds=0.9)
     until(lambda: server.noted(long, "step 0 ends"), 20)
     short = server.run(deployment, count=1, seconds=1)
     pids = [server.pid(short), server.pid(long)]
