@@ -55,6 +55,7 @@ _PLACED = tuple(
         _FILE + r"[\"'`)]?:(?P<n>\d{1,6})\b",
         _FILE + r"[\"'`)]?[:,]? (?:on |at |in )?(?:line|行|第)[ :]{0,2}(?P<n>\d{1,6})\b",
         r"(?i)\bline (?P<n>\d{1,6}),? (?:of|in)(?: file)? [\"'`]?" + _FILE,
+        r"(?P<f>[\w./\\:-]{1,200}\.php) (?P<n>\d{1,6})$",
     )
 )
 
@@ -156,8 +157,10 @@ def _beside(patterns: tuple[str, ...], lines: list[str], line: int) -> str:
 
 
 def place_near(lines: list[str], line: int) -> str:
-    """The file and the line in it that *line* or one of the next three speaks of; else empty."""
-    near = (plain(each) for each in lines[line : line + NEAR + 1])
+    """The file and the line in it that *line* or one of the next three speaks of, or the one before
+    where that announces it; else empty."""
+    first = line - 1 if line and lines[line - 1].rstrip().endswith(":") else line
+    near = (plain(each) for each in lines[first : line + NEAR + 1])
     return next(filter(None, map(place_in, near)), "")
 
 
@@ -228,9 +231,15 @@ def _first(patterns: tuple[str, ...], line: str) -> str:
             else:
                 continue
         found = compiled(pattern).search(plain(line))
-        if found and (culprit := named(found["c"])):
+        if found and (culprit := _taken(found)):
             return culprit
     return ""
+
+
+def _taken(found: re.Match[str]) -> str:
+    """The name that a pattern found; its group is called "n" where any word is one."""
+    told = found.groupdict()
+    return trimmed(told["n"]) if told.get("n") else named(told.get("c") or "")
 
 
 @cache

@@ -24,13 +24,29 @@ _ALARMING = re.compile(
 _SAD = re.compile(
     r"\b(?:must (?:be|have|not)|required|outside|unsupported|unavailable|unreachable|mismatch|not "
     r"(?:present|supported|allowed|exist|available|match\w*)|already exists|exceed\w*|expired|"
-    r"duplicate|corrupt\w*|timed out|conflict|too (?:many|large|long|slow)|lost|died|down)\b"
+    r"duplicate|corrupt\w*|timed out|conflict|too (?:many|large|long|slow)|lost|died"
+    r"|(?:is|are|was|were|went|goes|now|gone|host|node|server|service|link|interface|site) down)\b"
     r"|超时|不足|缺少|过期|冲突|重复|已存在|不匹配|不支持|不正确|请(?:先|输入|选择|检查)|不可用|断开|超出|损坏"
 )
 _GRAVE = re.compile(
     r"\b(?:expired|violat\w+|denied|refused|rejected|unauthori[sz]ed|corrupt\w*|forbidden)\b|拒绝|过期|损坏"
 )
 """What is trouble although it is told as a warning."""
+
+_HANDLED = re.compile(
+    r"\b(?:will (?:not|be|retry|try|now)|fall(?:ing|s)? ?back|correct(?:ing|ed)|dropp(?:ing|ed)|"
+    r"reconnecting|assum(?:e|es|ing)|discard\w*|skip(?:ping|ped|s)?|ignor(?:ing|ed|es)|resetting|"
+    r"continu(?:es|ing)|disabling|adjust(?:ing|ed)|(?:re)?trying|using|waiting|deferr(?:ing|ed)|"
+    r"client sent|from client)\b"
+    r"|忽略|跳过|使用默认|默认(?:为|使用)|将(?:使用|自动|会)|正在重试|继续"
+)
+"""What the program does about it: then its own log speaks, and calls it no error."""
+
+_DIRE = re.compile(
+    r"\b(?:exceed\w*|unavailable|unreachable|corrupt\w*|lost|died|down|expired|timed out|too slow|"
+    r"inconsistent|broken|damaged)\b|不可用|断开|超时|损坏|丢失|不足|不一致"
+)
+"""What is trouble whatever is done about it."""
 
 _EXCEPTION = re.compile(r"\b[a-z_.]{0,80}[a-z](?:error|exception)\b|traceback|panic|undefined|null")
 _SETTING = re.compile(
@@ -130,7 +146,9 @@ def _alarming(excerpt: Excerpt, calm: set[int]) -> list[int]:
 
 def _sad(low: str) -> bool:
     """Whether a short message that stands alone is a complaint."""
-    return not is_setting(low) and bool(_SAD.search(low) or grammar().claims_trouble(low))
+    if is_setting(low) or (_HANDLED.search(low) and not _DIRE.search(low)):
+        return False
+    return bool(_SAD.search(low) or grammar().claims_trouble(low))
 
 
 def calm_cause(excerpt: Excerpt, hits: list[Hit]) -> Cause:

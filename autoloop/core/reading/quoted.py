@@ -14,7 +14,7 @@ _SHOWN = re.compile(
 
 _COMMIT = re.compile(r"^(?:commit|提交) [0-9a-f]{7,40}\b")
 _RELEASE = re.compile(
-    r"^#{0,4} ?\[?v?\d{1,4}\.\d{1,3}(?:\.\d{1,4})?[\w.+-]{0,20}\]?[ :(–-]{0,4}"
+    r"^#{0,4} ?\[?v?\d{1,4}\.\d{1,3}(?:\.\d{1,4})?[a-z\d._+-]{0,20}(?:版本?)?\]?[ :(–-]{0,4}"
     r"(?:\d{4}-\d\d-\d\d)?\)?(?: ?(?:更新日志|变更日志|更新内容|changelog|release notes))?:?\s*$"
     r"|^#{0,4} ?(?:changelog|release notes|unreleased|更新日志|变更日志|\[unreleased\]):?\s*$"
 )

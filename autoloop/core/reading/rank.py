@@ -123,9 +123,12 @@ def _again(hits: list[Hit], excerpt: Excerpt) -> list[Hit]:
 
 
 def settled(hits: list[Hit]) -> set[int]:
-    """The lines that tell of what had failed and has recovered below."""
+    """The lines that tell of what had failed and has recovered below, for good."""
     last = max((hit.line for hit in hits if hit.signature.settles), default=-1)
-    return {hit.line for hit in hits if hit.line < last and hit.name.startswith(PASSING)}
+    passing = [hit for hit in hits if hit.name.startswith(PASSING)]
+    if any(hit.line > last and hit.weight > ELSEWHERE for hit in passing):
+        return set()
+    return {hit.line for hit in passing if hit.line < last}
 
 
 def mistyped(hits: list[Hit]) -> set[int]:

@@ -32,6 +32,11 @@ _FOREIGN = re.compile(
     r"/gems/|/ruby/\d|\.cargo/registry|/rustc/|^library/|^dart:|-patch/",
     re.I,
 )
+_STANDARD = re.compile(
+    r"[/\\]lib[/\\](?:python\d[\d.]*[/\\])?(?!(?:site|dist)-packages|python\d)|<frozen", re.I
+)
+"""The path of a module that comes with Python."""
+
 _FOREIGN_JAVA = re.compile(
     r"^(?:java|javax|jdk|sun|com\.sun|jakarta|kotlin|scala|groovy|reactor|feign|okhttp3|"
     r"org\.(?!example)|io\.(?:netty|grpc|vertx|micro|quarkus|undertow|lettuce|reactivex)|"
@@ -136,8 +141,10 @@ def _own_python(frames: list[tuple[int, str, bool]]) -> str:
         return ""
     if frames[-1][2]:
         return frames[-1][1]
-    own = [place for _, place, _ in frames if not _FOREIGN.search(place)]
-    return (own or [frames[-1][1]])[-1]
+    places = [place for _, place, _ in frames]
+    own = [place for place in places if not _FOREIGN.search(place)]
+    installed = [place for place in places if not _STANDARD.search(place)]
+    return (own or installed or places)[-1]
 
 
 def _other(excerpt: Excerpt) -> Trace:

@@ -21,6 +21,10 @@ from autoloop.core.redact import HIDDEN
         ("syntax error at shop.pl line 3, near x", "shop.pl:3"),
         ("Syntax error on line 2 of /srv/a.conf: x", "/srv/a.conf:2"),
         ("shop.sh: 行 7: 语法错误", "shop.sh:7"),
+        (
+            "mysqli::real_connect(): gone away /srv/shop/db/driver.php 201",
+            "/srv/shop/db/driver.php:201",
+        ),
         ("no place at all", ""),
     ],
 )
@@ -49,10 +53,18 @@ def test_a_file_is_named_with_its_folder() -> None:
             "sshd[7]: Disconnecting: Too many authentication failures [preauth]",
             "root",
         ),
+        ("Error: getaddrinfo EAI_AGAIN database", "database"),
+        ('user="N/A" group="N/A" xauthuser="ben" msg="authentication failed"', "ben"),
+        (
+            "AH00526: Syntax error on line 79 of /etc/apache2/shop.conf:\n"
+            "Invalid command 'RequestHeader', perhaps misspelled or defined by a module",
+            "/etc/apache2/shop.conf:79",
+        ),
     ],
 )
 def test_who_is_named_in_wordings_of_many_programs(text: str, culprit: str) -> None:
-    """The kernel, Windows, Go; no path is cut at its slash; a login is named beside its refusal."""
+    """The kernel, Windows, Go; no path is cut at its slash; a login is named beside its refusal; a
+    host may be called as the word is; a place may be announced in the line before."""
     assert text_engine().read(text)[0].culprit == culprit
 
 

@@ -140,6 +140,30 @@ def test_what_has_recovered_counts_less() -> None:
     assert top("ERROR connection refused by 10.0.0.7:9000").confidence > top(text).confidence
 
 
+def test_what_recovered_and_failed_again_counts() -> None:
+    """One attempt that succeeds settles nothing if trouble follows."""
+    text = (
+        "java.lang.OutOfMemoryError: GC overhead limit exceeded\n"
+        "WARN Lost task 3.0 in stage 5.0: TaskKilled (another attempt succeeded)\n"
+        "ERROR Lost executor 2 on 10.0.0.5: Remote RPC client disassociated."
+    )
+    assert text_engine().read(text)[0].name == "SERVICE.memory_leak"
+
+
+@pytest.mark.parametrize(
+    ("text", "calm"),
+    [
+        ("keepalive interval too low, using 5 seconds", True),
+        ("packet was ignored because of mismatched DCID", True),
+        ("keepalive interval too low", False),
+        ("replica too slow, will not be used", False),
+    ],
+)
+def test_what_the_program_deals_with_itself_is_ordinary(text: str, calm: bool) -> None:
+    """A short message without a level, unless it is trouble whatever is done about it."""
+    assert (text_engine().read(text)[0].name == "NONE.benign") == calm
+
+
 def test_what_has_recovered_is_not_guessed_either() -> None:
     """A vague complaint that nothing else explains."""
     text = "WARNING - connecting to the basket failed\nINFO - connection to the basket restored"

@@ -19,6 +19,14 @@ Traceback (most recent call last):
     raise CartError("no total")
 shop.CartError: no total
 """
+STANDARD = """\
+Traceback (most recent call last):
+  File "C:\\Python311\\lib\\site-packages\\pdf\\build.py", line 118, in write
+    path.join(folder, name)
+  File "C:\\Python311\\lib\\ntpath.py", line 108, in join
+    path += name
+UnicodeDecodeError: 'ascii' codec can't decode byte 0x83 in position 3: ordinal not in range(128)
+"""
 GROUP = """\
   + Exception Group Traceback (most recent call last):
   |   File "/srv/shop/main.py", line 9, in <module>
@@ -100,8 +108,12 @@ SyntaxError: invalid syntax
         (RUST, "CODE.runtime_error", "src/cart.rs:14"),
         (DOTNET, "CODE.runtime_error", "/srv/shop/Cart.cs:27"),
         (SYNTAX, "CODE.syntax_error", "/srv/shop/app.py:3"),
+        (STANDARD, "CODE.encoding_error", r"C:\Python311\lib\site-packages\pdf\build.py:118"),
     ],
-    ids=["chained", "group", "java", "node", "go", "php", "ruby", "rust", "dotnet", "syntax"],
+    ids=[
+        *("chained", "group", "java", "node", "go", "php", "ruby", "rust", "dotnet", "syntax"),
+        "standard library",
+    ],
 )
 def test_the_deepest_cause_and_ones_own_frame(text: str, name: str, culprit: str) -> None:
     """Not the wrapper, and not the framework's frame."""
