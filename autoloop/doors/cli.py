@@ -168,10 +168,11 @@ def diagnose(
     as_json: Json = False,
 ) -> None:
     """Say what an error text means; with --app, look at the live host too. Changes nothing."""
+    from autoloop.core.reading.lasting import seldom
     from autoloop.doors import reading
 
     if records:
-        with records.open(encoding="utf-8", errors="replace") as lines:
+        with records.open(encoding="utf-8", errors="replace") as lines, seldom():
             answers = "".join(f"{answer}\n" for answer in reading.read_records(lines))
         if out:
             out.write_text(answers, "utf-8")

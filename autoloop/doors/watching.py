@@ -13,6 +13,7 @@ import typer
 
 from autoloop.core.diagnosis import BENIGN
 from autoloop.core.errors import AutoloopError, BadRequest, NotSettled
+from autoloop.core.reading.lasting import seldom
 from autoloop.doors import client
 from autoloop.ledger.logbook import Logbook
 from autoloop.logs.findings import Finding
@@ -39,11 +40,12 @@ def watch_files(paths: Sequence[str], as_json: bool, once: bool, calm: bool) -> 
     keeper = Keeper(Logbook(client.ledger()), FILES, told=_printer(as_json, calm))
     with only_reader(settings().home, FILES) if rows else contextlib.nullcontext():
         here = Here(rows, keeper, pipes)
-        if once:
-            here.once()
-        else:
-            with _until_stopped(here.close):
-                _run_to_end(here, pipes, bool(rows))
+        with seldom():
+            if once:
+                here.once()
+            else:
+                with _until_stopped(here.close):
+                    _run_to_end(here, pipes, bool(rows))
 
 
 def _run_to_end(here: Here, pipes: Sequence[Pipe], files: bool) -> None:
@@ -64,7 +66,7 @@ def watch_app(app: str, as_json: bool, calm: bool) -> None:
     """
     show, logbook = _printer(as_json, calm), Logbook(client.ledger())
     try:
-        with only_reader(settings().home, app):
+        with only_reader(settings().home, app), seldom():
             _read_app(app, Keeper(logbook, app, told=show))
     except NotSettled:
         _follow_logbook(logbook, app, show)

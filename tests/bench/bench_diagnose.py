@@ -1,6 +1,7 @@
 """How fast texts are read, on one core: records a second, the slowest of 60 lines, the load.
 
-Each is asked for its first cause, as ``autoloop diagnose --jsonl`` and the log reader ask for it.
+Each is asked for its first cause, and garbage is collected as seldom, as in the processes of
+``autoloop diagnose --jsonl`` and ``autoloop watch``.
 What else runs on a machine, or beside it on the same processor, slows a run by up to a half. So it
 is measured in rounds, each with texts of its own; the median counts, and the best is told too.
 The records are made here, of the examples of the signatures and of ordinary lines, in the forms in
@@ -22,6 +23,7 @@ from typing import Any
 from scoring import records, scored
 
 from autoloop.core.reading import text_engine
+from autoloop.core.reading.lasting import seldom
 from autoloop.core.reading.signatures import book
 
 RECORDS, LONG, ROUNDS = 1000, 200, 7
@@ -146,4 +148,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with seldom():
+        main()

@@ -15,7 +15,7 @@ from threading import Lock
 from typing import Any
 
 from autoloop.core.reading.excerpt import Excerpt
-from autoloop.core.reading.patterns import LONGEST, RUN
+from autoloop.core.reading.patterns import LONGEST, PLAIN_RUN, RUN
 
 REMEMBERED = 20_000
 """Runs, and lines by the runs in them, that are remembered. What is remembered of a line is of a
@@ -59,20 +59,17 @@ class Runs(dict[str, int]):
         super().__init__()
         self._filed = filed
         self._pieces = pieces
-        self._holds = [NOTHING]
+        self.holds = [NOTHING]
         self._numbers = {NOTHING: 0}
         self._numbering = Lock()
 
-    def words(self, numbers: tuple[int, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        """The words that the runs with these *numbers* hold, and those that they hold a part of."""
-        held = [self._holds[number] for number in numbers]
-        whole = frozenset[str]().union(*[words for words, _, _ in held])
-        parts = frozenset[str]().union(*[words for _, words, _ in held])
-        return tuple(whole), tuple(parts - whole)
+    def words(self, numbers: tuple[int, ...]) -> tuple[str, ...]:
+        """The words that the runs with these *numbers* hold."""
+        return tuple(frozenset[str]().union(*[self.holds[number][0] for number in numbers]))
 
     def pieces(self, numbers: tuple[int, ...]) -> frozenset[str]:
         """The pieces that the runs with these *numbers* hold."""
-        return frozenset[str]().union(*[self._holds[number][2] for number in numbers])
+        return frozenset[str]().union(*[self.holds[number][2] for number in numbers])
 
     def __missing__(self, run: str) -> int:
         pairs = {run[at : at + 2] for at in range(len(run) - 1)}
@@ -85,9 +82,9 @@ class Runs(dict[str, int]):
         held = [each for each in also if each in ends] if len(run) < LONGEST else [ANY]
         holds = whole, parts, frozenset(held)
         with self._numbering:
-            number = self._numbers.setdefault(holds, len(self._holds))
-            if number == len(self._holds):
-                self._holds.append(holds)
+            number = self._numbers.setdefault(holds, len(self.holds))
+            if number == len(self.holds):
+                self.holds.append(holds)
         self[run] = number
         return number
 
@@ -108,13 +105,17 @@ class Memory:
     def rows(self, low: str, apart: tuple[str, ...], seen: Counter[str] | None = None) -> Any:
         """The rows that may be found in a line, for the words that it holds, of those *apart* too;
         with those *seen*, none for words that were in enough lines."""
-        runs = tuple(filter(None, map(self.runs.__getitem__, RUN.findall(low))))
-        words, parts = self._words(runs)
-        more = tuple([word for word in parts + apart if word in low])
-        return self._near(runs, more, _tired(seen, words + more) if seen is not None else ())
+        found = (PLAIN_RUN if low.isascii() else RUN).findall(low)
+        runs = tuple(filter(None, map(self.runs.__getitem__, found)))
+        holds = self.runs.holds
+        more = [word for number in {*runs} for word in holds[number][1] if word in low]
+        near = tuple(more + [word for word in apart if word in low])
+        if seen is None:
+            return self._near(runs, near, ())
+        return self._near(runs, near, _tired(seen, self._words(runs) + near))
 
     def _rows(self, runs: tuple[int, ...], more: tuple[str, ...], tired: tuple[str, ...]) -> Any:
-        return self._found({*self._words(runs)[0], *more}, self.runs.pieces(runs), tired)
+        return self._found({*self.runs.words(runs), *more}, self.runs.pieces(runs), tired)
 
 
 class WordIndex:

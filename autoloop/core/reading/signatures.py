@@ -86,16 +86,12 @@ BROAD, QUIET = 1, 2
 """The turns in which signatures are tried in a line: exact wordings, families, what is ordinary."""
 
 
-class Turns(NamedTuple):
-    """Rows by the turns in which they are tried; those that count where a program is *calm*, those
-    that do where it also *complains*, and those that settle what went wrong before."""
+Turns = tuple[tuple[int, ...], ...]
+"""Rows by the turns in which they are tried; plain tuples, which no garbage collector looks at."""
 
-    exact: tuple[int, ...]
-    calm: tuple[int, ...]
-    complains: tuple[int, ...]
-    broad: tuple[int, ...]
-    quiet: tuple[int, ...]
-    settling: tuple[int, ...]
+EXACT, CALMLY, COMPLAINING, FAMILIES, ORDINARY, SETTLING = range(6)
+"""Exact wordings; those of them that count where a program is calm, those that do where it also
+complains; words of families; what is ordinary, and of that what settles what went wrong before."""
 
 
 Parts = list[tuple[str, tuple[str, ...], Sequence[Sequence[str]]]]
@@ -157,15 +153,15 @@ class Book:
         found: list[Found] = []
         quiet: list[tuple[int, Turns]] = []
         for line, turns in self._index.rows(excerpt):
-            if turns.exact or turns.broad:
+            if turns[EXACT] or turns[FAMILIES]:
                 found += self._alarms(excerpt, line, turns, line in clear)
-            if turns.quiet:
+            if turns[ORDINARY]:
                 quiet.append((line, turns))
         alarmed = {hit.line for hit in named} | {line for _, line, _ in found}
         anywhere = thorough or not alarmed
         for line, turns in quiet:
             asked = line in alarmed or (anywhere and excerpt.level(line) > Level.CALM)
-            if rows := turns.quiet if asked else turns.settling:
+            if rows := turns[ORDINARY if asked else SETTLING]:
                 found += self._found(excerpt, line, rows)
         found.sort(key=_place)
         return named + [self._hit(self._rows[row][1], excerpt, line, m) for row, line, m in found]
@@ -176,7 +172,7 @@ class Book:
             return None
         broad, quiet = bisect_left(rows, self._broad), bisect_left(rows, self._quiet)
         exact, last = rows[:broad], rows[quiet:]
-        return Turns(
+        return (
             exact,
             tuple([row for row in exact if self._rows[row][1].calm]),
             tuple([row for row in exact if self._rows[row][1].speaks_calmly]),
@@ -191,18 +187,18 @@ class Book:
         if level is Level.CALM:
             return self._said_calmly(excerpt, line, turns)
         if level < Level.CALM:
-            return self._found(excerpt, line, turns.calm) if turns.calm else []
-        found = self._found(excerpt, line, turns.exact)
-        if clear or not turns.broad:
+            return self._found(excerpt, line, turns[CALMLY]) if turns[CALMLY] else []
+        found = self._found(excerpt, line, turns[EXACT])
+        if clear or not turns[FAMILIES]:
             return found
         for row, _, _ in found:
             if self._rows[row][1].weight >= CLEAR:
                 return found
-        return found + self._found(excerpt, line, turns.broad)
+        return found + self._found(excerpt, line, turns[FAMILIES])
 
     def _said_calmly(self, excerpt: Excerpt, line: int, turns: Turns) -> list[Found]:
         """What is trouble in a line that its program calls information."""
-        found = self._found(excerpt, line, turns.complains) if turns.complains else []
+        found = self._found(excerpt, line, turns[COMPLAINING])
         if not found or complains(excerpt.low_lines[line]):
             return found
         return [each for each in found if self._rows[each[0]][1].calm]

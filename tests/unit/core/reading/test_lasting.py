@@ -4,7 +4,7 @@ import gc
 
 import pytest
 
-from autoloop.core.reading.lasting import lasting
+from autoloop.core.reading.lasting import SELDOM, lasting, seldom
 
 
 @pytest.mark.parametrize("enabled", [True, False])
@@ -27,3 +27,10 @@ def test_what_was_made_is_not_looked_at_again() -> None:
         assert gc.get_freeze_count() >= before + len(kept)
     finally:
         gc.unfreeze()
+
+
+def test_garbage_is_collected_seldom_where_texts_are_read() -> None:
+    before = gc.get_threshold()
+    with seldom():
+        assert gc.get_threshold() == (SELDOM, *before[1:])
+    assert gc.get_threshold() == before
