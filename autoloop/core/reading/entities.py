@@ -195,7 +195,7 @@ def entities(line: str) -> tuple[Entity, ...]:
 
 def _entities(line: str, spans: list[tuple[tuple[int, int], str]]) -> Iterator[Entity]:
     for (start, end), kind in spans:
-        text = line[start:end].strip()
+        text = line[start:end].strip().rstrip(":")
         if kind == "joined":
             text, kind = _QUOTES.sub("", text), ""
         if _says_nothing(text, line, start, end) or _is_thrown(

@@ -54,6 +54,8 @@ def test_a_file_is_named_with_its_folder() -> None:
             "root",
         ),
         ("Error: getaddrinfo EAI_AGAIN database", "database"),
+        ("sshd[7]: Disconnecting: Too many authentication failures for ben [preauth]", "ben"),
+        ("**Error:** `KeyError: 'kind'` when loading the cart", "kind"),
         ('user="N/A" group="N/A" xauthuser="ben" msg="authentication failed"', "ben"),
         (
             "AH00526: Syntax error on line 79 of /etc/apache2/shop.conf:\n"

@@ -63,6 +63,10 @@ def test_a_full_disk_explains_the_dead_unit() -> None:
         "Build finished: 0 errors, 0 failures",
         "request to 10.0.0.7 succeeded after 3 retries",
         "健康检查通过，没有错误",
+        "Received valid SSL certificate: /C=EX/O=shop",
+        "HOST DOWNTIME ALERT: web1;STARTED; Host has entered a period of scheduled downtime",
+        "close proxy upstream connection: 3",
+        "[mpm_event:notice] AH00489: Apache/2.4.54 configured -- resuming normal operations",
         "",
         "   \n\t\n",
     ],
@@ -80,10 +84,31 @@ def test_what_only_sounds_like_trouble_is_ordinary(text: str) -> None:
         ("nginx: connection refused by upstream 10.0.0.5:9000", "SERVICE.upstream_unreachable"),
         ("mysqld: write failed: No space left on device", "DATABASE.disk_full_db"),
         ("cp: error writing 'x': No space left on device", "SERVICE.disk_full"),
+        (
+            "ClientCnxn - Session 0x0 for server null, unexpected error, closing socket\n"
+            "java.net.ConnectException: Connection refused",
+            "SERVICE.service_down",
+        ),
     ],
 )
 def test_the_same_words_mean_what_the_context_says(text: str, name: str) -> None:
     """A refused connection to a database is another trouble than one to a backend."""
+    assert top(text).name == name
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        (
+            "            triggerUncaughtException(err, true /* fromPromise */);\n"
+            "            ^\n\nError: connect ECONNREFUSED 127.0.0.1:6379",
+            "DATABASE.connection_error",
+        ),
+        ("no principal name: java.net.UnknownHostException: web1", "SERVICE.dns_failure"),
+    ],
+)
+def test_a_word_within_another_says_nothing(text: str, name: str) -> None:
+    """Nor does a line of the runtime's own source."""
     assert top(text).name == name
 
 
