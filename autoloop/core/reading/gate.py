@@ -25,7 +25,7 @@ _SAD = re.compile(
     r"\b(?:must (?:be|have|not)|required|outside|unsupported|unavailable|unreachable|mismatch|not "
     r"(?:present|supported|allowed|exist|available|match\w*)|already exists|exceed\w*|expired|"
     r"duplicate|corrupt\w*|timed out|conflict|too (?:many|large|long|slow)|lost|died"
-    r"|(?:is|are|was|were|went|goes|now|gone|host|node|server|service|link|interface|site) down)\b"
+    r"|(?<!shut )(?<!ing )(?<!ounded )(?<!tear )down)\b"
     r"|超时|不足|缺少|过期|冲突|重复|已存在|不匹配|不支持|不正确|请(?:先|输入|选择|检查)|不可用|断开|超出|损坏"
 )
 _GRAVE = re.compile(

@@ -97,6 +97,22 @@ def test_the_same_words_mean_what_the_context_says(text: str, name: str) -> None
 
 
 @pytest.mark.parametrize(
+    ("noun", "trouble", "name"),
+    [
+        ("Renewing the SSL certificate", "SSL certificate is invalid", "SERVICE.tls_certificate"),
+        ("memory threshold: 80 %", "memory threshold exceeded", "SERVICE.memory_leak"),
+        ("opened a login session for ben", "invalid login session", "LOGIN.token_invalid"),
+        ("added a unique constraint", "violates unique constraint", "CODE.logic_error"),
+        ("created a deploy key", "deploy key rejected", "CONFIG.auth_failed"),
+    ],
+)
+def test_a_bare_noun_is_no_trouble(noun: str, trouble: str, name: str) -> None:
+    """Its line must complain of it."""
+    assert top(noun).name == BENIGN
+    assert top(trouble).name == name
+
+
+@pytest.mark.parametrize(
     ("text", "name"),
     [
         (
