@@ -1,7 +1,7 @@
 """Fits what the marks of names weigh (`autoloop/core/reading/blame.py`) to the labelled texts.
 
     make learned                                 # writes blame.json
-    python tests/learning/fit_blame.py --fold 4  # writes nothing
+    PYTHONPATH=tests/bench python tests/learning/fit_blame.py --fold 4  # writes nothing
 
 It learns from those of the texts in ``texts/`` that name a `culprit`, and from the examples of the
 signatures. With --fold N it is measured how often the culprit is right, where no pattern names one,

@@ -198,6 +198,8 @@ def test_what_recovered_and_failed_again_counts() -> None:
         ("packet was ignored because of mismatched DCID", True),
         ("keepalive interval too low", False),
         ("replica too slow, will not be used", False),
+        ("Shutting down purge task", True),
+        ("checkout down", False),
     ],
 )
 def test_what_the_program_deals_with_itself_is_ordinary(text: str, calm: bool) -> None:
