@@ -2,24 +2,28 @@
 
 Every word is filed under a piece of itself that few others have: two Chinese characters, four
 letters or digits, or less where it has no more. Only words whose piece occurs in a line are looked
-for. The same runs of letters come again and again in logs, so what they hold is remembered.
+for. The same runs of letters come again and again in logs, so what they hold is remembered; and the
+same lines but for their digits, so only these are looked at anew.
 """
 
 import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from functools import lru_cache
+from functools import cache, partial
 from itertools import chain
 from operator import add
 from threading import Lock
 from typing import Any
 
 from autoloop.core.reading.excerpt import Excerpt
-from autoloop.core.reading.patterns import LONGEST, PLAIN_RUN, RUN
+from autoloop.core.reading.patterns import LONGEST, RUN
 
 REMEMBERED = 20_000
-"""Runs, and lines by the runs in them, that are remembered. What is remembered of a line is of a
-kind that the garbage collector passes over."""
+"""Runs, and lines by what is in them, that are remembered. What is remembered of a line is of a kind
+that the garbage collector passes over."""
+
+REMEMBERED_LINE = 400
+"""Bytes of a line that is remembered but for its digits."""
 
 OCCURRENCES = 60
 """Lines with the same word that are looked at."""
@@ -35,28 +39,79 @@ _KINDS = (
 What has no more than three letters must stand alone: "url" is not in "curl".
 """
 
-Holds = tuple[frozenset[str], frozenset[str], frozenset[str]]
-"""The words that a run holds, those of which it may hold a part, and the pieces that it holds."""
-
-NOTHING: Holds = frozenset(), frozenset(), frozenset()
-"""What most runs hold."""
-
-ANY = "*"
-"""The piece that is held by a run of which the end is not known: any other may be in it."""
-
 Filed = dict[str, list[str]]
 """Words by the piece under which they are filed; under an empty one those that have none."""
+
+Numbered = tuple[bytes, str]
+"""A word with digits in it: alike, and as it is."""
+
+Holds = tuple[frozenset[str], tuple[str, ...], tuple[Numbered, ...], int, frozenset[int]]
+"""The words that a run holds, those of which it may hold a part, without digits and with them, the
+pieces that it holds, each a bit, and the rows of the words."""
+
+NOTHING: Holds = frozenset(), (), (), 0, frozenset()
+"""What most runs hold."""
+
+ANY = -1
+"""All pieces: of a run of which the end is not known any may be in it."""
 
 Needed = tuple[Sequence[str], Sequence[Sequence[str]]]
 """The words of which a row needs one, and sets of pieces of runs, of each of which it needs one."""
 
 
-class Runs(dict[str, int]):
-    """What each run holds of the words that are *filed* under their pieces, and of *pieces* by the
-    rarest pair in each: a number for each thing that runs hold, 0 for nothing."""
+_DIGITS = re.compile(rf"[0-9]{{2,{LONGEST}}}")
+_DIGIT = re.compile("[0-9]")
+_ALIKE = bytes(ord("0") if chr(byte) in "123456789" else byte for byte in range(256))
 
-    def __init__(self, filed: Filed, pieces: Filed) -> None:
+
+def alike(text: str) -> bytes:
+    """*text* with zeros for its digits: lines of one program are mostly alike."""
+    return text.encode("utf-8", "replace").translate(_ALIKE)
+
+
+class Rows:
+    """Rows by the words of which each needs one, and what it needs of other pieces."""
+
+    def __init__(self, needed: Iterable[Needed]) -> None:
+        self.of: dict[str, list[int]] = defaultdict(list)
+        self._also: list[Sequence[Sequence[str]]] = []
+        for row, (words, also) in enumerate(needed):
+            for word in words:
+                self.of[word].append(row)
+            self._also.append(also)
+        every = chain.from_iterable(chain.from_iterable(self._also))
+        self.pieces = {piece: place for place, piece in enumerate(dict.fromkeys(every))}
+        self._bits: list[list[int] | None] = [None if also else [] for also in self._also]
+
+    def found(self, near: Iterable[int], pieces: int) -> list[int]:
+        """Those of the rows *near* that have all that they need of *pieces*."""
+        found, bits = [], self._bits
+        for row in near:
+            asked = bits[row]
+            if asked is None:
+                asked = bits[row] = [self.bits(each) for each in self._also[row]]
+            for each in asked:
+                if not pieces & each:
+                    break
+            else:
+                found.append(row)
+        return sorted(found)
+
+    def bits(self, pieces: Iterable[str]) -> int:
+        """Each of *pieces* as a bit."""
+        bits = 0
+        for piece in pieces:
+            bits |= 1 << self.pieces[piece]
+        return bits
+
+
+class Runs(dict[str, int]):
+    """What each run holds of the words that are *filed* under their pieces, and of the pieces that
+    *rows* need by the rarest pair in each: a number for each thing that runs hold, 0 for nothing."""
+
+    def __init__(self, rows: Rows, filed: Filed, pieces: Filed) -> None:
         super().__init__()
+        self._rows = rows
         self._filed = filed
         self._pieces = pieces
         self.holds = [NOTHING]
@@ -67,20 +122,17 @@ class Runs(dict[str, int]):
         """The words that the runs with these *numbers* hold."""
         return tuple(frozenset[str]().union(*[self.holds[number][0] for number in numbers]))
 
-    def pieces(self, numbers: tuple[int, ...]) -> frozenset[str]:
-        """The pieces that the runs with these *numbers* hold."""
-        return frozenset[str]().union(*[self.holds[number][2] for number in numbers])
-
     def __missing__(self, run: str) -> int:
         pairs = {run[at : at + 2] for at in range(len(run) - 1)}
         pieces = {run, *pairs, *(run[at : at + 4] for at in range(len(run) - 3))}
         words = [word for piece in pieces & self._filed.keys() for word in self._filed[piece]]
         whole = frozenset(word for word in words if word in run)
-        parts = frozenset(word for word in words if word not in run and _goes_on(word, run))
+        parts = sorted({word for word in words if word not in run and _goes_on(word, run)})
         ends = f" {run} "
         also = {each for pair in pairs & self._pieces.keys() for each in self._pieces[pair]}
-        held = [each for each in also if each in ends] if len(run) < LONGEST else [ANY]
-        holds = whole, parts, frozenset(held)
+        held = ANY if len(run) == LONGEST else self._rows.bits(e for e in also if e in ends)
+        rows = frozenset(chain.from_iterable(map(self._rows.of.__getitem__, whole)))
+        holds = whole, *_by_digits(parts), held, rows
         with self._numbering:
             number = self._numbers.setdefault(holds, len(self.holds))
             if number == len(self.holds):
@@ -89,33 +141,86 @@ class Runs(dict[str, int]):
         return number
 
 
-class Memory:
-    """What was found out of lines: by the runs in them, as lines of one program hold the same runs
-    but for numbers, which hold nothing.
+Template = tuple[tuple[int, ...], tuple[str, ...], tuple[str, ...]]
+"""What lines hold that are alike: the numbers of their runs but for those of digits, the words that
+lie in several runs, and what words with digits may."""
+
+Arranged = Callable[[tuple[int, ...]], Any]
+"""What is made of the rows that may be found in a line."""
+
+
+class Memory(dict[bytes, Template]):
+    """What was found out of lines: by what they are alike, and by what they hold beyond that. What
+    is made of their rows, as *arranged* tells, is remembered, too.
 
     It is never emptied, but thrown away as a whole: another thread may be reading with it.
     """
 
-    def __init__(self, runs: Runs, found: Callable[..., Any]) -> None:
+    def __init__(
+        self,
+        rows: Rows,
+        runs: Runs,
+        apart: Sequence[str],
+        arranged: Arranged,
+    ) -> None:
+        super().__init__()
         self.runs = runs
-        self._found = found
-        self._words = lru_cache(REMEMBERED)(runs.words)
-        self._near = lru_cache(REMEMBERED)(self._rows)
+        self._apart = _by_digits(apart)
+        self._words = cache(runs.words)
+        self._near = cache(partial(_near, rows, runs, cache(arranged)))
 
-    def rows(self, low: str, apart: tuple[str, ...], seen: Counter[str] | None = None) -> Any:
-        """The rows that may be found in a line, for the words that it holds, of those *apart* too;
+    def is_much(self) -> bool:
+        """Whether more is remembered than should be."""
+        return max(len(self), len(self.runs), self._near.cache_info().currsize) > REMEMBERED
+
+    def rows(self, low: str, template: Template, seen: Counter[str] | None = None) -> Any:
+        """The rows that may be found in a line with this *template*, for the words that it holds;
         with those *seen*, none for words that were in enough lines."""
-        found = (PLAIN_RUN if low.isascii() else RUN).findall(low)
-        runs = tuple(filter(None, map(self.runs.__getitem__, found)))
-        holds = self.runs.holds
-        more = [word for number in {*runs} for word in holds[number][1] if word in low]
-        near = tuple(more + [word for word in apart if word in low])
+        runs, words, perhaps = template
+        digits = tuple(filter(None, map(self.runs.__getitem__, _DIGITS.findall(low))))
+        if perhaps:
+            words += tuple([word for word in perhaps if word in low])
+        if digits:
+            holds = self.runs.holds
+            words += tuple([word for n in digits for _, word in holds[n][2] if word in low])
+            runs += digits
         if seen is None:
-            return self._near(runs, near, ())
-        return self._near(runs, near, _tired(seen, self._words(runs) + near))
+            return self._near(runs, words, ())
+        return self._near(runs, words, _tired(seen, self._words(runs) + words))
 
-    def _rows(self, runs: tuple[int, ...], more: tuple[str, ...], tired: tuple[str, ...]) -> Any:
-        return self._found({*self.runs.words(runs), *more}, self.runs.pieces(runs), tired)
+    def __missing__(self, line: bytes) -> Template:
+        low = line.decode()
+        found = [run for run in RUN.findall(low) if run[0] not in "0123456789"]
+        runs = tuple(filter(None, map(self.runs.__getitem__, found)))
+        holds = [self._apart, *[self.runs.holds[number][1:3] for number in {*runs}]]
+        words = tuple([word for plain, _ in holds for word in plain if word in low])
+        perhaps = tuple([word for _, numbered in holds for like, word in numbered if like in line])
+        template = runs, words, perhaps
+        if len(line) <= REMEMBERED_LINE:
+            self[line] = template
+        return template
+
+
+def _near(
+    rows: Rows,
+    runs: Runs,
+    arranged: Arranged,
+    numbers: tuple[int, ...],
+    more: tuple[str, ...],
+    tired: tuple[str, ...],
+) -> Any:
+    """The *rows* that need a word of the *runs* with these *numbers*, or one *more*, but none
+    *tired*."""
+    holds = [runs.holds[number] for number in {*numbers}]
+    pieces = 0
+    for _, _, _, held, _ in holds:
+        pieces |= held
+    if tired:
+        words = {*runs.words(numbers), *more}.difference(tired)
+        near = set(chain.from_iterable([rows.of[word] for word in words]))
+    else:
+        near = set[int]().union(*[each[4] for each in holds], *[rows.of[word] for word in more])
+    return arranged(tuple(rows.found(near, pieces)))
 
 
 class WordIndex:
@@ -129,57 +234,48 @@ class WordIndex:
         self,
         needed: Iterable[Needed],
         filed: Filed | None = None,
-        arranged: Callable[[tuple[int, ...]], Any] = tuple,
+        arranged: Arranged = tuple,
     ) -> None:
-        self._rows: dict[str, list[int]] = defaultdict(list)
-        self._also: list[Sequence[Sequence[str]]] = []
-        for row, (words, also) in enumerate(needed):
-            for word in words:
-                self._rows[word].append(row)
-            self._also.append(also)
-        self.filed = filed or _filed(self._rows)
-        self._apart = self.filed.get("", [])
-        self._pieces = _by_rarest_pair({*chain.from_iterable(chain.from_iterable(self._also))})
-        self._arranged = lru_cache(REMEMBERED)(arranged)
+        self._rows = Rows(needed)
+        self.filed = filed or _filed(self._rows.of)
+        self._pieces = _by_rarest_pair(self._rows.pieces)
+        self._arranged = arranged
         self._memory = self._fresh()
 
     def rows(self, excerpt: Excerpt) -> Iterator[tuple[int, Any]]:
         """The number of each line that has a word, and the rows that may be found in it."""
         memory = self._remembered()
-        apart = tuple(word for word in self._apart if word in excerpt.low)
         seen = Counter[str]() if len(excerpt.lines) > OCCURRENCES else None
-        for number, low in enumerate(excerpt.low_lines):
-            if rows := memory.rows(low, apart, seen):
+        lines = map(memory.__getitem__, alike(excerpt.low).split(b"\n"))
+        for number, (low, template) in enumerate(zip(excerpt.low_lines, lines, strict=True)):
+            if rows := memory.rows(low, template, seen):
                 yield number, rows
 
     def rows_in(self, low: str) -> Any:
         """The rows that may be found in one line."""
-        return self._remembered().rows(low, tuple(self._apart))
+        memory = self._remembered()
+        return memory.rows(low, memory[alike(low)])
 
     def _remembered(self) -> Memory:
         """What is remembered; once it is much, nothing."""
-        if len(self._memory.runs) > REMEMBERED:
+        if self._memory.is_much():
             self._memory = self._fresh()
         return self._memory
 
     def _fresh(self) -> Memory:
-        return Memory(Runs(self.filed, self._pieces), self._found)
+        runs = Runs(self._rows, self.filed, self._pieces)
+        return Memory(self._rows, runs, self.filed.get("", []), self._arranged)
 
-    def _found(self, words: Iterable[str], pieces: frozenset[str], tired: tuple[str, ...]) -> Any:
-        """The rows that need one of *words*, but none *tired*, and have all that they need of
-        *pieces*."""
-        asked = [self._rows[word] for word in words if word in self._rows and word not in tired]
-        near = set(chain.from_iterable(asked))
-        if ANY in pieces:
-            return self._arranged(tuple(sorted(near)))
-        found = []
-        for row in near:
-            for each in self._also[row]:
-                if pieces.isdisjoint(each):
-                    break
-            else:
-                found.append(row)
-        return self._arranged(tuple(sorted(found)))
+
+def _by_digits(words: Iterable[str]) -> tuple[tuple[str, ...], tuple[Numbered, ...]]:
+    """*words* without digits, and those with them."""
+    plain, numbered = [], []
+    for word in words:
+        if _DIGIT.search(word):
+            numbered.append((alike(word), word))
+        else:
+            plain.append(word)
+    return tuple(plain), tuple(numbered)
 
 
 def _tired(seen: Counter[str], words: tuple[str, ...]) -> tuple[str, ...]:

@@ -22,7 +22,7 @@ def lasting() -> Iterator[None]:
             gc.enable()
 
 
-SELDOM = 20_000
+SELDOM = 50_000
 """Objects more than before from which on garbage is looked for, in a process that reads."""
 
 

@@ -18,11 +18,9 @@ _REPEATS = ("*", "+", "{")
 
 LONGEST = 40
 _OF = ("a-z", "0-9", r"\u4e00-\u9fff", r"^\x00-\x7f\u4e00-\u9fff")
-_RUNS = [rf"[{kind}][{kind}]{{1,{LONGEST - 1}}}" for kind in _OF]
-RUN, PLAIN_RUN = re.compile("|".join(_RUNS)), re.compile("|".join(_RUNS[:2]))
-"""Runs of letters, digits, Chinese or other characters; of letters and digits, which are all that
-is in plain ASCII. The first one stands by itself so that `re` need not try a kind to see that it is
-not there."""
+RUN = re.compile("|".join(rf"[{kind}][{kind}]{{1,{LONGEST - 1}}}" for kind in _OF))
+"""Runs of letters, digits, Chinese or other characters. The first one stands by itself so that `re`
+need not try a kind to see that it is not there."""
 
 
 def _engine() -> ModuleType:
