@@ -1,8 +1,8 @@
 """The index: which of some thousand words occur in a line, without looking for each of them.
 
-Every word is filed under a piece of itself that few others have: two Chinese characters, four
-letters or digits, or less where it has no more. Only words whose piece occurs in a line are looked
-for. The same runs of letters come again and again in logs, so what they hold is remembered; and the
+Every word is filed under a piece of itself that is rare in texts, and that few others have: two
+Chinese characters, four letters or digits, the end of a run, or less where it has no more. Only
+words whose piece occurs in a line are looked for. The same runs of letters come again and again in logs, so what they hold is remembered; and the
 same lines but for their digits, so only these are looked at anew.
 """
 
@@ -27,6 +27,9 @@ REMEMBERED_LINE = 400
 
 OCCURRENCES = 60
 """Lines with the same word that are looked at."""
+
+EDGES = 3, 2
+"""Characters of a run at its beginning or its end that are a piece."""
 
 _KINDS = (
     (re.compile(r"[\u4e00-\u9fff]{2,40}"), 2),
@@ -124,8 +127,8 @@ class Runs(dict[str, int]):
 
     def __missing__(self, run: str) -> int:
         pairs = {run[at : at + 2] for at in range(len(run) - 1)}
-        pieces = {run, *pairs, *(run[at : at + 4] for at in range(len(run) - 3))}
-        words = [word for piece in pieces & self._filed.keys() for word in self._filed[piece]]
+        pieces = self._filed.keys() & _pieces(run)
+        words = [word for piece in pieces for word in self._filed[piece]]
         whole = frozenset(word for word in words if word in run)
         parts = sorted({word for word in words if word not in run and _goes_on(word, run)})
         ends = f" {run} "
@@ -226,8 +229,9 @@ def _near(
 class WordIndex:
     """Files rows under the words of which each needs one; of other pieces it may need some, too.
 
-    Under which pieces the words are *filed* may have been found beforehand. What is made of the
-    rows of a line, as *arranged* tells, is remembered with them.
+    Under which pieces the words are *filed* may have been found beforehand; else it is found out how
+    rare pieces are in *texts*. What is made of the rows of a line, as *arranged* tells, is remembered
+    with them.
     """
 
     def __init__(
@@ -235,9 +239,10 @@ class WordIndex:
         needed: Iterable[Needed],
         filed: Filed | None = None,
         arranged: Arranged = tuple,
+        texts: Iterable[str] = (),
     ) -> None:
         self._rows = Rows(needed)
-        self.filed = filed or _filed(self._rows.of)
+        self.filed = filed or _filed(self._rows.of, texts)
         self._pieces = _by_rarest_pair(self._rows.pieces)
         self._arranged = arranged
         self._memory = self._fresh()
@@ -302,27 +307,52 @@ def _goes_on(word: str, run: str) -> bool:
     return False
 
 
-def _filed(words: Iterable[str]) -> Filed:
+def _pieces(run: str) -> set[str]:
+    """The pieces of a run: with a blank where it begins or ends."""
+    pieces = {run[at : at + size] for size in (2, 4) for at in range(len(run) - size + 1)}
+    pieces |= {f" {run[:size]}" for size in EDGES} | {f"{run[-size:]} " for size in EDGES}
+    return pieces | {run, f" {run} "}
+
+
+def _pieces_across(word: str) -> Iterator[str]:
+    """Pieces of the runs of *word* that are at their ends wherever the word stands."""
+    for run in RUN.finditer(word):
+        begins, ends = run.start() > 0, run.end() < len(word)
+        if begins and ends:
+            yield f" {run[0]} "
+        elif begins:
+            yield f" {run[0][: EDGES[0]]}"
+        elif ends:
+            yield f"{run[0][-EDGES[0] :]} "
+
+
+def _filed(words: Iterable[str], texts: Iterable[str]) -> Filed:
+    runs = chain.from_iterable(map(RUN.findall, texts))
+    common = Counter(chain.from_iterable(map(_pieces, runs)))
     left = sorted(set(words))
     filed: Filed = {}
-    for run, size in _KINDS:
-        filed |= _by_rarest([word for word in left if run.search(word)], run, size)
-        left = [word for word in left if not run.search(word)]
+    for kind, (run, size) in enumerate(_KINDS):
+        pieces = {
+            word: [part[at : at + size] for part in run.findall(word)
+                   for at in range(len(part) - size + 1)]
+            for word in left
+        }  # fmt: skip
+        left = [word for word in left if not pieces[word]]
+        found = {
+            word: [*of_word, *(_pieces_across(word) if kind < 2 else ())]
+            for word, of_word in pieces.items() if of_word
+        }  # fmt: skip
+        for piece, its in _by_rarest(found, common).items():
+            filed.setdefault(piece, []).extend(its)
     return filed | {"": left}
 
 
-def _by_rarest(words: Iterable[str], run: re.Pattern[str], size: int) -> Filed:
-    """Words by the rarest piece of *size* characters in their runs."""
-    pieces = {
-        word: [
-            part[at : at + size] for part in run.findall(word) for at in range(len(part) - size + 1)
-        ]
-        for word in words
-    }
-    common = Counter(piece for of_word in pieces.values() for piece in of_word)
+def _by_rarest(pieces: dict[str, list[str]], common: Counter[str]) -> Filed:
+    """Words by the rarest of their *pieces*, of those as rare in texts by the one that few have."""
+    shared = Counter(chain.from_iterable(pieces.values()))
     filed: dict[str, list[str]] = defaultdict(list)
     for word, of_word in pieces.items():
-        filed[min([(common[piece], piece) for piece in of_word])[1]].append(word)
+        filed[min((common[piece], shared[piece], piece) for piece in of_word)[2]].append(word)
     return dict(filed)
 
 

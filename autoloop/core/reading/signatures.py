@@ -138,7 +138,8 @@ class Book:
         turns = [_turn(each) for _, each in self._rows]
         self._broad, self._quiet = (bisect_left(turns, turn) for turn in (BROAD, QUIET))
         self._searches: list[Callable[[str], Any] | None] = [None] * len(rows)
-        self._index = WordIndex((needed for _, _, needed in rows), filed, self._in_turns)
+        texts = (text.lower() for each in signatures for text, _ in each.examples)
+        self._index = WordIndex((needed for _, _, needed in rows), filed, self._in_turns, texts)
         self.filed = self._index.filed
 
     def hits(self, excerpt: Excerpt, *, thorough: bool = False) -> list[Hit]:
