@@ -77,7 +77,9 @@ class ArbitratedEngine:
         """
         odds = {name: DAMPED * each for name, each in self._learned.likely(excerpt).items()}
         least = min(odds.values())
-        if not (book().holds("database", excerpt.low) or book().holds("stored", excerpt.low)):
+        if not (
+            book().speaks_of("database", excerpt.low) or book().speaks_of("stored", excerpt.low)
+        ):
             unheard = (
                 name for name in odds if name.startswith("DATABASE.") and name not in told.names
             )

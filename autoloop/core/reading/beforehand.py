@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from autoloop.core.reading.grammar import alternatives
-from autoloop.core.reading.signatures import FILES, Book, apart, read
+from autoloop.core.reading.signatures import FILES, Book, apart, contexts_of, read
 from autoloop.core.reading.tables import digest, text
 
 TABLES = (*FILES, "contexts", "culprits", "grammar", "names")
@@ -25,8 +25,8 @@ def beforehand() -> Iterator[tuple[str, str]]:
     yield (
         "patterns.json",
         _json(
-            digest(*FILES),
-            filed=Book(signatures, {}).filed,
+            digest(*FILES, "contexts"),
+            filed=Book(signatures, contexts_of(tables["contexts"])).filed,
             patterns=[[(len(part), *words) for part, *words in apart(p)] for p in patterns],
         ),
     )

@@ -4,6 +4,7 @@ import html
 import json
 import re
 from enum import IntEnum
+from functools import lru_cache
 from itertools import accumulate
 
 from autoloop.core.reading.folded import FOLDED, uncut, unfolded
@@ -70,6 +71,10 @@ _STAMPED = re.compile(
 _OSLO = re.compile(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3} \d{1,8} TRACE ")
 """How OpenStack writes the lines of a trace."""
 
+_ALIKE = bytes(ord("1") if chr(byte) in "0123456789" else byte for byte in range(256))
+REMEMBERED = 4096
+"""Heads of lines of which the level is remembered."""
+
 _LETTERS = re.compile(r"[a-z]{3,}")
 _TELLING = {
     *("level", "lvl", "severity", "levelname", "loglevel", "priority"),
@@ -104,6 +109,11 @@ _ANSI = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
 _CONTINUED = re.compile(r"^\s|^Caused by|^\.\.\. |^#\d")
 
 
+def alike(text: str) -> bytes:
+    """*text* with the same digit for each of its digits: lines of one program are mostly alike."""
+    return text.encode("utf-8", "replace").translate(_ALIKE)
+
+
 def level_of(line: str) -> Level:
     """The level a program gave its line: JSON, logfmt, syslog, nginx, databases, Python, …"""
     if line.lstrip()[:1] == "{" and (found := _JSON.search(line)):
@@ -112,6 +122,12 @@ def level_of(line: str) -> Level:
             return Level.NONE
         return _LEVELS.get(told, Level.NONE)
     head = line[:160]
+    return _level_of_head(head if "%" in head else alike(head).decode())
+
+
+@lru_cache(REMEMBERED)
+def _level_of_head(head: str) -> Level:
+    """The level that the head of a line tells; its digits tell none, but behind a "%"."""
     if " TRACE " in head and _OSLO.match(head):
         return Level.ALARM
     if _may_tell(head) and (found := _HEAD.search(head)):

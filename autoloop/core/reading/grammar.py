@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from autoloop.core.reading.index import Filed, WordIndex
+from autoloop.core.reading.index import Filed, WordIndex, is_found_anywhere
 from autoloop.core.reading.patterns import branches, needs
 from autoloop.core.reading.tables import made, table
 
@@ -75,11 +75,7 @@ def _indexed(branch: str) -> tuple[str, ...]:
     """The words that *branch* needs, if the index finds them wherever they stand in its matches."""
     words = needs(branch)
     alone = re.fullmatch(r"\\b[a-z]{2,3}\\b", branch)
-    return words if alone or all(map(_WHOLE.search, words)) else ()
-
-
-_WHOLE = re.compile(r"[a-z]{4}|[0-9]{4}|[^\x00-\x7f]{2}")
-"""What a word holds that the index finds wherever it stands."""
+    return words if alone or all(map(is_found_anywhere, words)) else ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,8 +2,9 @@
 
 Every word is filed under a piece of itself that is rare in texts, and that few others have: two
 Chinese characters, four letters or digits, the end of a run, or less where it has no more. Only
-words whose piece occurs in a line are looked for. The same runs of letters come again and again in logs, so what they hold is remembered; and the
-same lines but for their digits, so only these are looked at anew.
+words whose piece occurs in a line are looked for. The same runs of letters come again and again in
+logs, so what they hold is remembered; and the same lines but for their digits, so only these are
+looked at anew.
 """
 
 import re
@@ -15,12 +16,12 @@ from operator import add
 from threading import Lock
 from typing import Any
 
-from autoloop.core.reading.excerpt import Excerpt
+from autoloop.core.reading.excerpt import Excerpt, alike
 from autoloop.core.reading.patterns import LONGEST, RUN
 
 REMEMBERED = 20_000
-"""Runs, and lines by what is in them, that are remembered. What is remembered of a line is of a kind
-that the garbage collector passes over."""
+"""Runs, and lines by what is in them, that are remembered. What is remembered of a line is of a
+kind that the garbage collector passes over."""
 
 REMEMBERED_LINE = 400
 """Bytes of a line that is remembered but for its digits."""
@@ -62,20 +63,22 @@ Needed = tuple[Sequence[str], Sequence[Sequence[str]]]
 """The words of which a row needs one, and sets of pieces of runs, of each of which it needs one."""
 
 
+_LONG = re.compile(r"[a-z]{4}|[0-9]{4}|[^\x00-\x7f]{2}")
+"""What a word holds that is found wherever it stands."""
+
 _DIGITS = re.compile(rf"[0-9]{{2,{LONGEST}}}")
 _DIGIT = re.compile("[0-9]")
-_ALIKE = bytes(ord("0") if chr(byte) in "123456789" else byte for byte in range(256))
 
 
-def alike(text: str) -> bytes:
-    """*text* with zeros for its digits: lines of one program are mostly alike."""
-    return text.encode("utf-8", "replace").translate(_ALIKE)
+def is_found_anywhere(word: str) -> bool:
+    """Whether *word* is found wherever it stands in a line."""
+    return bool(_LONG.search(word))
 
 
 class Rows:
     """Rows by the words of which each needs one, and what it needs of other pieces."""
 
-    def __init__(self, needed: Iterable[Needed]) -> None:
+    def __init__(self, needed: Iterable[Needed], tireless: int | None = None) -> None:
         self.of: dict[str, list[int]] = defaultdict(list)
         self._also: list[Sequence[Sequence[str]]] = []
         for row, (words, also) in enumerate(needed):
@@ -84,6 +87,7 @@ class Rows:
             self._also.append(also)
         every = chain.from_iterable(chain.from_iterable(self._also))
         self.pieces = {piece: place for place, piece in enumerate(dict.fromkeys(every))}
+        self._tireless = len(self._also) if tireless is None else tireless
         self._bits: list[list[int] | None] = [None if also else [] for also in self._also]
 
     def found(self, near: Iterable[int], pieces: int) -> list[int]:
@@ -100,6 +104,10 @@ class Rows:
                 found.append(row)
         return sorted(found)
 
+    def tireless(self, words: Iterable[str]) -> list[int]:
+        """The rows of *words* that are found in however many lines these are."""
+        return [row for word in words for row in self.of[word] if row >= self._tireless]
+
     def bits(self, pieces: Iterable[str]) -> int:
         """Each of *pieces* as a bit."""
         bits = 0
@@ -110,7 +118,8 @@ class Rows:
 
 class Runs(dict[str, int]):
     """What each run holds of the words that are *filed* under their pieces, and of the pieces that
-    *rows* need by the rarest pair in each: a number for each thing that runs hold, 0 for nothing."""
+    *rows* need by the rarest pair in each: a number for each thing that runs hold, 0 for nothing.
+    """
 
     def __init__(self, rows: Rows, filed: Filed, pieces: Filed) -> None:
         super().__init__()
@@ -220,7 +229,7 @@ def _near(
         pieces |= held
     if tired:
         words = {*runs.words(numbers), *more}.difference(tired)
-        near = set(chain.from_iterable([rows.of[word] for word in words]))
+        near = {*chain.from_iterable([rows.of[word] for word in words]), *rows.tireless(tired)}
     else:
         near = set[int]().union(*[each[4] for each in holds], *[rows.of[word] for word in more])
     return arranged(tuple(rows.found(near, pieces)))
@@ -229,9 +238,9 @@ def _near(
 class WordIndex:
     """Files rows under the words of which each needs one; of other pieces it may need some, too.
 
-    Under which pieces the words are *filed* may have been found beforehand; else it is found out how
-    rare pieces are in *texts*. What is made of the rows of a line, as *arranged* tells, is remembered
-    with them.
+    Under which pieces the words are *filed* may have been found beforehand; else it is found out
+    how rare pieces are in *texts*. What is made of the rows of a line, as *arranged* tells, is
+    remembered with them. Rows from *tireless* on are found in however many lines their words are.
     """
 
     def __init__(
@@ -240,8 +249,9 @@ class WordIndex:
         filed: Filed | None = None,
         arranged: Arranged = tuple,
         texts: Iterable[str] = (),
+        tireless: int | None = None,
     ) -> None:
-        self._rows = Rows(needed)
+        self._rows = Rows(needed, tireless)
         self.filed = filed or _filed(self._rows.of, texts)
         self._pieces = _by_rarest_pair(self._rows.pieces)
         self._arranged = arranged

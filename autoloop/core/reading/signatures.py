@@ -7,14 +7,15 @@ groups match is the culprit. `docs/how-to/add-a-signature.md` describes the keys
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import cache, lru_cache
+from functools import cache
+from itertools import chain
 from operator import itemgetter
 from typing import Any, NamedTuple
 
 from autoloop.core.diagnosis import BENIGN
 from autoloop.core.reading.excerpt import Excerpt, Level
 from autoloop.core.reading.grammar import complains
-from autoloop.core.reading.index import Filed, WordIndex
+from autoloop.core.reading.index import Filed, WordIndex, is_found_anywhere
 from autoloop.core.reading.names import names
 from autoloop.core.reading.patterns import also, begun, bounded, branches, compiled, needs
 from autoloop.core.reading.tables import made, table
@@ -89,9 +90,13 @@ BROAD, QUIET = 1, 2
 Turns = tuple[tuple[int, ...], ...]
 """Rows by the turns in which they are tried; plain tuples, which no garbage collector looks at."""
 
-EXACT, CALMLY, COMPLAINING, FAMILIES, ORDINARY, SETTLING = range(6)
+EXACT, CALMLY, COMPLAINING, FAMILIES, ORDINARY, SETTLING, SPOKEN = range(7)
 """Exact wordings; those of them that count where a program is calm, those that do where it also
-complains; words of families; what is ordinary, and of that what settles what went wrong before."""
+complains; words of families; what is ordinary, and of that what settles what went wrong before; at
+last the contexts of which the line speaks."""
+
+Spoken = dict[int, tuple[int, ...]]
+"""The contexts of which lines speak, by the numbers of both."""
 
 
 Parts = list[tuple[str, tuple[str, ...], Sequence[Sequence[str]]]]
@@ -125,7 +130,11 @@ class Book:
         self._names = names()
         self._families = {each.name: each for each in reversed(signatures)}
         self._contexts = contexts
-        self._speaks_of = lru_cache(maxsize=256)(self.holds)
+        long = [tuple(filter(is_found_anywhere, words)) for words in contexts.values()]
+        self._short = {
+            name: (number, tuple(word for word in words if word not in long[number]))
+            for number, (name, words) in enumerate(contexts.items())
+        }
         patterns = [(pattern, each) for each in signatures for pattern in each.patterns]
         parts, filed = taken_apart or ([apart(pattern) for pattern, _ in patterns], None)
         rows = [
@@ -138,8 +147,9 @@ class Book:
         turns = [_turn(each) for _, each in self._rows]
         self._broad, self._quiet = (bisect_left(turns, turn) for turn in (BROAD, QUIET))
         self._searches: list[Callable[[str], Any] | None] = [None] * len(rows)
+        needed = chain((needed for _, _, needed in rows), ((words, ()) for words in long))
         texts = (text.lower() for each in signatures for text, _ in each.examples)
-        self._index = WordIndex((needed for _, _, needed in rows), filed, self._in_turns, texts)
+        self._index = WordIndex(needed, filed, self._in_turns, texts, tireless=len(rows))
         self.filed = self._index.filed
 
     def hits(self, excerpt: Excerpt, *, thorough: bool = False) -> list[Hit]:
@@ -153,7 +163,10 @@ class Book:
         clear = {hit.line for hit in named if hit.weight >= CLEAR}
         found: list[Found] = []
         quiet: list[tuple[int, Turns]] = []
+        spoken: Spoken = {}
         for line, turns in self._index.rows(excerpt):
+            if turns[SPOKEN]:
+                spoken[line] = turns[SPOKEN]
             if turns[EXACT] or turns[FAMILIES]:
                 found += self._alarms(excerpt, line, turns, line in clear)
             if turns[ORDINARY]:
@@ -165,14 +178,16 @@ class Book:
             if rows := turns[ORDINARY if asked else SETTLING]:
                 found += self._found(excerpt, line, rows)
         found.sort(key=_place)
-        return named + [self._hit(self._rows[row][1], excerpt, line, m) for row, line, m in found]
+        hits = [self._hit(self._rows[row][1], excerpt, line, m, spoken) for row, line, m in found]
+        return named + hits
 
     def _in_turns(self, rows: tuple[int, ...]) -> Turns | None:
         """The *rows* that may be found in a line, by the turns in which they are tried."""
         if not rows:
             return None
-        broad, quiet = bisect_left(rows, self._broad), bisect_left(rows, self._quiet)
-        exact, last = rows[:broad], rows[quiet:]
+        ends = self._broad, self._quiet, len(self._rows)
+        broad, quiet, spoken = (bisect_left(rows, end) for end in ends)
+        exact, last = rows[:broad], rows[quiet:spoken]
         return (
             exact,
             tuple([row for row in exact if self._rows[row][1].calm]),
@@ -180,6 +195,7 @@ class Book:
             rows[broad:quiet],
             last,
             tuple([row for row in last if self._rows[row][1].settles]),
+            tuple([row - len(self._rows) for row in rows[spoken:]]),
         )
 
     def _alarms(self, excerpt: Excerpt, line: int, turns: Turns, clear: bool) -> list[Found]:
@@ -234,12 +250,14 @@ class Book:
                     length=named.end - named.start,
                 )
 
-    def _hit(self, signature: Signature, excerpt: Excerpt, line: int, match: Any) -> Hit:
+    def _hit(
+        self, signature: Signature, excerpt: Excerpt, line: int, match: Any, spoken: Spoken
+    ) -> Hit:
         named = _group(excerpt, line, match)
         return Hit(
             signature=signature,
             line=line,
-            name=self.meaning(signature, excerpt, line),
+            name=self._meaning(signature, excerpt, line, spoken),
             weight=signature.weight,
             culprit="" if signature.whole else named,
             hint=named if signature.whole else "",
@@ -247,12 +265,15 @@ class Book:
             length=match.end() - match.start(),
         )
 
-    def meaning(self, signature: Signature, excerpt: Excerpt, line: int) -> str:
+    def _meaning(self, signature: Signature, excerpt: Excerpt, line: int, spoken: Spoken) -> str:
         """The name of the cause, by what the line, then the lines around it, speak of."""
         for reach in (0, 2) if signature.context else ():
+            numbers = range(line - reach, line + reach + 1)
+            here = [context for number in numbers for context in spoken.get(number, ())]
             near = excerpt.around(line, reach)
             for context, name in signature.context.items():
-                if self._speaks_of(context, near):
+                number, short = self._short[context]
+                if number in here or _has_any(near, short):
                     return name
         return signature.name
 
@@ -260,12 +281,16 @@ class Book:
         """What cause *name* means, in a sentence for people."""
         return self._families[name].words
 
-    def holds(self, context: str, near: str) -> bool:
-        """Whether a piece of text holds a word of *context*; hits of one line ask the same."""
-        for word in self._contexts[context]:  # noqa: SIM110 - any() takes twice as long
-            if word in near:
-                return True
-        return False
+    def speaks_of(self, context: str, text: str) -> bool:
+        """Whether a text, in lower case, holds a word of *context*."""
+        return _has_any(text, self._contexts[context])
+
+
+def _has_any(text: str, words: tuple[str, ...]) -> bool:
+    for word in words:  # noqa: SIM110 - any() takes twice as long
+        if word in text:
+            return True
+    return False
 
 
 def _group(excerpt: Excerpt, line: int, match: Any) -> str:
@@ -285,8 +310,12 @@ def begins(low: str, place: int) -> int:
 def book() -> Book:
     """The signatures of this package."""
     signatures = tuple(read({name: table(name) for name in FILES}))
-    contexts = {name: tuple(words) for name, words in table("contexts").items()}
-    return Book(signatures, contexts, _taken_apart(signatures))
+    return Book(signatures, contexts_of(table("contexts")), _taken_apart(signatures))
+
+
+def contexts_of(table: dict[str, list[str]]) -> dict[str, tuple[str, ...]]:
+    """The words of each context."""
+    return {name: tuple(dict.fromkeys(words)) for name, words in table.items()}
 
 
 def read(tables: dict[str, dict[str, Any]]) -> Iterator[Signature]:
@@ -297,7 +326,7 @@ def read(tables: dict[str, dict[str, Any]]) -> Iterator[Signature]:
 
 def _taken_apart(signatures: tuple[Signature, ...]) -> Apart | None:
     """What was taken apart beforehand, if it is of these very signatures."""
-    kept = made("patterns", *FILES)
+    kept = made("patterns", *FILES, "contexts")
     if kept is None:
         return None
     patterns = (pattern for each in signatures for pattern in each.patterns)

@@ -35,6 +35,18 @@ def test_it_finds_what_looking_for_each_word_finds(lines: list[str]) -> None:
         assert found.get(number, []) == [n for n, word in enumerate(WORDS) if word in line]
 
 
+@given(LINES, st.lists(st.text("0123456789", min_size=10, max_size=10), min_size=1, max_size=4))
+def test_lines_that_are_alike_but_for_their_digits_hold_each_their_own(
+    lines: list[str], others: list[str]
+) -> None:
+    """Though only the first of them is looked at as a whole."""
+    digits = ["0123456789", *others]
+    every = [line.translate(str.maketrans(digits[0], its)) for line in lines for its in digits]
+    found = rows(WordIndex(((word,), ()) for word in WORDS), "\n".join(["x", *every]))
+    for number, line in enumerate(Excerpt("\n".join(["x", *every])).low_lines):
+        assert found.get(number, []) == [n for n, word in enumerate(WORDS) if word in line]
+
+
 def test_three_letters_stand_alone() -> None:
     """Whatever the other lines hold."""
     assert rows(WordIndex([(("url",), ())]), "curl\nno url\nlibcurl4") == {1: [0]}
@@ -80,6 +92,13 @@ def test_the_same_word_in_many_lines_is_looked_at_in_the_first() -> None:
     index = WordIndex([(("refused",), ()), (("denied",), ())])
     found = rows(index, "refused\n" * 2 * OCCURRENCES + "denied")
     assert (len(found), found[2 * OCCURRENCES]) == (OCCURRENCES + 1, [1])
+
+
+def test_what_is_tireless_is_found_in_every_line() -> None:
+    """Though the same word is looked at for others in the first lines only."""
+    index = WordIndex([(("refused",), ()), (("refused", "denied"), ())], tireless=1)
+    found = rows(index, "refused\n" * 2 * OCCURRENCES + "denied")
+    assert [found[0], found[2 * OCCURRENCES - 1]] == [[0, 1], [1]]
 
 
 @pytest.mark.parametrize(

@@ -157,7 +157,11 @@ def test_what_is_made_beforehand_is_fresh() -> None:
 
 @pytest.mark.parametrize(
     ("what", "of"),
-    [*((name, [name]) for name in TABLES), ("patterns", FILES), ("alternatives", ["grammar"])],
+    [
+        *((name, [name]) for name in TABLES),
+        ("patterns", [*FILES, "contexts"]),
+        ("alternatives", ["grammar"]),
+    ],
 )
 def test_what_is_made_beforehand_is_of_these_tables(what: str, of: Sequence[str]) -> None:
     """Sooner told than whether it is the same, so with every change."""
