@@ -4,6 +4,7 @@ import json
 import re
 import tomllib
 from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
 from autoloop.core.reading.grammar import alternatives
@@ -22,12 +23,20 @@ def beforehand() -> Iterator[tuple[str, str]]:
         yield f"{name}.json", _json(digest(name), table=table)
     signatures = tuple(read(tables))
     patterns = [pattern for each in signatures for pattern in each.patterns]
+    examples = [text.lower() for each in signatures for text, _ in each.examples]
+
+    @cache
+    def common(word: str) -> int:
+        """Examples in which *word* occurs."""
+        return sum(word in example for example in examples)
+
+    taken_apart = [apart(pattern, common) for pattern in patterns]
     yield (
         "patterns.json",
         _json(
             digest(*FILES, "contexts"),
-            filed=Book(signatures, contexts_of(tables["contexts"])).filed,
-            patterns=[[(len(part), *words) for part, *words in apart(p)] for p in patterns],
+            filed=Book(signatures, contexts_of(tables["contexts"]), (taken_apart, None)).filed,
+            patterns=[[(len(part), *words) for part, *words in parts] for parts in taken_apart],
         ),
     )
     needed, filed = alternatives(tables["grammar"]).kept

@@ -63,16 +63,8 @@ Needed = tuple[Sequence[str], Sequence[Sequence[str]]]
 """The words of which a row needs one, and sets of pieces of runs, of each of which it needs one."""
 
 
-_LONG = re.compile(r"[a-z]{4}|[0-9]{4}|[^\x00-\x7f]{2}")
-"""What a word holds that is found wherever it stands."""
-
 _DIGITS = re.compile(rf"[0-9]{{2,{LONGEST}}}")
 _DIGIT = re.compile("[0-9]")
-
-
-def is_found_anywhere(word: str) -> bool:
-    """Whether *word* is found wherever it stands in a line."""
-    return bool(_LONG.search(word))
 
 
 class Rows:

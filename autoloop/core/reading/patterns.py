@@ -7,6 +7,7 @@ same way, without nested repetition, so that answers are the same (`faults` tell
 
 import importlib
 import re
+from collections.abc import Callable
 from functools import cache
 from types import ModuleType
 from typing import Any
@@ -21,6 +22,15 @@ _OF = ("a-z", "0-9", r"\u4e00-\u9fff", r"^\x00-\x7f\u4e00-\u9fff")
 RUN = re.compile("|".join(rf"[{kind}][{kind}]{{1,{LONGEST - 1}}}" for kind in _OF))
 """Runs of letters, digits, Chinese or other characters. The first one stands by itself so that `re`
 need not try a kind to see that it is not there."""
+
+
+_LONG = re.compile(r"[a-z]{4}|[0-9]{4}|[^\x00-\x7f]{2}")
+"""What a word holds that the index finds wherever it stands."""
+
+
+def is_found_anywhere(word: str) -> bool:
+    """Whether the index finds *word* wherever it stands in a line."""
+    return bool(_LONG.search(word))
 
 
 def _engine() -> ModuleType:
@@ -175,13 +185,19 @@ DIGITS = 3
 """Digits of a number from which on it tells something: there are two in every time."""
 
 
-def also(pattern: str) -> tuple[tuple[str, ...], ...]:
-    """Pieces of runs of letters or digits, in sets: one of each must be in a line as well where
-    *pattern*, an alternative, matches.
+def rarest(pattern: str, common: Callable[[str], int]) -> tuple[str, ...]:
+    """As `needs` of an alternative, by how *common* words are in texts: the rarest set of them."""
+    every = [tuple(dict.fromkeys(words)) for words in _conjuncts(tokens(pattern))]
+    found = [words for words in every if len(words) <= MANY and all(map(is_found_anywhere, words))]
+    return min([needs(pattern), *found], key=lambda words: sum(map(common, words)))
+
+
+def also(pattern: str, first: tuple[str, ...]) -> tuple[tuple[str, ...], ...]:
+    """Pieces of runs of letters or digits, in sets: one of each must be in a line as well as one of
+    the words *first* where *pattern*, an alternative, matches.
 
     A blank before or behind a piece stands where its run begins or ends.
     """
-    first = needs(pattern)
     found = []
     for words in _conjuncts(tokens(pattern)):
         pieces = tuple(dict.fromkeys(map(_piece, words)))

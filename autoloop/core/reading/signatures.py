@@ -15,9 +15,18 @@ from typing import Any, NamedTuple
 from autoloop.core.diagnosis import BENIGN
 from autoloop.core.reading.excerpt import Excerpt, Level
 from autoloop.core.reading.grammar import complains
-from autoloop.core.reading.index import Filed, WordIndex, is_found_anywhere
+from autoloop.core.reading.index import Filed, WordIndex
 from autoloop.core.reading.names import names
-from autoloop.core.reading.patterns import also, begun, bounded, branches, compiled, needs
+from autoloop.core.reading.patterns import (
+    also,
+    begun,
+    bounded,
+    branches,
+    compiled,
+    is_found_anywhere,
+    needs,
+    rarest,
+)
 from autoloop.core.reading.tables import made, table
 from autoloop.core.words import Words
 
@@ -104,13 +113,18 @@ Parts = list[tuple[str, tuple[str, ...], Sequence[Sequence[str]]]]
 others, of each of which it needs one, too."""
 
 
-Apart = tuple[list[Parts], Filed]
+Apart = tuple[list[Parts], Filed | None]
 """Of each pattern its parts; and under which pieces all their words are filed."""
 
 
-def apart(pattern: str) -> Parts:
-    """The alternatives of *pattern*, and what each needs."""
-    return [(branch, needs(branch), also(branch)) for branch in branches(pattern)]
+def apart(pattern: str, common: Callable[[str], int] | None = None) -> Parts:
+    """The alternatives of *pattern*, and what each needs: the words that tell most, or that are
+    rarest where it is known how *common* they are."""
+    found = (
+        (branch, rarest(branch, common) if common else needs(branch))
+        for branch in branches(pattern)
+    )
+    return [(branch, words, also(branch, words)) for branch, words in found]
 
 
 def _turn(signature: Signature) -> int:
@@ -310,7 +324,7 @@ def begins(low: str, place: int) -> int:
 def book() -> Book:
     """The signatures of this package."""
     signatures = tuple(read({name: table(name) for name in FILES}))
-    return Book(signatures, contexts_of(table("contexts")), _taken_apart(signatures))
+    return Book(signatures, contexts_of(table("contexts")), taken_apart(signatures))
 
 
 def contexts_of(table: dict[str, list[str]]) -> dict[str, tuple[str, ...]]:
@@ -324,7 +338,7 @@ def read(tables: dict[str, dict[str, Any]]) -> Iterator[Signature]:
         yield from map(_signature, tables[name]["signature"])
 
 
-def _taken_apart(signatures: tuple[Signature, ...]) -> Apart | None:
+def taken_apart(signatures: tuple[Signature, ...]) -> Apart | None:
     """What was taken apart beforehand, if it is of these very signatures."""
     kept = made("patterns", *FILES, "contexts")
     if kept is None:

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from autoloop.core.reading import index
 from autoloop.core.reading.excerpt import Excerpt, lower
 from autoloop.core.reading.index import OCCURRENCES, WordIndex
-from autoloop.core.reading.patterns import LONGEST, RUN, also, branches, compiled, needs
-from autoloop.core.reading.signatures import book
+from autoloop.core.reading.patterns import LONGEST, RUN, also, compiled, needs
+from autoloop.core.reading.signatures import book, taken_apart
 
 WORDS = [
     "connection refused", "refused", "timed out", "time", "errors in crontab", "42p07", "x509: ",
@@ -124,39 +124,46 @@ def test_what_a_pattern_needs(
     pattern: str, words: set[str], pieces: tuple[tuple[str, ...], ...]
 ) -> None:
     """The best words, and what else must be in runs of the line; nothing that is in every line."""
-    assert (set(needs(pattern)), set(also(pattern))) == (words, set(pieces))
+    assert (set(needs(pattern)), set(also(pattern, needs(pattern)))) == (words, set(pieces))
+
+
+BOOK = book()
+KEPT = taken_apart(BOOK.signatures)
+LOWS = [
+    lows
+    for each in BOOK.signatures
+    for lows in [[Excerpt(text).low for text, _ in each.examples]]
+    for _ in each.patterns
+]
+APART = [
+    (lows, branch)
+    for lows, parts in zip(LOWS, KEPT[0] if KEPT else [], strict=True)
+    for branch in parts
+]
+"""Each alternative of the patterns of signatures, and what it needs as that is kept; with the
+examples of its signature, as they are searched."""
 
 
 def test_no_pattern_matches_an_example_without_what_it_needs() -> None:
     """Else the answers would depend on the index."""
-    signatures = book().signatures
-    for signature in signatures:
-        lows = [Excerpt(text).low for text, _ in signature.examples]
-        for branch in (each for pattern in signature.patterns for each in branches(pattern)):
-            for low in filter(compiled(branch).search, lows):
-                assert any(word in low for word in needs(branch)), (branch, low)
-                runs = " ".join(f" {run[0]} " for run in RUN.finditer(low))
-                for pieces in also(branch):
-                    assert any(piece in runs for piece in pieces), (branch, low)
-
-
-BRANCHES = [
-    branch
-    for each in book().signatures
-    for pattern in each.patterns
-    for branch in branches(pattern)
-]
+    for lows, (branch, words, others) in APART:
+        for low in filter(compiled(branch).search, lows):
+            assert any(word in low for word in words), (branch, low)
+            runs = " ".join(f" {run[0]} " for run in RUN.finditer(low))
+            for pieces in others:
+                assert any(piece in runs for piece in pieces), (branch, low)
 
 
 @settings(max_examples=400)
 @given(st.data())
 def test_no_pattern_matches_anything_without_what_it_needs(data: st.DataObject) -> None:
     """Any text that one of the alternatives matches, with anything around it."""
-    branch = data.draw(st.sampled_from(BRANCHES))
+    _, (branch, words, others) = data.draw(st.sampled_from(APART))
     low = lower(data.draw(st.from_regex(re.compile(branch, re.ASCII))))
     for line in filter(compiled(branch).search, low.split("\n")):
-        assert any(word in line for word in needs(branch))
-        runs = RUN.findall(line)
-        if max(map(len, runs), default=0) < LONGEST:
-            held = " ".join(f" {run} " for run in runs)
-            assert all(any(piece in held for piece in pieces) for pieces in also(branch))
+        for some, also_some in ((words, others), (needs(branch), also(branch, needs(branch)))):
+            assert any(word in line for word in some)
+            runs = RUN.findall(line)
+            if max(map(len, runs), default=0) < LONGEST:
+                held = " ".join(f" {run} " for run in runs)
+                assert all(any(piece in held for piece in pieces) for pieces in also_some)
