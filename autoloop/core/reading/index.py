@@ -63,7 +63,8 @@ Needed = tuple[Sequence[str], Sequence[Sequence[str]]]
 """The words of which a row needs one, and sets of pieces of runs, of each of which it needs one."""
 
 
-_DIGITS = re.compile(rf"[0-9]{{2,{LONGEST}}}")
+_NUMBERS = bytes(byte if chr(byte) in "0123456789\n" else ord(" ") for byte in range(256))
+"""What makes blanks of all but digits, in lines."""
 _DIGIT = re.compile("[0-9]")
 
 
@@ -134,7 +135,7 @@ class Runs(dict[str, int]):
         parts = sorted({word for word in words if word not in run and _goes_on(word, run)})
         ends = f" {run} "
         also = {each for pair in pairs & self._pieces.keys() for each in self._pieces[pair]}
-        held = ANY if len(run) == LONGEST else self._rows.bits(e for e in also if e in ends)
+        held = ANY if len(run) >= LONGEST else self._rows.bits(e for e in also if e in ends)
         rows = frozenset(chain.from_iterable(map(self._rows.of.__getitem__, whole)))
         holds = whole, *_by_digits(parts), held, rows
         with self._numbering:
@@ -142,6 +143,18 @@ class Runs(dict[str, int]):
             if number == len(self.holds):
                 self.holds.append(holds)
         self[run] = number
+        return number
+
+
+class Digits(dict[bytes, int]):
+    """The number of what each of the runs that are digits holds."""
+
+    def __init__(self, runs: Runs) -> None:
+        super().__init__()
+        self._runs = runs
+
+    def __missing__(self, digits: bytes) -> int:
+        number = self[digits] = self._runs[digits.decode()] if len(digits) > 1 else 0
         return number
 
 
@@ -169,6 +182,7 @@ class Memory(dict[bytes, Template]):
     ) -> None:
         super().__init__()
         self.runs = runs
+        self._digits = Digits(runs)
         self._apart = _by_digits(apart)
         self._words = cache(runs.words)
         self._near = cache(partial(_near, rows, runs, cache(arranged)))
@@ -177,11 +191,14 @@ class Memory(dict[bytes, Template]):
         """Whether more is remembered than should be."""
         return max(len(self), len(self.runs), self._near.cache_info().currsize) > REMEMBERED
 
-    def rows(self, low: str, template: Template, seen: Counter[str] | None = None) -> Any:
-        """The rows that may be found in a line with this *template*, for the words that it holds;
-        with those *seen*, none for words that were in enough lines."""
-        runs, words, perhaps = template
-        digits = tuple(filter(None, map(self.runs.__getitem__, _DIGITS.findall(low))))
+    def rows(
+        self, low: str, line: bytes, numbers: bytes, seen: Counter[str] | None = None
+    ) -> Any:
+        """The rows that may be found in a line, of which is given what it is alike, and its
+        *numbers*, for the words that it holds; with those *seen*, none for words that were in
+        enough lines."""
+        runs, words, perhaps = self[line]
+        digits = tuple(filter(None, map(self._digits.__getitem__, numbers.split())))
         if perhaps:
             words += tuple([word for word in perhaps if word in low])
         if digits:
@@ -253,15 +270,13 @@ class WordIndex:
         """The number of each line that has a word, and the rows that may be found in it."""
         memory = self._remembered()
         seen = Counter[str]() if len(excerpt.lines) > OCCURRENCES else None
-        lines = map(memory.__getitem__, alike(excerpt.low).split(b"\n"))
-        for number, (low, template) in enumerate(zip(excerpt.low_lines, lines, strict=True)):
-            if rows := memory.rows(low, template, seen):
+        for number, (low, line, numbers) in enumerate(_lines(excerpt.low)):
+            if rows := memory.rows(low, line, numbers, seen):
                 yield number, rows
 
     def rows_in(self, low: str) -> Any:
         """The rows that may be found in one line."""
-        memory = self._remembered()
-        return memory.rows(low, memory[alike(low)])
+        return self._remembered().rows(*next(_lines(low)))
 
     def _remembered(self) -> Memory:
         """What is remembered; once it is much, nothing."""
@@ -272,6 +287,12 @@ class WordIndex:
     def _fresh(self) -> Memory:
         runs = Runs(self._rows, self.filed, self._pieces)
         return Memory(self._rows, runs, self.filed.get("", []), self._arranged)
+
+
+def _lines(low: str) -> Iterator[tuple[str, bytes, bytes]]:
+    """The lines of a text, each with what it is alike, and with its numbers."""
+    numbers = low.encode("utf-8", "replace").translate(_NUMBERS)
+    return zip(low.split("\n"), alike(low).split(b"\n"), numbers.split(b"\n"), strict=True)
 
 
 def _by_digits(words: Iterable[str]) -> tuple[tuple[str, ...], tuple[Numbered, ...]]:
@@ -294,7 +315,7 @@ def _tired(seen: Counter[str], words: tuple[str, ...]) -> tuple[str, ...]:
 
 def _goes_on(word: str, run: str) -> bool:
     """Whether *run* may be where one of the runs of *word* stands in a line."""
-    if len(run) == LONGEST:
+    if len(run) >= LONGEST:
         return True
     for part in RUN.finditer(word):
         begins, ends = part.start() == 0, part.end() == len(word)
