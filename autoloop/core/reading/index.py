@@ -191,9 +191,7 @@ class Memory(dict[bytes, Template]):
         """Whether more is remembered than should be."""
         return max(len(self), len(self.runs), self._near.cache_info().currsize) > REMEMBERED
 
-    def rows(
-        self, low: str, line: bytes, numbers: bytes, seen: Counter[str] | None = None
-    ) -> Any:
+    def rows(self, low: str, line: bytes, numbers: bytes, seen: Counter[str] | None = None) -> Any:
         """The rows that may be found in a line, of which is given what it is alike, and its
         *numbers*, for the words that it holds; with those *seen*, none for words that were in
         enough lines."""
