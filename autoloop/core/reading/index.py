@@ -81,7 +81,7 @@ class Rows:
         every = chain.from_iterable(chain.from_iterable(self._also))
         self.pieces = {piece: place for place, piece in enumerate(dict.fromkeys(every))}
         self._tireless = len(self._also) if tireless is None else tireless
-        self._bits: list[list[int] | None] = [None if also else [] for also in self._also]
+        self._bits: list[tuple[int, ...] | None] = [None if also else () for also in self._also]
 
     def found(self, near: Iterable[int], pieces: int) -> list[int]:
         """Those of the rows *near* that have all that they need of *pieces*."""
@@ -89,7 +89,7 @@ class Rows:
         for row in near:
             asked = bits[row]
             if asked is None:
-                asked = bits[row] = [self.bits(each) for each in self._also[row]]
+                asked = bits[row] = tuple([self.bits(each) for each in self._also[row]])
             for each in asked:
                 if not pieces & each:
                     break
