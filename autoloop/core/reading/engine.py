@@ -9,7 +9,7 @@ from autoloop.core.diagnosis import BENIGN, Cause, Evidence
 from autoloop.core.reading.blame import Complaint, blamed
 from autoloop.core.reading.culprits import completed, named, place_near, shown, vague
 from autoloop.core.reading.excerpt import Excerpt, Level
-from autoloop.core.reading.gate import calm_cause, guessed, is_setting
+from autoloop.core.reading.gate import calm_cause, guessed, hides, is_setting
 from autoloop.core.reading.grammar import complains, grammar
 from autoloop.core.reading.quoted import quoted
 from autoloop.core.reading.rank import FAILED, Suspect, ranked
@@ -99,7 +99,9 @@ def counts(hit: Hit, excerpt: Excerpt) -> bool:
     its program does not call an error and that complains of nothing.
     """
     low = excerpt.low_lines[hit.line]
-    if hit.name == BENIGN or excerpt.level(hit.line) > Level.NONE:
+    if hit.name == BENIGN:
+        return excerpt.level(hit.line) <= Level.CALM or not hides(hit, low)
+    if excerpt.level(hit.line) > Level.NONE:
         return True
     if is_setting(low):
         return False

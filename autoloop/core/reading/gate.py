@@ -9,7 +9,7 @@ from autoloop.core.reading.excerpt import Excerpt, Level
 from autoloop.core.reading.grammar import grammar
 from autoloop.core.reading.quoted import in_table, quoted
 from autoloop.core.reading.rank import FAILED, mistyped, settled
-from autoloop.core.reading.signatures import Hit
+from autoloop.core.reading.signatures import CLEAR, Hit
 from autoloop.core.reading.traces import Trace
 from autoloop.core.redact import redact
 
@@ -47,6 +47,19 @@ _DIRE = re.compile(
     r"inconsistent|broken|damaged)\b|不可用|断开|超时|损坏|丢失|不足|不一致"
 )
 """What is trouble whatever is done about it."""
+
+_GOES_ON = re.compile(
+    _HANDLED.pattern.replace("忽略", "(?<!请)忽略")
+    + r"|\b(?:exiting|quitting|stopping|terminating|shutting down)\b"
+)
+_HARMED = re.compile(
+    r"(?<![\w-])fatal\b|\b(?:corrupt(?:ed)?|damaged|died|crashed|is down|are down|lost,)(?!\w)"
+    r"|损坏|崩溃|宕机"
+)
+"""What is no less trouble if the program goes on, or tells that it does not."""
+
+REACH_ON = 12
+"""Characters of a word that a match may leave out."""
 
 _EXCEPTION = re.compile(r"\b[a-z_.]{0,80}[a-z](?:error|exception)\b|traceback|panic|undefined|null")
 _SETTING = re.compile(
@@ -149,6 +162,14 @@ def _sad(low: str) -> bool:
     if is_setting(low) or (_HANDLED.search(low) and not _DIRE.search(low)):
         return False
     return bool(_SAD.search(low) or grammar().claims_trouble(low))
+
+
+def hides(hit: Hit, low: str) -> bool:
+    """Whether a calm *hit* in a line only tells what the program does about something grave."""
+    end = hit.place + hit.length
+    return hit.weight < CLEAR and bool(
+        _GOES_ON.search(low, hit.place, end + REACH_ON) and _HARMED.search(low, 0, end)
+    )
 
 
 def calm_cause(excerpt: Excerpt, hits: list[Hit]) -> Cause:

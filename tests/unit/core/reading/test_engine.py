@@ -192,6 +192,23 @@ def test_what_recovered_and_failed_again_counts() -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("table users is corrupt, ignoring", "DATABASE.data_corruption"),
+        ("segment 0004 is corrupted, skipping it", "DATABASE.data_corruption"),
+        ("worker 3 died, continuing", "SERVICE.service_down"),
+        ("Fatal error: shutting down", "CODE.runtime_error"),
+        ("non-fatal error, continuing", BENIGN),
+        ("could not parse record 5, skipping", BENIGN),
+        ("告警测试:这是一条测试消息,数据库宕机(演练),请忽略", BENIGN),
+    ],
+)
+def test_what_is_grave_is_no_less_so_if_the_program_goes_on(text: str, name: str) -> None:
+    """What it does about it is told behind it; but for what is no harm."""
+    assert text_engine().read(text)[0].name == name
+
+
+@pytest.mark.parametrize(
     ("text", "calm"),
     [
         ("keepalive interval too low, using 5 seconds", True),
