@@ -49,14 +49,14 @@ _DIRE = re.compile(
 """What is trouble whatever is done about it."""
 
 _GOES_ON = re.compile(
-    _HANDLED.pattern.replace("忽略", "(?<!请)忽略")
-    + r"|\b(?:exiting|quitting|stopping|terminating|shutting down)\b"
+    r"\b(?:skip(?:ping|ped|s)?|ignor(?:ing|ed|es)|continu(?:ing|es)"
+    r"|exiting|quitting|stopping|terminating|shutting down)\b|跳过|(?<!请)忽略|继续"
 )
 _HARMED = re.compile(
-    r"(?<![\w-])fatal\b|\b(?:corrupt(?:ed)?|damaged|died|crashed|is down|are down|lost,)(?!\w)"
+    r"(?<![\w-])fatal(?: error\b|:)|\b(?:corrupt(?:ed)?|damaged|died|crashed|is down)\b"
     r"|损坏|崩溃|宕机"
 )
-"""What is no less trouble if the program goes on, or tells that it does not."""
+"""What is no less trouble if the program goes on without it, or tells that it does not."""
 
 REACH_ON = 12
 """Characters of a word that a match may leave out."""

@@ -63,8 +63,9 @@ Needed = tuple[Sequence[str], Sequence[Sequence[str]]]
 """The words of which a row needs one, and sets of pieces of runs, of each of which it needs one."""
 
 
-_NUMBERS = bytes(byte if chr(byte) in "0123456789\n" else ord(" ") for byte in range(256))
+_ONLY_DIGITS = bytes(byte if chr(byte) in "0123456789\n" else ord(" ") for byte in range(256))
 """What makes blanks of all but digits, in lines."""
+
 _DIGIT = re.compile("[0-9]")
 
 
@@ -128,14 +129,15 @@ class Runs(dict[str, int]):
         return tuple(frozenset[str]().union(*[self.holds[number][0] for number in numbers]))
 
     def __missing__(self, run: str) -> int:
-        pairs = {run[at : at + 2] for at in range(len(run) - 1)}
-        pieces = self._filed.keys() & _pieces(run)
-        words = [word for piece in pieces for word in self._filed[piece]]
-        whole = frozenset(word for word in words if word in run)
+        pieces, ends = _pieces(run), f" {run} "
+        words = [word for piece in pieces & self._filed.keys() for word in self._filed[piece]]
+        also = {each for pair in pieces & self._pieces.keys() for each in self._pieces[pair]}
+        held = ANY if len(run) >= LONGEST else self._rows.bits([e for e in also if e in ends])
+        if not words and not held:
+            self[run] = 0
+            return 0
+        whole = frozenset([word for word in words if word in run])
         parts = sorted({word for word in words if word not in run and _goes_on(word, run)})
-        ends = f" {run} "
-        also = {each for pair in pairs & self._pieces.keys() for each in self._pieces[pair]}
-        held = ANY if len(run) >= LONGEST else self._rows.bits(e for e in also if e in ends)
         rows = frozenset(chain.from_iterable(map(self._rows.of.__getitem__, whole)))
         holds = whole, *_by_digits(parts), held, rows
         with self._numbering:
@@ -173,13 +175,7 @@ class Memory(dict[bytes, Template]):
     It is never emptied, but thrown away as a whole: another thread may be reading with it.
     """
 
-    def __init__(
-        self,
-        rows: Rows,
-        runs: Runs,
-        apart: Sequence[str],
-        arranged: Arranged,
-    ) -> None:
+    def __init__(self, rows: Rows, runs: Runs, apart: Sequence[str], arranged: Arranged) -> None:
         super().__init__()
         self.runs = runs
         self._digits = Digits(runs)
@@ -191,18 +187,18 @@ class Memory(dict[bytes, Template]):
         """Whether more is remembered than should be."""
         return max(len(self), len(self.runs), self._near.cache_info().currsize) > REMEMBERED
 
-    def rows(self, low: str, line: bytes, numbers: bytes, seen: Counter[str] | None = None) -> Any:
+    def rows(self, low: str, line: bytes, digits: bytes, seen: Counter[str] | None = None) -> Any:
         """The rows that may be found in a line, of which is given what it is alike, and its
-        *numbers*, for the words that it holds; with those *seen*, none for words that were in
+        *digits*, for the words that it holds; with those *seen*, none for words that were in
         enough lines."""
         runs, words, perhaps = self[line]
-        digits = tuple(filter(None, map(self._digits.__getitem__, numbers.split())))
+        numbers = tuple(filter(None, map(self._digits.__getitem__, digits.split())))
         if perhaps:
             words += tuple([word for word in perhaps if word in low])
-        if digits:
+        if numbers:
             holds = self.runs.holds
-            words += tuple([word for n in digits for _, word in holds[n][2] if word in low])
-            runs += digits
+            words += tuple([word for n in numbers for _, word in holds[n][2] if word in low])
+            runs += numbers
         if seen is None:
             return self._near(runs, words, ())
         return self._near(runs, words, _tired(seen, self._words(runs) + words))
@@ -268,8 +264,8 @@ class WordIndex:
         """The number of each line that has a word, and the rows that may be found in it."""
         memory = self._remembered()
         seen = Counter[str]() if len(excerpt.lines) > OCCURRENCES else None
-        for number, (low, line, numbers) in enumerate(_lines(excerpt.low)):
-            if rows := memory.rows(low, line, numbers, seen):
+        for number, (low, line, digits) in enumerate(_lines(excerpt.low)):
+            if rows := memory.rows(low, line, digits, seen):
                 yield number, rows
 
     def rows_in(self, low: str) -> Any:
@@ -288,9 +284,9 @@ class WordIndex:
 
 
 def _lines(low: str) -> Iterator[tuple[str, bytes, bytes]]:
-    """The lines of a text, each with what it is alike, and with its numbers."""
-    numbers = low.encode("utf-8", "replace").translate(_NUMBERS)
-    return zip(low.split("\n"), alike(low).split(b"\n"), numbers.split(b"\n"), strict=True)
+    """The lines of a text, each with what it is alike, and with its digits."""
+    digits = low.encode("utf-8", "replace").translate(_ONLY_DIGITS)
+    return zip(low.split("\n"), alike(low).split(b"\n"), digits.split(b"\n"), strict=True)
 
 
 def _by_digits(words: Iterable[str]) -> tuple[tuple[str, ...], tuple[Numbered, ...]]:
@@ -330,9 +326,17 @@ def _goes_on(word: str, run: str) -> bool:
 
 def _pieces(run: str) -> set[str]:
     """The pieces of a run: with a blank where it begins or ends."""
-    pieces = {run[at : at + size] for size in (2, 4) for at in range(len(run) - size + 1)}
-    pieces |= {f" {run[:size]}" for size in EDGES} | {f"{run[-size:]} " for size in EDGES}
-    return pieces | {run, f" {run} "}
+    first, second = EDGES
+    return {
+        run,
+        f" {run} ",
+        f" {run[:first]}",
+        f" {run[:second]}",
+        f"{run[-first:]} ",
+        f"{run[-second:]} ",
+        *[run[at : at + 2] for at in range(len(run) - 1)],
+        *[run[at : at + 4] for at in range(len(run) - 3)],
+    }
 
 
 def _pieces_across(word: str) -> Iterator[str]:
@@ -352,7 +356,7 @@ def _filed(words: Iterable[str], texts: Iterable[str]) -> Filed:
     common = Counter(chain.from_iterable(map(_pieces, runs)))
     left = sorted(set(words))
     filed: Filed = {}
-    for kind, (run, size) in enumerate(_KINDS):
+    for run, size in _KINDS:
         pieces = {
             word: [part[at : at + size] for part in run.findall(word)
                    for at in range(len(part) - size + 1)]
@@ -360,7 +364,7 @@ def _filed(words: Iterable[str], texts: Iterable[str]) -> Filed:
         }  # fmt: skip
         left = [word for word in left if not pieces[word]]
         found = {
-            word: [*of_word, *(_pieces_across(word) if kind < 2 else ())]
+            word: [*of_word, *(_pieces_across(word) if size != 3 else ())]
             for word, of_word in pieces.items() if of_word
         }  # fmt: skip
         for piece, its in _by_rarest(found, common).items():
@@ -369,19 +373,31 @@ def _filed(words: Iterable[str], texts: Iterable[str]) -> Filed:
 
 
 def _by_rarest(pieces: dict[str, list[str]], common: Counter[str]) -> Filed:
-    """Words by the rarest of their *pieces*, of those as rare in texts by the one that few have."""
+    """Words by the rarest of their *pieces*, of those as rare in texts by the one that few have; by
+    one of digits only for want of others, since there is no end to the numbers in logs."""
     shared = Counter(chain.from_iterable(pieces.values()))
     filed: dict[str, list[str]] = defaultdict(list)
     for word, of_word in pieces.items():
-        filed[min((common[piece], shared[piece], piece) for piece in of_word)[2]].append(word)
+        keys = ((bool(_DIGIT.search(each)), common[each], shared[each], each) for each in of_word)
+        filed[min(keys)[3]].append(word)
     return dict(filed)
 
 
 def _by_rarest_pair(pieces: Collection[str]) -> Filed:
-    """Pieces of runs by the rarest two characters in each."""
-    pairs = {piece: list(map(add, run, run[1:])) for piece in pieces if (run := piece.strip())}
-    common = Counter(chain.from_iterable(pairs.values()))
+    """Pieces of runs by the rarest two characters in each, or by the end that it has in common with
+    its run."""
+    held = {piece: _ends(piece) or list(map(add, piece, piece[1:])) for piece in pieces}
+    common = Counter(chain.from_iterable(held.values()))
     filed: dict[str, list[str]] = defaultdict(list)
-    for piece, of_piece in pairs.items():
+    for piece, of_piece in held.items():
         filed[min(of_piece, key=common.__getitem__)].append(piece)
     return dict(filed)
+
+
+def _ends(piece: str) -> list[str]:
+    """The pieces of ends of a run, where *piece* has a blank there."""
+    run, size = piece.strip(), EDGES[0]
+    begins, ends = piece[:1] == " ", piece[-1:] == " "
+    if begins and ends:
+        return [piece]
+    return [f" {run[:size]}"] * begins + [f"{run[-size:]} "] * ends
