@@ -11,7 +11,7 @@ from autoloop.core.reading.grammar import alternatives
 from autoloop.core.reading.signatures import FILES, Book, apart, contexts_of, read
 from autoloop.core.reading.tables import digest, text
 
-TABLES = (*FILES, "contexts", "culprits", "grammar", "names")
+TABLES = (*FILES, "contexts", "culprits", "grammar", "names", "stated")
 
 _WORD = re.compile(r"(?<![\\a-z])[a-z]{3,20}")
 

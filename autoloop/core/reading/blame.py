@@ -23,8 +23,10 @@ from autoloop.core.reading.culprits import (
     place_in,
     place_near,
     plain,
+    stated,
+    stated_near,
 )
-from autoloop.core.reading.entities import CALLED, Entity, entities, wordings
+from autoloop.core.reading.entities import CALLED, PLACEHOLDER, Entity, entities, wordings
 from autoloop.core.reading.excerpt import Excerpt
 from autoloop.core.reading.traces import Trace, foreign
 from autoloop.core.redact import HIDDEN, redact
@@ -48,6 +50,7 @@ _LIKE = {
         "mail": "mail",
         "exception": "exception frame",
         "phrase": "phrase other",
+        PLACEHOLDER: PLACEHOLDER,
     }.items()
     for kind in kinds.split()
 }
@@ -92,14 +95,18 @@ class Complaint(NamedTuple):
 def blamed(
     found: Complaint, excerpt: Excerpt, trace: Trace, hint: str = "", *, weighs: bool = True
 ) -> str:
-    """The culprit of a complaint: what is told of it, a frame of one's own code, what the patterns
-    of its cause name; else, where that *weighs*, the name for which most speaks.
+    """The culprit of a complaint: what its wording states, what is told of it, a frame or a line of
+    code, what a line near it states, what the patterns of its cause name; else, where that
+    *weighs*, the name for which most speaks.
 
     *hint* is what the pattern of a broad signature took.
     """
-    told = found.told or (trace.own if found.name.startswith("CODE.") else "")
+    told = stated(found.name, excerpt.lines, found.line) or found.told
+    if not told and found.name.startswith("CODE."):
+        told = trace.own
     if not told and found.name in PLACES:
         told = place_near(excerpt.lines, found.line)
+    told = told or stated_near(found.name, excerpt.lines, found.line)
     if told:
         return told
     said = opinions(found.name, excerpt.lines, found.line, hint)
@@ -118,10 +125,13 @@ def weighed(complaint: Complaint, excerpt: Excerpt, trace: Trace) -> str:
     learned from names learns from these, too.
     """
     wording = _wording(complaint, excerpt)
-    best, most = _heaviest(marked(complaint, excerpt, trace, alone=True), wording)
-    if most >= ENOUGH or len(excerpt.lines) == 1:
+    near = _near(complaint.line, len(excerpt.lines))
+    found = _gathered({}, near[:1], complaint, excerpt, trace)
+    best, most = _heaviest(_told(found, complaint, trace), wording)
+    if most >= ENOUGH or len(near) == 1:
         return best
-    return _heaviest(marked(complaint, excerpt, trace), wording)[0]
+    found = _gathered(found, near[1:], complaint, excerpt, trace)
+    return _heaviest(_told(found, complaint, trace), wording)[0]
 
 
 def _heaviest(found: dict[str, list[Marks]], wording: set[str]) -> tuple[str, float]:
@@ -137,15 +147,23 @@ def _weight(marks: Marks) -> float:
     return sum(known.get(mark, 0.0) for mark in marks)
 
 
-def marked(
-    complaint: Complaint, excerpt: Excerpt, trace: Trace, alone: bool = False
+def marked(complaint: Complaint, excerpt: Excerpt, trace: Trace) -> dict[str, list[Marks]]:
+    """The names around a complaint, those nearest first, each with its marks."""
+    near = _near(complaint.line, len(excerpt.lines))
+    return _told(_gathered({}, near, complaint, excerpt, trace), complaint, trace)
+
+
+def _gathered(
+    found: dict[str, list[Marks]],
+    lines: list[int],
+    complaint: Complaint,
+    excerpt: Excerpt,
+    trace: Trace,
 ) -> dict[str, list[Marks]]:
-    """The names around a complaint, those nearest first, each with its marks; *alone*: those of its
-    own line."""
+    """*found*, with the names in *lines* and their marks."""
     name = complaint.name
     family = name.split(".")[0]
-    found: dict[str, list[Marks]] = {}
-    for number in [complaint.line] if alone else _near(complaint.line, len(excerpt.lines)):
+    for number in lines:
         line = _redacted(excerpt.lines[number])
         seen = Counter[str]()
         away = _away(number - complaint.line)
@@ -154,6 +172,7 @@ def marked(
         clear = cleared(line)
         head = _HEAD.match(clear)
         names = entities(clear)
+        template = any(one.kind == PLACEHOLDER for one in names)
         for place, one in enumerate(names):
             if HIDDEN in one.text or one.kind in ("exception", "frame"):
                 continue
@@ -177,18 +196,25 @@ def marked(
                     name,
                 ),
             ]
+            if template and one.kind != PLACEHOLDER:
+                marks.append(("template",))
             if head and one.start < head.end():
                 marks.append(_headed(one, head, name))
         if any(word in line for word in _PLACED) and (at := place_in(plain(line))):
             found.setdefault(at, [("numbered", far), _is("place", name), _looks(at)])
-    if trace.own:
-        found.setdefault(trace.own, [_is("place", name), _looks(trace.own)]).append(("own",))
-    _thought(found, complaint, family)
     return found
 
 
-def _thought(found: dict[str, list[Marks]], complaint: Complaint, family: str) -> None:
-    """Adds what patterns take for the culprit: to the name itself, and to those it is a part of."""
+def _told(
+    seen: dict[str, list[Marks]], complaint: Complaint, trace: Trace
+) -> dict[str, list[Marks]]:
+    """The names *seen*, with marks of what a trace and patterns take for the culprit: on the name
+    itself, and on those it is a part of."""
+    found = {text: [*marks] for text, marks in seen.items()}
+    name = complaint.name
+    family = name.split(".")[0]
+    if trace.own:
+        found.setdefault(trace.own, [_is("place", name), _looks(trace.own)]).append(("own",))
     first = True
     names = {text: text.lower() for text in found}
     for source, text in complaint.thought:
@@ -204,6 +230,7 @@ def _thought(found: dict[str, list[Marks]], complaint: Complaint, family: str) -
         if first:
             marks.append(("told first",))
             first = False
+    return found
 
 
 @lru_cache(maxsize=16)
@@ -303,7 +330,8 @@ def _is_wording(one: Entity, complaint: Complaint, line: str) -> bool:
     if one.kind == "phrase":
         return inside or (one.start <= complaint.start and complaint.end <= one.end)
     quoted = one.quote and line.startswith(one.quote, one.end)
-    return inside and not quoted and one.text in wordings()
+    word = one.text.lower() if one.text.istitle() else one.text
+    return inside and not quoted and word in wordings()
 
 
 @lru_cache(maxsize=4096)

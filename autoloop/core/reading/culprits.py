@@ -9,8 +9,8 @@ from autoloop.core.reading.tables import table
 from autoloop.core.redact import redact
 
 LONGEST = 160
-NEAR = 3
-"""Lines off the one that tells, in which its culprit is looked for."""
+NEAR, STATED_NEAR = 3, 12
+"""Lines off the one that tells, in which its culprit is looked for; and what states it."""
 
 _TIME = re.compile(
     r"(?:\d{2,4}[-/]\d\d[-/]\d\d[T ]|\b)\d{1,2}:\d\d:\d\d(?:[.,]\d{1,9})?(?:Z|[+-]\d\d:?\d\d)?"
@@ -61,6 +61,8 @@ _PLACED = tuple(
 
 _RUNTIME = re.compile(r"\(?node:internal/[\w./-]{1,120}:\d{1,6}(?::\d{1,6})?\)?")
 
+_ADDRESS = r"(?<![\w.:])(?:(?:\d{1,3}\.){3}\d{1,3}|\[[\da-f:]{2,40}\]|localhost|\*)"
+
 _FILE_NAME = re.compile(r"[\w@+-]{1,60}(?:\.[\w-]{1,20}){1,3}")
 _FOLDER = r"(?<![\w.:/-])(?:~|\.{1,2})?(?:/[\w.@+-]{1,60}){0,12}/"
 
@@ -79,7 +81,8 @@ _NO_NAMES = frozenset(
         "with worker you your account auth authentication client denied login pam_unix peer up "
         "down off gone ended exited preauth utc gmt cet cest gib mib kib read write files details "
         "before after during sql values "
-        "contents via primary",
+        "contents via primary "
+        "后端服务 前端服务 该服务 此服务 本服务 目标服务 远程服务 系统服务 相关服务",
     )
 )
 """Words that patterns may take for a name."""
@@ -106,8 +109,19 @@ _LEADS = (" for", " of", " to", " in", " on", " with", " from", " at", " by", " 
 
 
 @cache
-def _patterns() -> dict[str, tuple[str, ...]]:
-    return {name: tuple(patterns) for name, patterns in table("culprits").items()}
+def _patterns(file: str = "culprits") -> dict[str, tuple[str, ...]]:
+    return {name: tuple(patterns) for name, patterns in table(file).items()}
+
+
+def stated(name: str, lines: list[str], line: int) -> str:
+    """What the very wording of *line* says to be the culprit of a cause; else empty."""
+    return _first(_patterns("stated").get(name, ()), lines[line])
+
+
+def stated_near(name: str, lines: list[str], line: int) -> str:
+    """As `stated`, of the line and of those near it."""
+    patterns = _patterns("stated").get(name, ())
+    return _first(patterns, lines[line]) or _beside(patterns, lines, line, STATED_NEAR)
 
 
 def opinions(name: str, lines: list[str], line: int, hint: str = "") -> Iterator[tuple[str, str]]:
@@ -123,6 +137,14 @@ def opinions(name: str, lines: list[str], line: int, hint: str = "") -> Iterator
     found = _first(known.get(family, ()), lines[line])
     if found or (family == "LOGIN" and (found := _beside(known[family], lines, line))):
         yield "class", found
+
+
+def addressed(port: str, line: str) -> str:
+    """*port* with the address before it in *line*."""
+    if not port.isdigit() or f":{port}" not in line:
+        return port
+    found = re.search(rf"{_ADDRESS}:{port}(?![\w.])", line)
+    return found[0] if found else port
 
 
 def completed(name: str, line: str) -> str:
@@ -147,11 +169,11 @@ def agreed(thought: tuple[tuple[str, str], ...]) -> str:
     return said.get("cause", "") if said.get("cause") == said.get("class") else ""
 
 
-def _beside(patterns: tuple[str, ...], lines: list[str], line: int) -> str:
-    """What *patterns* find in the lines at most `NEAR` lines off, the next first."""
+def _beside(patterns: tuple[str, ...], lines: list[str], line: int, reach: int = NEAR) -> str:
+    """What *patterns* find in the lines at most *reach* lines off, the next first."""
     if not patterns:
         return ""
-    away = (line + step * side for step in range(1, NEAR + 1) for side in (1, -1))
+    away = (line + step * side for step in range(1, reach + 1) for side in (1, -1))
     asked = (n for n in away if 0 <= n < len(lines))
     return next(filter(None, (_first(patterns, lines[n]) for n in asked)), "")
 
@@ -237,9 +259,13 @@ def _first(patterns: tuple[str, ...], line: str) -> str:
 
 
 def _taken(found: re.Match[str]) -> str:
-    """The name that a pattern found; its group is called "n" where any word is one."""
+    """The name that a pattern found; its group is called "n" where any word is one. Behind it comes
+    its address, in brackets, and its port, if the groups "i" and "p" found them."""
     told = found.groupdict()
-    return trimmed(told["n"]) if told.get("n") else named(told.get("c") or "")
+    name = trimmed(told["n"]) if told.get("n") else named(told.get("c") or "")
+    if name and told.get("i"):
+        name = f"{name} ({told['i']})"
+    return f"{name}:{told['p']}" if name and told.get("p") else name
 
 
 @cache

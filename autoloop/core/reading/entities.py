@@ -33,6 +33,15 @@ _JOINS = tuple(quote + join for quote in "\"'`]" for join in ".@")
 
 _QUOTES = re.compile(r"[\"'`\[\]]")
 _BRACKETED = re.compile(r"\[([^\[\]\n\"']{2,80})\]|\(([^()\n\"']{2,80})\)|<([^<>\n\"']{2,80})>")
+_PLACE = (
+    r"(?:%(?:\d\$)?[sdvq](?![\w%])|%\(\w{1,40}\)[sd]|[#$%]\{[^{}\n\"']{1,60}\}"
+    r"|\{\{ ?[\w.]{1,40} ?\}\}|\{[A-Za-z_][\w.\[\]]{0,40}\}|(?<![:=\w])\{\d?\}(?!\w))"
+)
+_PLACEHOLDER = re.compile(
+    rf"(?:[A-Za-z0-9_./:@-]{{0,80}}{_PLACE}){{1,3}}(?:[./_-][A-Za-z0-9_./-]{{0,60}}\w)?"
+)
+"""Where a template puts a name, or a part of it."""
+
 _TOKEN = re.compile(
     r"[^\s\"'`,;(){}\[\]<>=|，。；：！？、（）「」“”‘’【】《》»«\u3000\u4e00-\u9fff]{1,160}"
 )
@@ -85,6 +94,9 @@ _KINDS = (
 )
 """What a name may be by its looks; the first that fits."""
 
+PLACEHOLDER = "placeholder"
+"""The kind of what stands for a name in a template."""
+
 _KIND = re.compile("|".join(f"({pattern})" for _, pattern in _KINDS))
 
 _KEY = re.compile(r"[A-Za-z0-9+/=_-]{32,}")
@@ -136,7 +148,7 @@ def _says_nothing(text: str, line: str, start: int, end: int) -> bool:
     """Whether it is a word as any, and nothing sets it off from the words around it."""
     if not text.isalpha() or (start and line[start - 1] != " "):
         return False
-    if len(text) < 3 and (text.islower() or len(text) == 1):
+    if len(text) < 3 and not (text.isupper() and len(text) == 2):
         return True
     if text.lower() not in wordings() or line[end : end + 1] not in ("", " ", ".", ","):
         return False
@@ -179,9 +191,14 @@ def entities(line: str) -> tuple[Entity, ...]:
     for found in _JOINED.finditer(line) if any(join in line for join in _JOINS) else ():
         spans[found.span()] = "joined"
         whole.append(found.span())
+    filled = [f.span() for f in _PLACEHOLDER.finditer(line)] if "{" in line or "%" in line else []
+    spans |= dict.fromkeys(filled, PLACEHOLDER)
+    whole += filled
     for pattern in (_QUOTED, _BRACKETED):
         for found in pattern.finditer(line):
-            spans.setdefault(found.span(found.lastindex or 0), "")
+            start, end = found.span(found.lastindex or 0)
+            if not any(begin < start and end < last for begin, last in filled):
+                spans.setdefault((start, end), "")
     for found in _TOKEN.finditer(line):
         start = found.end() - len(found[0].lstrip(":*!?&%"))
         end = found.start() + len(found[0].rstrip(".:!?…*-"))
@@ -203,7 +220,7 @@ def _entities(line: str, spans: list[tuple[tuple[int, int], str]]) -> Iterator[E
         ):
             continue
         if (
-            not (text[:1].isalnum() or _SAYS.search(text))
+            not (text[:1].isalnum() or kind == PLACEHOLDER or _SAYS.search(text))
             or len(text) > LONGEST
             or (_KEY.fullmatch(text) and kind_of(text) == "other")
         ):

@@ -55,6 +55,8 @@ _HEAD = re.compile(
     r"|, (Info|Warning|Error) {2,}"
     r"|^\s{0,8}[\w./-]{2,60}: (info|notice|debug): "
     r"|^([IWEF])\d{4} \d\d:\d\d"
+    r"|(?:^|Z )([DIWE])! (?=\S)"
+    r"|^([EW]): (?=\S)"
     r"|^([DIWEF]), \["
     r"|^([DIWEF])/[\w.$:-]{1,60} ?(?:\( {0,5}\d{1,8}\))?: "
     r"|^=(INFO|ERROR|WARNING|CRASH|SUPERVISOR|PROGRESS) REPORT="
@@ -141,7 +143,7 @@ def _level_of_head(head: str) -> Level:
 
 def _may_tell(head: str) -> bool:
     """Whether it may hold a level: most lines do not, and this is soon seen."""
-    if head[:1] in "DIWEF" or "%" in head or not head.isascii():
+    if head[:1] in "DIWEF" or "%" in head or "! " in head or not head.isascii():
         return True
     return not _TELLING.isdisjoint(_LETTERS.findall(head.lower()))
 

@@ -56,9 +56,9 @@ def test_parts_of_one_name_are_one_name() -> None:
 
 def test_the_place_of_an_exception_in_a_template_is_no_name() -> None:
     """Others are; a blank between quotes is none."""
-    assert [one.text for one in entities("cannot reach {shop}: {exc}")] == ["shop"]
+    assert [one.text for one in entities("cannot reach {shop}: {exc}")] == ["{shop}"]
     found = [one.text for one in entities("reading %(path)s ' ' failed: %(err)s")]
-    assert "path" in found and "err" not in found
+    assert "%(path)s" in found and "err" not in found
 
 
 def test_an_address_ends_where_something_is_said_of_it() -> None:
