@@ -81,7 +81,7 @@ _NO_NAMES = frozenset(
         "with worker you your account auth authentication client denied login pam_unix peer up "
         "down off gone ended exited preauth utc gmt cet cest gib mib kib read write files details "
         "before after during sql values "
-        "contents via primary "
+        "contents via primary accept accept4 pipe2 eventfd "
         "后端服务 前端服务 该服务 此服务 本服务 目标服务 远程服务 系统服务 相关服务",
     )
 )
@@ -109,18 +109,24 @@ _LEADS = (" for", " of", " to", " in", " on", " with", " from", " at", " by", " 
 
 
 @cache
-def _patterns(file: str = "culprits") -> dict[str, tuple[str, ...]]:
-    return {name: tuple(patterns) for name, patterns in table(file).items()}
+def _patterns() -> dict[str, tuple[str, ...]]:
+    return {name: tuple(patterns) for name, patterns in table("culprits").items()}
+
+
+@cache
+def _stating() -> dict[str, tuple[str, ...]]:
+    """The patterns of wordings that state their culprit; beside each stands a sample."""
+    return {name: tuple(row[0] for row in rows) for name, rows in table("stated").items()}
 
 
 def stated(name: str, lines: list[str], line: int) -> str:
     """What the very wording of *line* says to be the culprit of a cause; else empty."""
-    return _first(_patterns("stated").get(name, ()), lines[line])
+    return _first(_stating().get(name, ()), lines[line])
 
 
 def stated_near(name: str, lines: list[str], line: int) -> str:
     """As `stated`, of the line and of those near it."""
-    patterns = _patterns("stated").get(name, ())
+    patterns = _stating().get(name, ())
     return _first(patterns, lines[line]) or _beside(patterns, lines, line, STATED_NEAR)
 
 
@@ -253,12 +259,12 @@ def _first(patterns: tuple[str, ...], line: str) -> str:
             else:
                 continue
         found = compiled(pattern).search(plain(line))
-        if found and (culprit := _taken(found)):
+        if found and (culprit := taken(found)):
             return culprit
     return ""
 
 
-def _taken(found: re.Match[str]) -> str:
+def taken(found: re.Match[str]) -> str:
     """The name that a pattern found; its group is called "n" where any word is one. Behind it comes
     its address, in brackets, and its port, if the groups "i" and "p" found them."""
     told = found.groupdict()
@@ -287,6 +293,9 @@ def trimmed(text: str) -> str:
     text = text.strip(_TRIM).rstrip(".:")
     if "]:" in text and "[" not in text:
         text = f"[{text}"
+    for begin, end in ("()", "[]"):
+        if text.count(begin) > text.count(end):
+            text += end
     return text if len(text) <= LONGEST else ""
 
 

@@ -33,14 +33,14 @@ _JOINS = tuple(quote + join for quote in "\"'`]" for join in ".@")
 
 _QUOTES = re.compile(r"[\"'`\[\]]")
 _BRACKETED = re.compile(r"\[([^\[\]\n\"']{2,80})\]|\(([^()\n\"']{2,80})\)|<([^<>\n\"']{2,80})>")
-_PLACE = (
-    r"(?:%(?:\d\$)?[sdvq](?![\w%])|%\(\w{1,40}\)[sd]|[#$%]\{[^{}\n\"']{1,60}\}"
-    r"|\{\{ ?[\w.]{1,40} ?\}\}|\{[A-Za-z_][\w.\[\]]{0,40}\}|(?<![:=\w])\{\d?\}(?!\w))"
+_FILLED = re.compile(
+    r"%(?:\d\$)?[sdvq](?![\w%])|%\(\w{1,40}\)[sd]|[#$%]\{[^{}\n\"']{1,60}\}"
+    r"|\{\{ ?[\w.]{1,40} ?\}\}|\{[A-Za-z_][\w.\[\]]{0,40}\}|(?<![:=\w])\{\d?\}(?![\w,}])"
 )
-_PLACEHOLDER = re.compile(
-    rf"(?:[A-Za-z0-9_./:@-]{{0,80}}{_PLACE}){{1,3}}(?:[./_-][A-Za-z0-9_./-]{{0,60}}\w)?"
-)
-"""Where a template puts a name, or a part of it."""
+"""What a template fills in."""
+
+_BESIDE = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./:@-")
+_BEHIND = re.compile(r"[./_-][A-Za-z0-9_./-]{0,60}\w")
 
 _TOKEN = re.compile(
     r"[^\s\"'`,;(){}\[\]<>=|，。；：！？、（）「」“”‘’【】《》»«\u3000\u4e00-\u9fff]{1,160}"
@@ -191,7 +191,7 @@ def entities(line: str) -> tuple[Entity, ...]:
     for found in _JOINED.finditer(line) if any(join in line for join in _JOINS) else ():
         spans[found.span()] = "joined"
         whole.append(found.span())
-    filled = [f.span() for f in _PLACEHOLDER.finditer(line)] if "{" in line or "%" in line else []
+    filled = _placeholders(line) if "{" in line or "%" in line else []
     spans |= dict.fromkeys(filled, PLACEHOLDER)
     whole += filled
     for pattern in (_QUOTED, _BRACKETED):
@@ -208,6 +208,20 @@ def entities(line: str) -> tuple[Entity, ...]:
                 start, end = at.span(1)
             spans.setdefault((start, end), "")
     return tuple(_entities(line, sorted(spans.items())[:MOST]))
+
+
+def _placeholders(line: str) -> list[tuple[int, int]]:
+    """Where a template puts names: what it fills in, with what stands directly beside it."""
+    found: list[tuple[int, int]] = []
+    for filled in _FILLED.finditer(line):
+        start, end = filled.span()
+        while start and line[start - 1] in _BESIDE:
+            start -= 1
+        if found and start <= found[-1][1]:
+            start = found.pop()[0]
+        behind = _BEHIND.match(line, end)
+        found.append((start, behind.end() if behind else end))
+    return found
 
 
 def _entities(line: str, spans: list[tuple[tuple[int, int], str]]) -> Iterator[Entity]:

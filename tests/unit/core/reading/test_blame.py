@@ -61,6 +61,20 @@ def test_the_place_of_an_exception_in_a_template_is_no_name() -> None:
     assert "%(path)s" in found and "err" not in found
 
 
+@pytest.mark.parametrize(
+    ("line", "names"),
+    [
+        ("port %d of %s is taken", ["%d", "%s"]),
+        ("no answer from {host}:{port}, tried {0} times", ["{host}:{port}", "{0}"]),
+        ("cannot open ${base}/carts-#{day}.csv", ["${base}/carts-#{day}.csv"]),
+        ('{"used": {}, "free": 20%}', ["used", "free", "20%"]),
+    ],
+)
+def test_what_a_template_fills_in_is_a_name(line: str, names: list[str]) -> None:
+    """With its signs, and with what stands directly before and behind it."""
+    assert [one.text for one in entities(line)] == names
+
+
 def test_an_address_ends_where_something_is_said_of_it() -> None:
     """As Hadoop writes it, as name servers write it, and both ends of a connection."""
     found = [one.text for one in entities("10.0.0.1:50010:Got x; 10.0.0.2#53: 10.0.0.3->10.0.0.4")]

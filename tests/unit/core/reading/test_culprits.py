@@ -3,9 +3,22 @@
 import pytest
 
 from autoloop.core.reading import text_engine
-from autoloop.core.reading.culprits import _patterns, completed, named, place_in, shown, vague
-from autoloop.core.reading.patterns import clues, compiled, may_match
+from autoloop.core.reading.culprits import (
+    _patterns,
+    addressed,
+    completed,
+    named,
+    place_in,
+    plain,
+    shown,
+    stated,
+    stated_near,
+    taken,
+    vague,
+)
+from autoloop.core.reading.patterns import clues, compiled, faults, may_match
 from autoloop.core.reading.signatures import book
+from autoloop.core.reading.tables import table
 from autoloop.core.redact import HIDDEN
 
 
@@ -129,3 +142,42 @@ def test_a_pattern_is_tried_wherever_it_matches() -> None:
 def test_the_pieces_of_a_pattern(pattern: str, pieces: tuple[str, ...]) -> None:
     """None where it is not sure."""
     assert clues(pattern) == pieces
+
+
+@pytest.mark.parametrize(
+    ("name", "pattern", "line", "culprit"),
+    [(name, *row) for name, rows in table("stated").items() for row in rows],
+)
+def test_a_wording_that_states_its_culprit(
+    name: str, pattern: str, line: str, culprit: str
+) -> None:
+    """Each pattern takes from its sample what stands beside it, and is found in little time."""
+    assert not [fault for fault in faults(pattern) if "looks" in fault]
+    found = compiled(pattern).search(plain(line))
+    assert found is not None and taken(found) == culprit
+    assert name in {each.name for each in book().signatures}
+
+
+def test_what_is_stated_goes_before_what_is_told() -> None:
+    """In the line that complains; in a line near it only where nothing else tells."""
+    killed = (
+        "kernel: shopd invoked oom-killer: gfp_mask=0x0\nKilled process 7 (indexer) total-vm:9kB"
+    )
+    assert text_engine().read(killed)[0].culprit == "indexer"
+    lines = ["no space left on device", "write /srv/a: no space left on device"]
+    assert stated("SERVICE.disk_full", lines, 0) == ""
+    assert stated_near("SERVICE.disk_full", lines, 0) == "/srv/a"
+
+
+@pytest.mark.parametrize(
+    ("port", "line", "whole"),
+    [
+        ("80", "listen tcp 0.0.0.0:80: bind: address already in use", "0.0.0.0:80"),
+        ("80", "bind [::]:80 failed", "[::]:80"),
+        ("80", "port 80 is taken; 10.0.0.7:8080 is not", "80"),
+        ("shopd", "localhost:80", "shopd"),
+    ],
+)
+def test_a_port_with_its_address(port: str, line: str, whole: str) -> None:
+    """Where that stands before it."""
+    assert addressed(port, line) == whole

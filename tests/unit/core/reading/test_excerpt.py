@@ -5,6 +5,10 @@ import pytest
 from autoloop.core.reading.excerpt import CLIP, LINE_CLIP, LINES, Excerpt, Level, level_of
 
 LINES_OF_PROGRAMS = [
+    ("E: Unable to locate package shopd", Level.ALARM),
+    ("W: Some index files failed to download", Level.WARN),
+    ("2026-03-03T10:00:00Z E! [outputs.influxdb] no answer", Level.ALARM),
+    ("2026-03-03T10:00:00Z I! Loaded inputs: cpu", Level.CALM),
     ('{"ts":"2026-03-03T10:00:00Z","level":"error","msg":"x"}', Level.ALARM),
     ('{"level":30,"time":1,"msg":"x"}', Level.CALM),
     ('{"level":1,"message":"x"}', Level.NONE),
