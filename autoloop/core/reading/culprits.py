@@ -265,10 +265,12 @@ def _first(patterns: tuple[str, ...], line: str) -> str:
 
 
 def taken(found: re.Match[str]) -> str:
-    """The name that a pattern found; its group is called "n" where any word is one. Behind it comes
-    its address, in brackets, and its port, if the groups "i" and "p" found them."""
+    """The name that a pattern found; its group is called "n" where any word is one. Before it comes
+    its table, behind it its address, in brackets, and its port, if "t", "i" and "p" found them."""
     told = found.groupdict()
     name = trimmed(told["n"]) if told.get("n") else named(told.get("c") or "")
+    if name and told.get("t"):
+        name = f"{told['t']}.{name}"
     if name and told.get("i"):
         name = f"{name} ({told['i']})"
     return f"{name}:{told['p']}" if name and told.get("p") else name

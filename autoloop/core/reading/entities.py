@@ -94,6 +94,9 @@ _KINDS = (
 )
 """What a name may be by its looks; the first that fits."""
 
+KEY = "key"
+"""The kind of what names a value in JSON, and nothing else."""
+
 PLACEHOLDER = "placeholder"
 """The kind of what stands for a name in a template."""
 
@@ -198,7 +201,7 @@ def entities(line: str) -> tuple[Entity, ...]:
         for found in pattern.finditer(line):
             start, end = found.span(found.lastindex or 0)
             if not any(begin < start and end < last for begin, last in filled):
-                spans.setdefault((start, end), "")
+                spans.setdefault((start, end), KEY if _is_key(line, start, end) else "")
     for found in _TOKEN.finditer(line):
         start = found.end() - len(found[0].lstrip(":*!?&%"))
         end = found.start() + len(found[0].rstrip(".:!?…*-"))
@@ -208,6 +211,11 @@ def entities(line: str) -> tuple[Entity, ...]:
                 start, end = at.span(1)
             spans.setdefault((start, end), "")
     return tuple(_entities(line, sorted(spans.items())[:MOST]))
+
+
+def _is_key(line: str, start: int, end: int) -> bool:
+    """Whether the quoted word between *start* and *end* is the key of a value in JSON."""
+    return line.startswith('":', end) and line[: start - 1].rstrip()[-1:] in "{,"
 
 
 def _placeholders(line: str) -> list[tuple[int, int]]:
@@ -226,6 +234,8 @@ def _placeholders(line: str) -> list[tuple[int, int]]:
 
 def _entities(line: str, spans: list[tuple[tuple[int, int], str]]) -> Iterator[Entity]:
     for (start, end), kind in spans:
+        if kind == KEY:
+            continue
         text = line[start:end].strip().rstrip(":")
         if kind == "joined":
             text, kind = _QUOTES.sub("", text), ""

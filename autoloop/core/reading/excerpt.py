@@ -57,6 +57,7 @@ _HEAD = re.compile(
     r"|^([IWEF])\d{4} \d\d:\d\d"
     r"|(?:^|Z )([DIWE])! (?=\S)"
     r"|^([EW]): (?=\S)"
+    r"|\[ID \d{1,8} \w{1,12}\.(emerg|alert|crit|err|error|warning)\]"
     r"|^([DIWEF]), \["
     r"|^([DIWEF])/[\w.$:-]{1,60} ?(?:\( {0,5}\d{1,8}\))?: "
     r"|^=(INFO|ERROR|WARNING|CRASH|SUPERVISOR|PROGRESS) REPORT="

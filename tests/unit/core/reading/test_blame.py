@@ -48,6 +48,13 @@ def test_the_names_in_a_line() -> None:
     assert "could" not in found
 
 
+def test_keys_of_json_name_nothing() -> None:
+    """Their values may; a quoted name with a colon behind it is no key."""
+    found = [one.text for one in entities('{"level":"high", "unit": "shopd"}')]
+    assert found == ["high", "shopd"]
+    assert "cart x" in [one.text for one in entities('could not open "cart x": gone')]
+
+
 def test_parts_of_one_name_are_one_name() -> None:
     """A table in its database, an account at its host; the parts are names too."""
     found = [one.text for one in entities("no `shop`.`orders` for 'web'@'10.%'")]
@@ -67,7 +74,7 @@ def test_the_place_of_an_exception_in_a_template_is_no_name() -> None:
         ("port %d of %s is taken", ["%d", "%s"]),
         ("no answer from {host}:{port}, tried {0} times", ["{host}:{port}", "{0}"]),
         ("cannot open ${base}/carts-#{day}.csv", ["${base}/carts-#{day}.csv"]),
-        ('{"used": {}, "free": 20%}', ["used", "free", "20%"]),
+        ('{"used": {}, "free": 20%}', ["20%"]),
     ],
 )
 def test_what_a_template_fills_in_is_a_name(line: str, names: list[str]) -> None:

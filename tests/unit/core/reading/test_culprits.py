@@ -144,18 +144,16 @@ def test_the_pieces_of_a_pattern(pattern: str, pieces: tuple[str, ...]) -> None:
     assert clues(pattern) == pieces
 
 
-@pytest.mark.parametrize(
-    ("name", "pattern", "line", "culprit"),
-    [(name, *row) for name, rows in table("stated").items() for row in rows],
-)
-def test_a_wording_that_states_its_culprit(
-    name: str, pattern: str, line: str, culprit: str
-) -> None:
-    """Each pattern takes from its sample what stands beside it, and is found in little time."""
-    assert not [fault for fault in faults(pattern) if "looks" in fault]
-    found = compiled(pattern).search(plain(line))
-    assert found is not None and taken(found) == culprit
+@pytest.mark.parametrize("name", sorted(table("stated")))
+def test_wordings_that_state_their_culprit(name: str) -> None:
+    """Each pattern takes from its sample what stands beside it, and looks at nothing else."""
     assert name in {each.name for each in book().signatures}
+    wrong = []
+    for pattern, line, culprit in table("stated")[name]:
+        found = compiled(pattern).search(plain(line))
+        if found is None or taken(found) != culprit or "looks around" in str(faults(pattern)):
+            wrong.append((pattern, line, culprit))
+    assert wrong == []
 
 
 def test_what_is_stated_goes_before_what_is_told() -> None:
