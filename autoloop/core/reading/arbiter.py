@@ -96,7 +96,7 @@ class ArbitratedEngine:
         language = language_of(excerpt)
         return Cause(
             name=name,
-            culprit=shown(culprit, seen.excerpt, excerpt.lines[number]),
+            culprit=shown(culprit, seen.excerpt, excerpt.lines),
             confidence=0,
             evidence=(
                 seen,

@@ -1,14 +1,18 @@
 """Culprits: the entity a line is about, where the signature itself did not name it."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache, lru_cache
+from itertools import islice
 
 from autoloop.core.reading.patterns import clues, compiled, may_match
 from autoloop.core.reading.tables import table
 from autoloop.core.redact import redact
 
 LONGEST = 160
+HELD = 4
+"""Lines that hold a culprit of which it is asked whether they hide it."""
+
 NEAR, STATED_NEAR = 3, 12
 """Lines off the one that tells, in which its culprit is looked for; and what states it."""
 
@@ -250,7 +254,7 @@ def place_in(line: str) -> str:
 
 
 def _first(patterns: tuple[str, ...], line: str) -> str:
-    low = line.lower() if line.isascii() else ""
+    low = "" if "\u017f" in line or "\u212a" in line else line.lower()
     for pieces, pattern in _clued(patterns):  # as `may_match`, without a call for each of them
         if pieces and low:
             for piece in pieces:
@@ -282,12 +286,13 @@ def _clued(patterns: tuple[str, ...]) -> tuple[tuple[tuple[str, ...], str], ...]
     return tuple((clues(each), each) for each in patterns)
 
 
-def shown(culprit: str, excerpt: str, line: str) -> str:
-    """*culprit* as it may be shown: without what is hidden in its line; *excerpt* is redacted."""
+def shown(culprit: str, excerpt: str, lines: Sequence[str]) -> str:
+    """*culprit* as it may be shown: without what is hidden in the first of *lines* that hold it;
+    *excerpt* is redacted."""
     if culprit in excerpt:
         return culprit
-    hidden = redact(culprit)
-    return hidden if culprit not in line or hidden in redact(line) else ""
+    hidden, held = redact(culprit), (line for line in lines if culprit in line)
+    return hidden if all(hidden in redact(line) for line in islice(held, HELD)) else ""
 
 
 def trimmed(text: str) -> str:

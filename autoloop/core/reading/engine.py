@@ -133,7 +133,7 @@ def _cause(suspect: Suspect, excerpt: Excerpt, trace: Trace, weighs: bool) -> Ca
         told.append(Evidence(source="look next at", excerpt=signature.next))
     return Cause(
         name=hit.name,
-        culprit=shown(culprit, seen.excerpt, excerpt.lines[hit.line]),
+        culprit=shown(culprit, seen.excerpt, excerpt.lines),
         confidence=suspect.confidence,
         evidence=(seen, *told),
     )

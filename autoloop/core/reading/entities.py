@@ -94,7 +94,7 @@ _KINDS = (
 )
 """What a name may be by its looks; the first that fits."""
 
-KEY = "key"
+JSON_KEY = "json key"
 """The kind of what names a value in JSON, and nothing else."""
 
 PLACEHOLDER = "placeholder"
@@ -201,7 +201,7 @@ def entities(line: str) -> tuple[Entity, ...]:
         for found in pattern.finditer(line):
             start, end = found.span(found.lastindex or 0)
             if not any(begin < start and end < last for begin, last in filled):
-                spans.setdefault((start, end), KEY if _is_key(line, start, end) else "")
+                spans.setdefault((start, end), JSON_KEY if _is_key(line, start, end) else "")
     for found in _TOKEN.finditer(line):
         start = found.end() - len(found[0].lstrip(":*!?&%"))
         end = found.start() + len(found[0].rstrip(".:!?…*-"))
@@ -234,7 +234,7 @@ def _placeholders(line: str) -> list[tuple[int, int]]:
 
 def _entities(line: str, spans: list[tuple[tuple[int, int], str]]) -> Iterator[Entity]:
     for (start, end), kind in spans:
-        if kind == KEY:
+        if kind == JSON_KEY:
             continue
         text = line[start:end].strip().rstrip(":")
         if kind == "joined":

@@ -122,7 +122,7 @@ def guessed(excerpt: Excerpt, trace: Trace, hits: list[Hit]) -> Cause | None:
         source=f"text, line {number + 1}", excerpt=redact(excerpt.lines[number].strip())[:300]
     )
     culprit = blamed(Complaint(name, number, told=trace.own), excerpt, trace)
-    culprit = shown(culprit, seen.excerpt, excerpt.lines[number])
+    culprit = shown(culprit, seen.excerpt, excerpt.lines)
     return Cause(name=name, culprit=culprit, confidence=_GUESS, evidence=(seen,))
 
 

@@ -102,8 +102,9 @@ def test_no_part_of_a_secret_is_shown() -> None:
     """Also where the culprit ends within it."""
     line = "could not connect to postgres://shop:hunter2@db/shop"
     hidden = f"could not connect to postgres://shop:{HIDDEN}@db/shop"
-    assert shown("postgres://shop:hunter2", hidden, line) == ""
-    assert shown("db", hidden, line) == "db"
+    assert shown("postgres://shop:hunter2", hidden, [line]) == ""
+    assert shown("hunter2", "it failed", ["it failed", line]) == ""
+    assert shown("db", hidden, [line]) == "db"
 
 
 @pytest.mark.parametrize(
