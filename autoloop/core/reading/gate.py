@@ -65,7 +65,7 @@ _EXCEPTION = re.compile(r"\b[a-z_.]{0,80}[a-z](?:error|exception)\b|traceback|pa
 _SETTING = re.compile(
     r"""^[\s|*+-]{0,12}["'`]?(?P<key>[a-z][\w.-]{1,60})["'`]?\s{0,40}(?::|=|=>|\.{3})\s{0,40}"""
     r"""(?:["']?-?\d[\d.,_]{0,20} ?(?:[kmgt]i?b?|[mun]?s|min|h|d|bytes)?["']?|true|false"""
-    r"""|none|null|yes|no|on|off|enabled|disabled|auto|default|\[[^\n\]]{0,400}\]{1,3}|\{[^\n]{0,400}\}"""
+    r"""|none|null|yes|no|on|off|enabled|disabled|auto|default|\[(?:[^\n\[\]]|\[[^\n\[\]]{0,200}\]){0,400}\]|\{[^\n]{0,400}\}"""
     r"""|["']?/[\w./*-]{0,200}["']?|["']{2}),?;?(?:\s{1,80}(?:#|//|/\*|;)[^\n]{0,200})?$"""
 )
 """A line that only gives a value: of a number, a switch, a list, a path."""

@@ -60,6 +60,7 @@ MARKS = tuple(
         "slow_query", "state down", "defining a bean", " deny network-", "没有可安装",
         "memory limit", "no available", "no live upstream", "curl: (", "no matching process",
         "wrong_password", "not authorized", "分隔符缺失", "不符", "没有服务器进程",
+        "not yet accepting", "doesn't have a",
         "expiring ", "eviction manager", "ms - 429", "ms - 50", "non-primary", "script detected",
         "degradedarray", "unreadable (", "uncorrectable", "rabbit on node", "shrinking isr",
         "fault state", "been active for [", "kod rate", "process_limit", " gc in ",

@@ -44,6 +44,12 @@ def test_an_answer_in_braces_is_no_setting() -> None:
     assert top("retry = {'token expired': 2}").name == BENIGN
 
 
+def test_what_goes_on_behind_brackets_is_no_setting() -> None:
+    """A list is one, of lists too."""
+    assert top("retry: [['token expired', 2], ['timed out', 3]]").name == BENIGN
+    assert top("auth: [a] user [shop] status [NT_STATUS_WRONG_PASSWORD]").name != BENIGN
+
+
 def test_a_full_disk_explains_the_dead_unit() -> None:
     """The deepest cause goes first, wherever it stands."""
     last = "Mar 03 10:00:00 web1 shop[9]: OSError: [Errno 28] No space left on device: '/srv/up'\n"

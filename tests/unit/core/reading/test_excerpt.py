@@ -5,7 +5,7 @@ import pytest
 from autoloop.core.reading.excerpt import CLIP, LINE_CLIP, LINES, Excerpt, Level, level_of
 
 LINES_OF_PROGRAMS = [
-    ("Nov 21 15:12:56 web1 shopd: [ID 905220 daemon.error] x", Level.ALARM),
+    ("Mar  3 10:00:00 web1 shopd: [ID 7 daemon.error] x", Level.ALARM),
     ("E: Unable to locate package shopd", Level.ALARM),
     ("W: Some index files failed to download", Level.WARN),
     ("2026-03-03T10:00:00Z E! [outputs.influxdb] no answer", Level.ALARM),
