@@ -18,7 +18,7 @@ NEAR, STATED_NEAR = 3, 12
 
 _TIME = re.compile(
     r"(?:\d{2,4}[-/]\d\d[-/]\d\d[T ]|\b)\d{1,2}:\d\d:\d\d(?:[.,]\d{1,9})?(?:Z|[+-]\d\d:?\d\d)?"
-    r"|\d{2,4}[-/]\d\d[-/]\d\d[T ]?|\b[A-Z][a-z]{2}-\d\d-\d\d(?:\d\d)? "
+    r"|(?<![\w./@-])\d{2,4}[-/]\d\d[-/]\d\d(?:[T ]|(?![\w./-]))|\b[A-Z][a-z]{2}-\d\d-\d\d(?:\d\d)? "
 )
 _TIMED = re.compile(r"[\da-z][-/:]\d\d[-/:]\d\d")
 """What is in every time: soon found, or not."""
@@ -49,7 +49,8 @@ _SOURCES = (".go:", ".c:", ".c.", ".cc:", ".cpp:", ".h:", ".erl:", ".rs:")
 """Where in the source of a program a line was written, and what must be there for it."""
 
 _NUMBERS = re.compile(
-    r"(?<=[\w)])\[\d{1,9}\](?=: )|\b[\da-fA-F]{8}(?:-[\da-fA-F]{4}){3}-[\da-fA-F]{12}\b"
+    r"(?<=[\w)])\[\d{1,9}\](?=: )"
+    r"|(?<![\w./-])[\da-fA-F]{8}(?:-[\da-fA-F]{4}){3}-[\da-fA-F]{12}(?![\w/-]|\.\w)"
 )
 
 _FILE = r"(?P<f>[A-Z]\w{0,20}file|[\w./~@+-]{0,160}[\w-]\.[A-Za-z]\w{0,9}|/[\w./~@+-]{2,160})"
@@ -296,8 +297,10 @@ def shown(culprit: str, excerpt: str, lines: Sequence[str]) -> str:
 
 
 def trimmed(text: str) -> str:
-    """Without the quotes and brackets around it."""
+    """Without the quotes and brackets around it, and without the query of an address."""
     text = text.strip(_TRIM).rstrip(".:")
+    if "://" in text:
+        text = text.split("?", 1)[0]
     if "]:" in text and "[" not in text:
         text = f"[{text}"
     for begin, end in ("()", "[]"):

@@ -247,6 +247,7 @@ def _entities(line: str, spans: list[tuple[tuple[int, int], str]]) -> Iterator[E
             not (text[:1].isalnum() or kind == PLACEHOLDER or _SAYS.search(text))
             or len(text) > LONGEST
             or (_KEY.fullmatch(text) and kind_of(text) == "other")
+            or (line[start - 1 : start] == "[" and text.isupper() and names_nothing(text))
         ):
             continue
         left = start

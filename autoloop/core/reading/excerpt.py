@@ -41,12 +41,12 @@ AMBIGUOUS = ("0", "1", "2")
 _LEVELS = {word: level for level, words in _WORDS.items() for word in words.split()}
 _LONG = "|".join(sorted((w for w in _LEVELS if len(w) > 2 and not w.isdigit()), reverse=True))
 _JSON = re.compile(
-    r'"(?:level|lvl|severity|log\.level|levelname|loglevel|log_level|@l|priority|s)"'
+    r'"(?:level|lvl|sev|severity|log\.level|levelname|loglevel|log_level|@l|priority|s)"'
     r'\s{0,3}:\s{0,3}"?([A-Za-z0-9]{1,13})',
     re.I,
 )
 _HEAD = re.compile(
-    rf"\b(?:level|lvl|severity|levelname|loglevel|priority)=[\"\[]?([A-Za-z]{{1,13}})"
+    rf"\b(?:level|lvl|sev|severity|levelname|loglevel|priority)=[\"\[]?([A-Za-z]{{1,13}})"
     rf"|[\[<](?:[\w-]{{1,20}}:)?((?i:{_LONG}))\s*[\]>]"
     rf"|(?:^|[\s|:.\])])({_LONG.upper()}|WRN|DBG)(?=[\s:|\]\[,(/]|$)"
     r"|(?:^|[\s|])(Debug|Info|Notice|Note|Warning|Error|Fatal|Panic|Alert|Critical):(?=\s|$)"
@@ -80,7 +80,7 @@ REMEMBERED = 4096
 
 _LETTERS = re.compile(r"[a-z]{3,}")
 _TELLING = {
-    *("level", "lvl", "severity", "levelname", "loglevel", "priority"),
+    *("level", "lvl", "sev", "severity", "levelname", "loglevel", "priority"),
     *(re.sub(r"\d", "", word) for word in _LEVELS),
 }
 _REDIS = re.compile(r"^\d{1,8}:[A-Z] \d\d \w{3} [\d: .]{8,24} ([.*#-]) ")

@@ -58,6 +58,9 @@ LONGEST = 4_000
 USUAL = (72, 76, 78, 79, 80, 100, 120, 132)
 """Widths at which one line is enough to tell that it was cut."""
 
+COLUMN = 30
+"""Characters at a line's end in which a gap makes it a row of a table."""
+
 _BEGINS = re.compile(
     rf"(?:{'|'.join(_TIMES)})|[\[<{{(|#*>$-]|\s{{2}}|\t|[\w.-]{{1,40}}(?:\[\d{{1,9}}\])?: "
     r"|(?:Caused by|Traceback|at |File |During handling|The above)|[A-Z]{4,}\b|\d{1,3}[.)] "
@@ -91,7 +94,9 @@ def uncut(lines: list[str]) -> list[str]:
 
 
 def _tells(line: str) -> bool:
-    """Whether a line says something, and is no ruler."""
+    """Whether a line says something, and is no ruler, nor a row whose last column stands apart."""
+    if "   " in line[-COLUMN:].rstrip():
+        return False
     return line[-1:].isalnum() or len(set(line[-4:])) > 1
 
 

@@ -8,6 +8,7 @@ from autoloop.core.reading.excerpt import Excerpt
 _COMMENT = ("// ", "/// ", "/* ", "/** ", "* @return ", "* @param ", "* @throws ")
 _SHOWN = re.compile(
     r"^\s*/[/*]{1,2}\s*(?:[=-]>|[\w.]{0,60}(?:error|exception|panic|fatal)\b[ \w]{0,20}:"
+    r"|access to (?:fetch|xmlhttprequest|script|font|image) at '"
     r"|(?:执行|运行|输出|打印)结果|(?:output|prints?|result):)"
 )
 """A comment that shows what was printed, as people write it below their code."""

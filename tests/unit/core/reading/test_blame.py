@@ -4,7 +4,7 @@ import pytest
 
 from autoloop.core.reading import text_engine
 from autoloop.core.reading.blame import Complaint, blamed, marked, weighed
-from autoloop.core.reading.culprits import agreed, names_nothing
+from autoloop.core.reading.culprits import agreed, names_nothing, plain
 from autoloop.core.reading.entities import entities, kind_of
 from autoloop.core.reading.excerpt import Excerpt
 from autoloop.core.reading.traces import trace_of
@@ -140,6 +140,24 @@ def test_times_and_requests_are_no_names() -> None:
     text = "2026-03-03T10:11:12Z shop[4711]: 6f9619ff-8b86-4d01-b42d-00cf4fc964ff failed"
     excerpt = Excerpt(text)
     assert set(marked(Complaint("CODE.logic_error", 0), excerpt, trace_of(excerpt))) == {"shop"}
+
+
+def test_the_day_in_the_name_of_a_file_stays() -> None:
+    """So does the number of a request in a path; what is left out would name another file."""
+    for name in (
+        "logs/2026-03-03-shop.log",
+        "/srv/shop/6f9619ff-8b86-4d01-b42d-00cf4fc964ff.tmp",
+        "/srv/2026/03/03/basket",
+    ):
+        assert name in plain(f"2026-03-03 10:11:12 EACCES: permission denied, open '{name}'")
+
+
+def test_levels_in_brackets_are_no_names() -> None:
+    """Other names in brackets are."""
+    assert [one.text for one in entities("[ERROR] [shop-cart] basket-7 stopped")] == [
+        "shop-cart",
+        "basket-7",
+    ]
 
 
 def test_a_secret_is_no_name() -> None:

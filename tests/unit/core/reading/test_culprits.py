@@ -96,6 +96,7 @@ def test_words_are_no_names() -> None:
     """What a pattern may take for one."""
     assert [named(word) for word in ("'the'", "Connection", "(server)")] == ["", "", ""]
     assert named('"orders"') == "orders"
+    assert named('"https://shop.example/cart?key=1"') == "https://shop.example/cart"
 
 
 def test_no_part_of_a_secret_is_shown() -> None:

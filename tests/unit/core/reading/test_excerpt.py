@@ -18,6 +18,7 @@ LINES_OF_PROGRAMS = [
     ("10-listen.sh: info: x", Level.CALM),
     ('{"t":{"$date":"2026-03-03"},"s":"W","c":"NETWORK","msg":"x"}', Level.WARN),
     ('ts=2026-03-03 level=warn msg="x"', Level.WARN),
+    ('{"ts":"2026-03-03","sev":"crit","msg":"x"}', Level.ALARM),
     ("2026/03/03 10:00:00 [crit] 7#7: *1 x", Level.ALARM),
     ("[Tue Mar 03 10:00:00 2026] [core:notice] [pid 7] x", Level.CALM),
     ("2026-03-03 10:00:00.000 UTC [7] FATAL:  x", Level.ALARM),

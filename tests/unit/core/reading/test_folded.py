@@ -86,8 +86,9 @@ def test_what_a_terminal_cut_is_put_together(lines: list[str], width: int) -> No
         ],
         ["=" * 80, "Orders", "=" * 80, "none"],
         [f"{'a' * 76} end", "    at shop.cart.add(cart.py:7)"],
+        [f"{'Container shop-cache-1':<40}{'Healthy':<34}6.4s  ", "dependency failed to start"],
     ],
-    ids=["short", "unusual width", "records of one length", "rulers", "a frame"],
+    ids=["short", "unusual width", "records of one length", "rulers", "a frame", "a row"],
 )
 def test_lines_that_were_not_cut_stay(lines: list[str]) -> None:
     """Of one length by chance, or with a line behind that begins something."""

@@ -28,6 +28,7 @@ def test_what_is_only_told_of_is_no_error(text: str) -> None:
     "text",
     [
         "// Error: connect ECONNREFUSED 127.0.0.1:5432",
+        "// Access to fetch at 'https://shop.example/cart' has been blocked by CORS policy",
         "commit 4f0c1de\nfatal: unable to access the repository: connection refused",
         "## 2.1.0\nModuleNotFoundError: No module named 'shop'",
         " * Starting shop\n * Starting basket: permission denied [fail]",
