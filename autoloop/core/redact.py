@@ -6,6 +6,17 @@ HIDDEN = "‹hidden›"
 _SECRET_KEY = re.compile(
     r"(?i)(pass(word|wd|phrase)?|pwd|secret|token|api[_-]?key|private|credential|auth|cookie|dsn|salt)"
 )
+_PLACE = re.compile(
+    r"(?i)[\w.-]{1,80}\.(?:c|cc|cpp|cs|dart|erb|exs?|go|h|java|[cm]?jsx?|kt|lua|php|p[lmy]|rb|rs|scala"
+    r"|sh|sql|swift|[cm]?tsx?|vb|vue):\d{1,6}(?::\d{1,6})?[:)\]]{0,2}"
+)
+"""A line of a file that is named like a secret."""
+
+
+def _hidden(found: re.Match[str]) -> str:
+    return found[0] if _PLACE.fullmatch(found[0]) else found[1] + HIDDEN
+
+
 # Every repetition before a keyword has a bound: what is redacted may be written to hold us up.
 _RULES = (
     # scheme://user:password@host
@@ -37,7 +48,7 @@ _RULES = (
             r"[\w.-]{0,60}[\"']?\s{0,20}[=:：]\s{0,20})"
             r"(\"(?:[^\"\\]|\\.)*\"?|'(?:[^'\\]|\\.)*'?|[^\s,;&}\"']+)"
         ),
-        rf"\1{HIDDEN}",
+        _hidden,
     ),
     (
         ("password", "passphrase", "secret", "token"),

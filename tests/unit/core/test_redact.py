@@ -60,6 +60,8 @@ def test_secrets_are_hidden(text: str) -> None:
         "the token expired",
         "PORT=8080",
         "http://a:80/b",
+        "at Shop.Login() in ChangePassword.cs:41",
+        "src/token.go:17:3: undefined: x",
     ],
 )
 def test_ordinary_words_stay(text: str) -> None:
