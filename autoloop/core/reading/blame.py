@@ -16,6 +16,7 @@ from typing import NamedTuple
 from autoloop.core.reading.culprits import (
     PLACES,
     TELLING,
+    WELL,
     agreed,
     cleared,
     names_nothing,
@@ -165,16 +166,21 @@ def _gathered(
     family = name.split(".")[0]
     for number in lines:
         line = _redacted(excerpt.lines[number])
+        if number != complaint.line and WELL.search(line):
+            continue
         seen = Counter[str]()
         away = _away(number - complaint.line)
         here = number == complaint.line and complaint.start >= 0
         far = f"away {away}f" if number in trace.frames else f"away {away}"
+        framed = number in trace.frames and family != "CODE"
         clear = cleared(line)
         head = _HEAD.match(clear)
         names = entities(clear)
         template = any(one.kind == PLACEHOLDER for one in names)
         for place, one in enumerate(names):
             if HIDDEN in one.text or one.kind in ("exception", "frame"):
+                continue
+            if framed and one.kind == "place" and foreign(one.text):
                 continue
             if one.text in found:
                 if ("again",) not in found[one.text]:
@@ -213,7 +219,7 @@ def _told(
     found = {text: [*marks] for text, marks in seen.items()}
     name = complaint.name
     family = name.split(".")[0]
-    if trace.own:
+    if trace.own and (family == "CODE" or not foreign(trace.own)):
         found.setdefault(trace.own, [_is("place", name), _looks(trace.own)]).append(("own",))
     first = True
     names = {text: text.lower() for text in found}

@@ -40,6 +40,9 @@ _WHO_LOGS = re.compile(
 )
 """What a logger tells of itself."""
 
+WELL = re.compile(r"\bsession (?:opened|closed) for ")
+"""What names somebody else, with whom all went well."""
+
 _ABBREVIATED = re.compile(r"[a-z]\.[a-z]{1,3}\.")
 
 _SOURCE = re.compile(
@@ -85,7 +88,8 @@ _NO_NAMES = frozenset(
         "ts type undefined unknown user using valid value warn warning was we web when while "
         "with worker you your account auth authentication client denied login pam_unix peer up "
         "down off gone ended exited preauth utc gmt cet cest gib mib kib read write files details "
-        "before after during sql values "
+        "before after during sql values reason started finished state ready restart docs skipped "
+        "ago "
         "contents via primary accept accept4 pipe2 eventfd "
         "后端服务 前端服务 该服务 此服务 本服务 目标服务 远程服务 系统服务 相关服务",
     )
@@ -100,7 +104,7 @@ _NONE_NAMED = re.compile(
     r"(?:ora|tns|pls|rman|my|ah|amq|cpf|ij|iw|mq|sqlstate)-?\d{4,6}[a-z]?|"
     r"eai_[a-z]{4,8}|e(?:notfound|conn(?:refused|reset|aborted)|timedout|hostunreach|netunreach"
     r"|acces|perm|noent|exist|addrinuse|addrnotavail|mfile|nfile|nospc|rofs|pipe)|"
-    r"segmentation fault|number:[\w./-]{1,120}\.c:\d{1,6}|"
+    r"segmentation fault|start-limit-hit|number:[\w./-]{1,120}\.c:\d{1,6}|"
     r"(?:info|warn|warning|error|fatal|debug|err)/[\w-]+|[\w-]+/(?:info|warn|error|fatal|debug)|"
     r"\d{1,3}/[a-z-]{3,20}|\d{1,2}[/-][a-z]{3}[/-]\d{2,4}:?|[ewifd]\d{4}|(?:java|javax|sun)(?:\.[a-z]{1,20}){1,3}",
     re.I,
@@ -185,8 +189,13 @@ def _beside(patterns: tuple[str, ...], lines: list[str], line: int, reach: int =
     if not patterns:
         return ""
     away = (line + step * side for step in range(1, reach + 1) for side in (1, -1))
-    asked = (n for n in away if 0 <= n < len(lines))
+    asked = (n for n in away if 0 <= n < len(lines) and not _elsewhere(lines[n]))
     return next(filter(None, (_first(patterns, lines[n]) for n in asked)), "")
+
+
+def _elsewhere(line: str) -> bool:
+    """Whether a line near a complaint names what has no part in it: a frame, somebody else."""
+    return line.lstrip().startswith("at ") or bool(WELL.search(line))
 
 
 def place_near(lines: list[str], line: int) -> str:

@@ -48,7 +48,7 @@ _JSON = re.compile(
 _HEAD = re.compile(
     rf"\b(?:level|lvl|sev|severity|levelname|loglevel|priority)=[\"\[]?([A-Za-z]{{1,13}})"
     rf"|[\[<](?:[\w-]{{1,20}}:)?((?i:{_LONG}))\s*[\]>]"
-    rf"|(?:^|[\s|:.\])])({_LONG.upper()}|WRN|DBG)(?=[\s:|\]\[,(/]|$)"
+    rf"|(?:^|[\s|:.\])])({_LONG.upper()}|WRN|DBG)(?=[\s:|\]\[,(/]|$)(?! (?:is|or|and|mode|flag) )"
     r"|(?:^|[\s|])(Debug|Info|Notice|Note|Warning|Error|Fatal|Panic|Alert|Critical):(?=\s|$)"
     r"|^((?i:debug[1-3]?|info|notice|note|warning|error|fatal|panic|alert|critical)):(?=\s|$)"
     r"|^\s*((?i:note|hint|help|tip)): "

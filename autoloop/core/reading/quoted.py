@@ -9,7 +9,7 @@ _COMMENT = ("// ", "/// ", "/* ", "/** ", "* @return ", "* @param ", "* @throws 
 _SHOWN = re.compile(
     r"^\s*/[/*]{1,2}\s*(?:[=-]>|[\w.]{0,60}(?:error|exception|panic|fatal)\b[ \w]{0,20}:"
     r"|access to (?:fetch|xmlhttprequest|script|font|image) at '"
-    r"|(?:执行|运行|输出|打印)结果|(?:output|prints?|result):)"
+    r"|报错[:：]? ?\w|(?:执行|运行|输出|打印)结果|(?:output|prints?|result):)"
 )
 """A comment that shows what was printed, as people write it below their code."""
 
@@ -19,7 +19,7 @@ _RELEASE = re.compile(
     r"(?:\d{4}-\d\d-\d\d)?\)?(?: ?(?:更新日志|变更日志|更新内容|changelog|release notes))?:?\s*$"
     r"|^#{0,4} ?(?:changelog|release notes|unreleased|更新日志|变更日志|\[unreleased\]):?\s*$"
 )
-_DOCUMENTED = re.compile(r"^\s{1,40}\*(?: |$)(?!.*\[ ?fail)")
+_DOCUMENTED = re.compile(r"^\s{1,40}\*(?: |$)(?!.*(?:\[ ?fail|exception in thread \"))")
 """A line within a comment of several lines, and none of what a start script of a system prints."""
 
 _DEFINED = re.compile(r"^\s{0,20}create (?:table|type|view)\b")

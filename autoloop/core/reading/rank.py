@@ -246,7 +246,11 @@ def _speaks_for(calm: Hit, alarms: list[Hit], low: str) -> bool:
     end = calm.place + calm.length
     return all(
         calm.place <= alarm.place < end
-        or (abs(calm.place - alarm.place) < calm.signature.reach and not _goes_on(calm, alarm, low))
+        or (
+            abs(calm.place - alarm.place) < calm.signature.reach
+            and not (alarm.name in calm.signature.spares and alarm.weight > VAGUE_BELOW)
+            and not _goes_on(calm, alarm, low)
+        )
         for alarm in alarms
     )
 

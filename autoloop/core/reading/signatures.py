@@ -51,7 +51,8 @@ class Signature:
     what they call an error although it is none. *whole* is for what begins where a word begins.
     *depth* is for what lies less deep than its cause. *reach* is how far a calm word speaks, in
     characters. *capitals* is for what is only meant where the name that a group matches stands in
-    capitals, as those of environment variables do.
+    capitals, as those of environment variables do. *spares* are causes that a calm word does not
+    speak of: a program may go on without its database, and yet the database is gone.
     """
 
     name: str
@@ -66,6 +67,7 @@ class Signature:
     capitals: bool = False
     depth: float | None = None
     reach: int = REACH
+    spares: frozenset[str] = frozenset()
     examples: tuple[tuple[str, str], ...] = ()
 
     @property
@@ -371,5 +373,6 @@ def _signature(row: dict[str, Any]) -> Signature:
         capitals=row.get("capitals", False),
         depth=row.get("depth"),
         reach=row.get("reach", REACH),
+        spares=frozenset(row.get("spares", ())),
         examples=tuple((text, culprit) for text, culprit in row.get("examples", ())),
     )

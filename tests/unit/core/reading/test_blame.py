@@ -160,6 +160,18 @@ def test_levels_in_brackets_are_no_names() -> None:
     ]
 
 
+def test_who_logged_in_meanwhile_is_not_blamed() -> None:
+    """Nor is a line of the runtime for what is not the code's fault."""
+    for line, other in (
+        ("su: session opened for user news by (uid=0)", "news"),
+        ("    at Server._listen2 (net.js:909:14)", "net.js:909"),
+    ):
+        excerpt = Excerpt(f"Error: exporter-3 could not be started\n{line}")
+        names = marked(Complaint("SERVICE.service_down", 0), excerpt, trace_of(excerpt))
+        assert "exporter-3" in names
+        assert not [name for name in names if name.startswith(other)]
+
+
 def test_a_secret_is_no_name() -> None:
     """Neither in the line of the trouble nor beside it."""
     text = "exporter: cannot go on\npassword=hunter2 api_key: abcdefgh12345678"

@@ -37,6 +37,7 @@ LINES_OF_PROGRAMS = [
     ("[2026-03-03 10:00:00] production.ERROR: x", Level.ALARM),
     ("Mar  3 10:00:00 web1 shop[7]: x", Level.NONE),
     ("something about errors", Level.NONE),
+    ("SHOP_URL must be set when DEBUG is false", Level.NONE),
 ]
 
 

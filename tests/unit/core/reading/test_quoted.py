@@ -28,6 +28,8 @@ def test_what_is_only_told_of_is_no_error(text: str) -> None:
     "text",
     [
         "// Error: connect ECONNREFUSED 127.0.0.1:5432",
+        "x = y  // the next line fails\n// 报错 TypeError: x is not a function",
+        ' * Exception in thread "main" java.lang.OutOfMemoryError\n * as it was seen',
         "// Access to fetch at 'https://shop.example/cart' has been blocked by CORS policy",
         "commit 4f0c1de\nfatal: unable to access the repository: connection refused",
         "## 2.1.0\nModuleNotFoundError: No module named 'shop'",
@@ -89,6 +91,8 @@ def test_what_a_program_printed_counts_beside_it(text: str) -> None:
         "Supervisor is running as root; worker exited: out of memory",
         "login attempt: db=shop user=shop tls=no failed: password authentication failed",
         "server closed. exiting: out of memory",
+        "Could not connect to Redis at 10.0.0.7:6379, falling back to memory",
+        "failed to open /srv/x.log: permission denied, using stdout instead",
     ],
 )
 def test_a_calm_word_beside_it_does_not_hide_trouble(text: str) -> None:
