@@ -23,6 +23,12 @@ _RUST = re.compile(
     r"panicked at (?:.{0,200}, )?([\w./-]+\.rs):(\d+):\d+|^\s*--> ([\w./-]+):(\d+):\d+"
 )
 _DOTNET = re.compile(r"^\s*at .{1,300} in (.{1,200}):(?:line )?(\d+)\s*$")
+_DOTNET_CALL = re.compile(
+    r"^\s*at (?!System\.)(?:[A-Z]\w*\.){0,20}([A-Z]\w*)\."
+    r"(?:<(\w+)>d__\d+\.MoveNext|([A-Za-z]\w*))(?:`\d)?[(\[]"
+)
+"""A method without its file, as .NET writes it where no symbols are; and one that waits."""
+
 _ELIXIR = re.compile(r"^\s+(?:\([\w. ]{1,60}\) )?([\w./-]{1,200}\.(?:exs?|erl)):(\d+): ")
 _DART = re.compile(r"^#\d+\s.{1,200}\((?:file://|package:)?([\w./:-]+\.dart):(\d+)")
 
@@ -163,11 +169,17 @@ def _other(excerpt: Excerpt) -> Trace:
     own = next((place for _, place, own in below if own), "") or next(
         (place for _, place, own in found if own), ""
     )
+    if not found and "   at " in text:
+        own = next((_method(call) for call in map(_DOTNET_CALL.match, lines) if call), "")
     first = next(iter(sorted(quoted)), 0)
     wrappers = {*caused[:-1], max(first - 1, 0)} if root is not None else set()
     return Trace(
         root, frozenset(wrappers), frozenset(quoted), own or (found[0][1] if found else "")
     )
+
+
+def _method(call: re.Match[str]) -> str:
+    return f"{call[1]}.{call[2] or call[3]}"
 
 
 def _told(line: str) -> bool:

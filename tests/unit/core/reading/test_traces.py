@@ -82,6 +82,12 @@ NoMethodError (undefined method `total' for nil:NilClass):
   app/models/cart.rb:12:in `sum'
 """
 RUST = "thread 'main' panicked at src/cart.rs:14:9:\nindex out of bounds: the len is 1\n"
+NO_SYMBOLS = """\
+System.InvalidOperationException: Sequence contains no elements
+   at System.Linq.Enumerable.First[TSource](IEnumerable`1 source)
+   at Shop.Carts.CartHandler.<Total>d__6.MoveNext()
+   at Shop.Web.Program.Main(String[] args)
+"""
 DOTNET = """\
 System.NullReferenceException: Object reference not set to an instance of an object.
    at System.Linq.Enumerable.Sum()
@@ -107,11 +113,24 @@ SyntaxError: invalid syntax
         (RUBY, "CODE.runtime_error", "app/models/cart.rb:12"),
         (RUST, "CODE.runtime_error", "src/cart.rs:14"),
         (DOTNET, "CODE.runtime_error", "/srv/shop/Cart.cs:27"),
+        (NO_SYMBOLS, "CODE.runtime_error", "CartHandler.Total"),
         (SYNTAX, "CODE.syntax_error", "/srv/shop/app.py:3"),
         (STANDARD, "CODE.encoding_error", r"C:\Python311\lib\site-packages\pdf\build.py:118"),
     ],
     ids=[
-        *("chained", "group", "java", "node", "go", "php", "ruby", "rust", "dotnet", "syntax"),
+        *(
+            "chained",
+            "group",
+            "java",
+            "node",
+            "go",
+            "php",
+            "ruby",
+            "rust",
+            "dotnet",
+            "no symbols",
+            "syntax",
+        ),
         "standard library",
     ],
 )
