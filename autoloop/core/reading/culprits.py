@@ -17,7 +17,8 @@ NEAR, STATED_NEAR = 3, 12
 """Lines off the one that tells, in which its culprit is looked for; and what states it."""
 
 _TIME = re.compile(
-    r"(?:\d{2,4}[-/]\d\d[-/]\d\d[T ]|\b)\d{1,2}:\d\d:\d\d(?:[.,]\d{1,9})?(?:Z|[+-]\d\d:?\d\d)?"
+    r"\b[A-Z][a-z]{2} [A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d(?:\.\d{1,9})? \d{4}\b"
+    r"|(?:\d{2,4}[-/]\d\d[-/]\d\d[T ]|\b)\d{1,2}:\d\d:\d\d(?:[.,]\d{1,9})?(?:Z|[+-]\d\d:?\d\d)?"
     r"|(?<![\w./@-])\d{2,4}[-/]\d\d[-/]\d\d(?:[T ]|(?![\w./-]))|\b[A-Z][a-z]{2}-\d\d-\d\d(?:\d\d)? "
 )
 _TIMED = re.compile(r"[\da-z][-/:]\d\d[-/:]\d\d")
