@@ -62,7 +62,7 @@ MARKS = tuple(
         "wrong_password", "not authorized", "分隔符缺失", "不符", "没有服务器进程",
         "not yet accepting", "doesn't have a", "pooltimedout", " vanished", "world writable",
         "already been defined", "% cpu for", "s, restart ", "empty, rejecting", " grew from ",
-        "you must set", "执行时间",
+        "you must set", "执行时间", "bug: k", "bug: u",
         "expiring ", "eviction manager", "ms - 429", "ms - 50", "non-primary", "script detected",
         "degradedarray", "unreadable (", "uncorrectable", "rabbit on node", "shrinking isr",
         "fault state", "been active for [", "kod rate", "process_limit", " gc in ",

@@ -29,7 +29,7 @@ def test_what_is_only_told_of_is_no_error(text: str) -> None:
     [
         "// Error: connect ECONNREFUSED 127.0.0.1:5432",
         "x = y  // the next line fails\n// 报错 TypeError: x is not a function",
-        ' * Exception in thread "main" java.lang.OutOfMemoryError\n * as it was seen',
+        ' * Exception in thread "cart-1" java.lang.OutOfMemoryError\n * as it was seen',
         "// Access to fetch at 'https://shop.example/cart' has been blocked by CORS policy",
         "commit 4f0c1de\nfatal: unable to access the repository: connection refused",
         "## 2.1.0\nModuleNotFoundError: No module named 'shop'",
