@@ -35,7 +35,8 @@ _DART = re.compile(r"^#\d+\s.{1,200}\((?:file://|package:)?([\w./:-]+\.dart):(\d
 _FOREIGN = re.compile(
     r"site-packages|dist-packages|/lib/python\d|\\lib\\|<frozen|<string>|node_modules|^node:|"
     r"^internal/|^(?:assert|buffer|child_process|dgram|dns|events|fs|http|https|module|net|stream"
-    r"|timers|tls|util|vm|_http_\w{2,20}|_stream_\w{2,20}|_tls_\w{2,20})\.js|(?:^|/)go/src/|/pkg/mod/|(?:^|/)src/runtime/|(?:^|[/\\])vendor[/\\]|"
+    r"|timers|tls|util|vm|_http_\w{2,20}|_stream_\w{2,20}|_tls_\w{2,20})\.js|"
+    r"(?:^|/)go/src/|/pkg/mod/|(?:^|/)src/runtime/|(?:^|[/\\])vendor[/\\]|"
     r"/gems/|/ruby/\d|\.cargo/registry|/rustc/|^library/|^dart:|-patch/",
     re.I,
 )
