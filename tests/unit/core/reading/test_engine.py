@@ -36,6 +36,8 @@ def test_a_password_mistyped_by_a_user_who_then_gets_in_is_ordinary() -> None:
         entered = f"sshd[7]: Accepted password for {user} from 10.0.0.9 port 4242 ssh2\n"
         assert top(failed + entered).name == name
         assert top(entered + failed).name == "LOGIN.wrong_password"
+        pam = "sshd[7]: pam_unix(sshd:auth): authentication failure; ruser= rhost=10.0.0.9  user=ben\n"
+        assert top(pam + entered).name == name
 
 
 def test_an_answer_in_braces_is_no_setting() -> None:
