@@ -6,7 +6,6 @@ Nothing of it is imported: it is a program with an address.
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -20,6 +19,7 @@ from autoloop.arena.cluster import has_cluster
 from autoloop.arena.errors import JudgeFailed
 from autoloop.arena.hosts import Host
 from autoloop.arena.image import REQUIREMENTS
+from autoloop.arena.ports import free_port
 from autoloop.arena.processes import wait_until
 from autoloop.arena.recipe import Profile
 
@@ -228,6 +228,7 @@ class Product:
                 start_new_session=True,
             )
         if not wait_until(self.answers, READY_S, 0.3):
+            self.stop()
             said = (self.home / "platform.log").read_text()[-500:]
             raise JudgeFailed("platform", f"does not answer: {said}", f"look into {self.home}")
 
@@ -343,10 +344,3 @@ class Product:
         trace: TracebackType | None,
     ) -> None:
         self.stop()
-
-
-def free_port() -> int:
-    """A port that nobody listens on now."""
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from autoloop.arena.product import free_port
+from autoloop.arena.ports import free_port
 
 APP = Path(__file__).parents[2] / "examples/lingzhi/app"
 INITDB = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))

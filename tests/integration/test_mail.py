@@ -23,6 +23,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from autoloop import settings as chosen
+from autoloop.arena.ports import free_port
 from autoloop.core.deployment import Comparison, Deployment
 from autoloop.core.diagnosis import Cause, Diagnosis
 from autoloop.core.errors import BadSpec, MailNotSent
@@ -89,12 +90,6 @@ def server(post: Post, port: int = 0, **more: Any) -> Iterator[int]:
         yield controller.port
     finally:
         controller.stop()
-
-
-def free_port() -> int:
-    """Nobody listens there."""
-    with socket.create_server(("127.0.0.1", 0)) as one:
-        return int(one.getsockname()[1])
 
 
 @pytest.fixture(scope="module")

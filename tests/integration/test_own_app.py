@@ -19,8 +19,9 @@ from typing import Any
 import httpx
 import pytest
 
+from autoloop.arena.ports import free_port
 from autoloop.arena.processes import wait_until
-from autoloop.arena.product import Product, free_port
+from autoloop.arena.product import Product
 
 POSTGRES = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
 pytestmark = [

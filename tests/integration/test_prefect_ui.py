@@ -30,7 +30,8 @@ from selenium.webdriver.support.ui import Select, WebDriverWait
 
 from autoloop.arena.hosts import up
 from autoloop.arena.image import build
-from autoloop.arena.product import Product, free_port
+from autoloop.arena.ports import free_port
+from autoloop.arena.product import Product
 from autoloop.platform import demo
 from autoloop.platform.demo_app import document
 from autoloop.platform.story import Broken

@@ -18,17 +18,13 @@ import pytest
 
 from autoloop.agent import addresses, mysql_talk, reach
 from autoloop.agent.line import Line
+from autoloop.arena.ports import free_port
 
 BIN = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
 
 Start = Callable[..., subprocess.Popen[bytes]]
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        return int(taken.getsockname()[1])
 
 
 def asked(url: str, tmp_path: Path) -> tuple[str, str, str]:

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from autoloop.arena.product import Product, free_port
+from autoloop.arena.ports import free_port
+from autoloop.arena.product import Product
 from autoloop.platform.demo import script
 from autoloop.platform.demo_app import document
 
