@@ -9,23 +9,29 @@ LENT_FROM = 32768
 """The first port that Linux lends to connections that go out, where it does not say."""
 
 FIRST = 20000
+FEW = 1000
+"""Ports below those that are lent; with fewer, any may have been lent, and it is left to chance."""
+
 TRIES = 200
 
 _given: set[int] = set()
+_chance = random.SystemRandom()
+"""Not what a test has seeded: two processes that choose must choose differently."""
 
 
 def free_port() -> int:
     """A port of 127.0.0.1 on which nobody listens, and that was not given out before.
 
-    It is none of those that the kernel lends to connections that go out: between the choice and the
-    moment somebody listens there, any connection may be lent it.
+    Where the machine leaves some, it is none of those that the kernel lends to connections that go
+    out: between the choice and the moment somebody listens there, any connection may be lent it.
     """
+    below = _below()
     for _ in range(TRIES):
-        port = random.randrange(FIRST, max(_lent_from(), FIRST + 1))
+        port = _chance.randrange(FIRST, below)
         if port not in _given and _is_free(port):
             _given.add(port)
             return port
-    raise OSError(f"no port is free between {FIRST} and {_lent_from()}: end what listens there")
+    raise OSError(f"no port is free between {FIRST} and {below}: end what listens there")
 
 
 def _is_free(port: int) -> bool:
@@ -37,8 +43,10 @@ def _is_free(port: int) -> bool:
     return True
 
 
-def _lent_from() -> int:
+def _below() -> int:
+    """Where the ports end that may be given out."""
     try:
-        return int(_LENT.read_text().split()[0])
+        lent_from = int(_LENT.read_text().split()[0])
     except (OSError, ValueError, IndexError):
         return LENT_FROM
+    return lent_from if lent_from >= FIRST + FEW else LENT_FROM

@@ -41,6 +41,7 @@ _WHO_LOGS = re.compile(
 )
 """What a logger tells of itself."""
 
+_FRAME = re.compile(r"\s*at (?:(?:async |new )?[^\s()]{1,200} ?[(\[]|\S{1,200}:\d)")
 WELL = re.compile(r"\bsession (?:opened|closed) for ")
 """What names somebody else, with whom all went well."""
 
@@ -89,8 +90,7 @@ _NO_NAMES = frozenset(
         "ts type undefined unknown user using valid value warn warning was we web when while "
         "with worker you your account auth authentication client denied login pam_unix peer up "
         "down off gone ended exited preauth utc gmt cet cest gib mib kib read write files details "
-        "before after during sql values reason started finished state ready restart docs skipped "
-        "ago "
+        "before after during sql values reason started finished restart skipped ago "
         "contents via primary accept accept4 pipe2 eventfd "
         "后端服务 前端服务 该服务 此服务 本服务 目标服务 远程服务 系统服务 相关服务",
     )
@@ -196,7 +196,7 @@ def _beside(patterns: tuple[str, ...], lines: list[str], line: int, reach: int =
 
 def _elsewhere(line: str) -> bool:
     """Whether a line near a complaint names what has no part in it: a frame, somebody else."""
-    return line.lstrip().startswith("at ") or bool(WELL.search(line))
+    return bool(_FRAME.match(line) or WELL.search(line))
 
 
 def place_near(lines: list[str], line: int) -> str:

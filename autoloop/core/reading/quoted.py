@@ -9,7 +9,8 @@ _COMMENT = ("// ", "/// ", "/* ", "/** ", "* @return ", "* @param ", "* @throws 
 _SHOWN = re.compile(
     r"^\s*/[/*]{1,2}\s*(?:[=-]>|[\w.]{0,60}(?:error|exception|panic|fatal)\b[ \w]{0,20}:"
     r"|access to (?:fetch|xmlhttprequest|script|font|image) at '"
-    r"|报错[:：]? ?\w|(?:执行|运行|输出|打印)结果|(?:output|prints?|result):)"
+    r"|报错(?:信息)?(?:如下)?[:：]|报错 ?[a-z]"
+    r"|(?:执行|运行|输出|打印)结果|(?:output|prints?|result):)"
 )
 """A comment that shows what was printed, as people write it below their code."""
 

@@ -13,6 +13,7 @@ from autoloop.core.reading import SignatureEngine
         "/* thrown when the token has expired */",
         "commit 4f0c1de\n    Handle permission denied when the log is rotated",
         "提交 4f0c1de\n    修复：登录超时后页面白屏",
+        "// 报错处理：连接超时后重试",
         "## 2.1.0 - 2026-01-05\n### Fixed\n- too many connections after a restart",
         "v2.1.0 更新日志\n- 修复内存泄漏",
         " * Sets the OOM score of a worker.\n * Throws an error when it is refused.",
@@ -29,6 +30,7 @@ def test_what_is_only_told_of_is_no_error(text: str) -> None:
     [
         "// Error: connect ECONNREFUSED 127.0.0.1:5432",
         "x = y  // the next line fails\n// 报错 TypeError: x is not a function",
+        "x = y\n// 报错信息如下：\n// TypeError: x is not a function",
         ' * Exception in thread "cart-1" java.lang.OutOfMemoryError\n * as it was seen',
         "// Access to fetch at 'https://shop.example/cart' has been blocked by CORS policy",
         "commit 4f0c1de\nfatal: unable to access the repository: connection refused",

@@ -118,19 +118,8 @@ SyntaxError: invalid syntax
         (STANDARD, "CODE.encoding_error", r"C:\Python311\lib\site-packages\pdf\build.py:118"),
     ],
     ids=[
-        *(
-            "chained",
-            "group",
-            "java",
-            "node",
-            "go",
-            "php",
-            "ruby",
-            "rust",
-            "dotnet",
-            "no symbols",
-            "syntax",
-        ),
+        *("chained", "group", "java", "node", "go", "php", "ruby", "rust", "dotnet"),
+        *("no symbols", "syntax"),
         "standard library",
     ],
 )
