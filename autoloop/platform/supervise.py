@@ -2,6 +2,7 @@
 
 import contextlib
 import ctypes
+import errno
 import fcntl
 import json
 import os
@@ -19,9 +20,16 @@ from typing import IO
 import httpx
 
 from autoloop.core.errors import HostUnreachable, NotSettled
+from autoloop.core.redact import redact
 from autoloop.settings import Settings
 
 STOP_S = 50.0
+DEATHS = 4
+"""How often a child may die before the platform answers; what ended so often will end again."""
+
+LAST_WORDS = 4096
+"""Bytes of a log that are looked at for the last line."""
+
 LASTED_S = 5.0
 BACKOFF_S = (0.2, 0.5, 1, 2, 5, 10)
 PORT_S = 3.0
@@ -38,6 +46,7 @@ class Child:
     environment: dict[str, str]
     log: Path
     process: subprocess.Popen[bytes] | None = None
+    deaths: int = 0
     quick_deaths: int = 0
     due: float = 0.0
     born: float = 0.0
@@ -71,11 +80,20 @@ class Child:
             return
         now = time.monotonic()
         if not self.due:
+            self.deaths += 1
             self.quick_deaths = self.quick_deaths + 1 if now - self.born < LASTED_S else 0
             self.due = now + BACKOFF_S[min(self.quick_deaths, len(BACKOFF_S) - 1)]
         if now >= self.due:
             self.due = 0.0
             self.start()
+
+    def last_words(self) -> str:
+        """The last line of its log, without secrets."""
+        with contextlib.suppress(OSError), self.log.open("rb") as kept:
+            kept.seek(max(0, self.log.stat().st_size - LAST_WORDS))
+            lines = kept.read(LAST_WORDS).decode("utf-8", "replace").split("\n")
+            return redact(next((line for line in reversed(lines) if line.strip()), ""))
+        return ""
 
 
 def die_with(parent: int) -> None:
@@ -115,7 +133,7 @@ class Platform:
 
         Raises:
             NotSettled: another platform runs in the same state folder, or a port is taken.
-            HostUnreachable: they do not answer in time.
+            HostUnreachable: they do not answer in time, or one of them ends again and again.
         """
         self.take_folder()
         self._need_ports()
@@ -138,6 +156,9 @@ class Platform:
                     return
             for child in watched:
                 child.watch()
+                if child.deaths >= DEATHS:
+                    what = f"its {child.name} ended {child.deaths} times: {child.last_words()}"
+                    raise HostUnreachable(url, what, f"read {child.log}")
             if time.monotonic() > end:
                 what = f"no answer within {seconds:g} s"
                 raise HostUnreachable(url, what, f"read {self.settings.home / 'logs'}")
@@ -187,13 +208,13 @@ class Platform:
         self._lock = handle
 
     def _need_ports(self) -> None:
-        """Refuse ports on which others answer: they would be taken for our own children."""
+        """Refuse ports that others have: their answers would be taken for our own children's."""
         for name in ("prefect_port", "api_port"):
             port, end = getattr(self.settings, name), time.monotonic() + PORT_S
-            while _answers(self.settings.host, port):  # one that was just killed needs a moment
-                if time.monotonic() > end:
+            while why := _not_ours(self.settings.host, port):
+                if time.monotonic() > end:  # one that was just killed needs a moment
                     step = f"end it, or choose another by AUTOLOOP_{name.upper()}"
-                    raise NotSettled(f"port {port}", "another program listens there", step)
+                    raise NotSettled(f"port {port}", why, step)
                 time.sleep(0.1)
 
     def _write_state(self) -> None:
@@ -208,12 +229,16 @@ class Platform:
         path.with_suffix(".new").rename(path)
 
 
-def _answers(host: str, port: int) -> bool:
+def _not_ours(host: str, port: int) -> str:
+    """Why nobody can listen there; empty when one can."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        socket.create_connection((host, port), timeout=1).close()
-    except OSError:
-        return False
-    return True
+        socket.create_server((host, port), family=family).close()
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            return "another program has it"
+        return error.strerror or str(error)
+    return ""
 
 
 def run(chosen: Settings, say: Callable[[str], None]) -> None:

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from autoloop.arena.processes import ProcessId, wait_until
-from autoloop.core.errors import NotSettled
+from autoloop.core.errors import HostUnreachable, NotSettled
 from autoloop.platform import supervise
-from autoloop.platform.supervise import Platform
+from autoloop.platform.supervise import Child, Platform
 from autoloop.settings import Settings
 
 STARTS_ONE = """
@@ -85,3 +85,30 @@ def test_a_port_that_others_have_is_refused(
         platform.start()
     platform.stop()
     assert [child.process for child in platform.children] == [None, None, None]
+
+
+def test_a_port_that_a_connection_was_lent_is_refused(
+    chosen: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody answers there, and yet nobody else can have it."""
+    monkeypatch.setattr(supervise, "PORT_S", 0.2)
+    platform = Platform(chosen)
+    with socket.create_server(("127.0.0.1", 0)) as there, socket.socket() as lent:
+        lent.bind(("127.0.0.1", chosen.api_port))
+        lent.connect(there.getsockname())
+        with pytest.raises(NotSettled, match="another program has it"):
+            platform.start()
+    platform.stop()
+
+
+def test_a_child_that_ends_at_once_is_not_waited_for(
+    chosen: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its last words say why, without what is secret."""
+    monkeypatch.setattr(supervise, "BACKOFF_S", (0.01,))
+    platform = Platform(chosen)
+    code = "raise SystemExit('address in use, password=hunter22')"
+    child = Child("node", [sys.executable, "-c", code], {}, chosen.home / "logs" / "node.log")
+    with pytest.raises(HostUnreachable, match="its node ended 4 times: address in use") as told:
+        platform.wait_for("http://127.0.0.1:9/healthz", 60, [child])
+    assert "hunter22" not in str(told.value)
