@@ -31,14 +31,11 @@ def beforehand() -> Iterator[tuple[str, str]]:
         return sum(word in example for example in examples)
 
     taken_apart = [apart(pattern, common) for pattern in patterns]
-    yield (
-        "patterns.json",
-        _json(
-            digest(*FILES, "contexts"),
-            filed=Book(signatures, contexts_of(tables["contexts"]), (taken_apart, None)).filed,
-            patterns=[[(len(part), *words) for part, *words in parts] for parts in taken_apart],
-        ),
-    )
+    of = digest(*FILES, "contexts")
+    rows = [[(len(part), *words) for part, *words in parts] for parts in taken_apart]
+    yield "patterns.json", _json(of, patterns=rows)
+    book = Book(signatures, contexts_of(tables["contexts"]), (taken_apart, None))
+    yield "filed.json", _json(of, filed=book.filed)
     needed, filed = alternatives(tables["grammar"]).kept
     yield "alternatives.json", _json(digest("grammar"), needed=needed, filed=filed)
     yield "wordings.txt", "\n".join(sorted(set(_WORD.findall(" ".join(patterns))))) + "\n"

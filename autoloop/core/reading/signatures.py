@@ -343,11 +343,12 @@ def read(tables: dict[str, dict[str, Any]]) -> Iterator[Signature]:
 def taken_apart(signatures: tuple[Signature, ...]) -> Apart | None:
     """What was taken apart beforehand, if it is of these very signatures."""
     kept = made("patterns", *FILES, "contexts")
-    if kept is None:
+    filed = made("filed", *FILES, "contexts")
+    if kept is None or filed is None:
         return None
     patterns = (pattern for each in signatures for pattern in each.patterns)
     rows = zip(patterns, kept["patterns"], strict=True)
-    return [_parts(pattern, of_pattern) for pattern, of_pattern in rows], kept["filed"]
+    return [_parts(pattern, of_pattern) for pattern, of_pattern in rows], filed["filed"]
 
 
 def _parts(pattern: str, rows: list[list[Any]]) -> Parts:

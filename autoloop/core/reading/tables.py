@@ -6,6 +6,7 @@ beforehand (`beforehand`) is taken as long as it is of the very text that the fi
 
 import json
 import tomllib
+from functools import cache
 from hashlib import sha256
 from importlib.resources import files
 from typing import Any
@@ -27,8 +28,13 @@ def text(name: str) -> str:
 
 
 def digest(*names: str) -> str:
-    """Tells the texts of these files from all others."""
-    return sha256("\0".join(map(text, names)).encode()).hexdigest()
+    """Tells the texts of these files, as the process found them first, from all others."""
+    return sha256(" ".join(map(_digest, names)).encode()).hexdigest()
+
+
+@cache
+def _digest(name: str) -> str:
+    return sha256(text(name).encode()).hexdigest()
 
 
 def made(what: str, *names: str) -> dict[str, Any] | None:

@@ -158,6 +158,7 @@ def test_what_is_made_beforehand_is_fresh() -> None:
     [
         *((name, [name]) for name in TABLES),
         ("patterns", [*FILES, "contexts"]),
+        ("filed", [*FILES, "contexts"]),
         ("alternatives", ["grammar"]),
     ],
 )
