@@ -69,6 +69,7 @@ _PLACED = tuple(
     )
 )
 
+_BEGAN = re.compile(r"while (?:parsing|scanning|constructing) an? ")
 _RUNTIME = re.compile(r"\(?node:internal/[\w./-]{1,120}:\d{1,6}(?::\d{1,6})?\)?")
 
 _ADDRESS = r"(?<![\w.:])(?:(?:\d{1,3}\.){3}\d{1,3}|\[[\da-f:]{2,40}\]|localhost|\*)"
@@ -155,12 +156,14 @@ def opinions(name: str, lines: list[str], line: int, hint: str = "") -> Iterator
         yield "class", found
 
 
-def addressed(port: str, line: str) -> str:
-    """*port* with the address before it in *line*."""
-    if not port.isdigit() or f":{port}" not in line:
-        return port
-    found = re.search(rf"{_ADDRESS}:{port}(?![\w.])", line)
-    return found[0] if found else port
+def in_full(number: str, line: str) -> str:
+    """*number* as *line* tells it: a port with its address, a line as "line 7"."""
+    if not number.isdigit():
+        return number
+    found = re.search(rf"{_ADDRESS}:{number}(?![\w.])", line) if f":{number}" in line else None
+    if not found and f" {number}" in line:
+        found = re.search(rf"(?:\b[Ll]ine|第) {number}\b(?: ?行)?", line)
+    return found[0] if found else number
 
 
 def completed(name: str, line: str) -> str:
@@ -203,7 +206,9 @@ def place_near(lines: list[str], line: int) -> str:
     """The file and the line in it that *line* or one of the next three speaks of, or the one before
     where that announces it; else empty."""
     first = line - 1 if line and lines[line - 1].rstrip().endswith(":") else line
-    near = (plain(each) for each in lines[first : line + NEAR + 1])
+    near = [plain(each) for each in lines[first : line + NEAR + 1]]
+    if _BEGAN.match(near[0]):  # PyYAML tells where it began to read, then where it was stopped
+        near.reverse()
     return next(filter(None, map(place_in, near)), "")
 
 

@@ -16,7 +16,7 @@ MARKS = tuple(
         "refused", "denied", "rejected", "forbidden", "unauthorized", "not permitted",
         "unreachable", "timed out", "timeout", "time-out", "no route", "no such", "not found",
         "does not exist", "doesn't exist", "is missing", "missing ", "undefined", "unexpected",
-        "unknown", "invalid", "illegal", "malformed", "not valid", "unrecognized", "unresolved",
+        "unknown", "invalid", "illegal", "malformed", "not valid", "unrecogni", "unresolved",
         "unsupported", "violat", "mismatch", "incompatible", "conflict", "duplicate", "not a ",
         # what broke
         "corrupt", "crash", "abort", "killed", "core dumped", "segfault", "segmentation",

@@ -5,10 +5,11 @@ import pytest
 from autoloop.core.reading import text_engine
 from autoloop.core.reading.culprits import (
     _patterns,
-    addressed,
     completed,
+    in_full,
     named,
     place_in,
+    place_near,
     plain,
     shown,
     stated,
@@ -171,14 +172,24 @@ def test_what_is_stated_goes_before_what_is_told() -> None:
 
 
 @pytest.mark.parametrize(
-    ("port", "line", "whole"),
+    ("number", "line", "whole"),
     [
         ("80", "listen tcp 0.0.0.0:80: bind: address already in use", "0.0.0.0:80"),
         ("80", "bind [::]:80 failed", "[::]:80"),
         ("80", "port 80 is taken; 10.0.0.7:8080 is not", "80"),
         ("shopd", "localhost:80", "shopd"),
+        ("14", "yaml: line 14: did not find expected key", "line 14"),
+        ("7", "配置第 7 行有误", "第 7 行"),
+        ("7", "on port 7, in line 71", "7"),
     ],
 )
-def test_a_port_with_its_address(port: str, line: str, whole: str) -> None:
-    """Where that stands before it."""
-    assert addressed(port, line) == whole
+def test_a_number_as_its_line_tells_it(number: str, line: str, whole: str) -> None:
+    """A port with its address, a line as such."""
+    assert in_full(number, line) == whole
+
+
+def test_yaml_is_wrong_where_its_parser_was_stopped() -> None:
+    """Where that began to read is told first."""
+    lines = ["while parsing a block mapping", '  in "shop.yml", line 3, column 1']
+    lines += ["expected <block end>, but found '-'", '  in "shop.yml", line 9, column 3']
+    assert place_near(lines, 0) == "shop.yml:9"
