@@ -19,9 +19,10 @@ NEAR, STATED_NEAR = 3, 12
 _TIME = re.compile(
     r"\b[A-Z][a-z]{2} [A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d(?:\.\d{1,9})? \d{4}\b"
     r"|(?:\d{2,4}[-/]\d\d[-/]\d\d[T ]|\b)\d{1,2}:\d\d:\d\d(?:[.,]\d{1,9})?(?:Z|[+-]\d\d:?\d\d)?"
+    r"|\b\d{3}/\d{6} \(\d{1,7}\) ?:"
     r"|(?<![\w./@-])\d{2,4}[-/]\d\d[-/]\d\d(?:[T ]|(?![\w./-]))|\b[A-Z][a-z]{2}-\d\d-\d\d(?:\d\d)? "
 )
-_TIMED = re.compile(r"[\da-z][-/:]\d\d[-/:]\d\d")
+_TIMED = re.compile(r"[\da-z][-/:]\d\d[-/:]\d\d|\d/\d{6} \(")
 """What is in every time: soon found, or not."""
 
 _TRIM = " \t'\"`,;()[]<>「」“”‘’"
@@ -62,7 +63,7 @@ _FILE = r"(?P<f>[A-Z]\w{0,20}file|[\w./~@+-]{0,160}[\w-]\.[A-Za-z]\w{0,9}|/[\w./
 _PLACED = tuple(
     re.compile(pattern)
     for pattern in (
-        _FILE + r"[\"'`)]?:(?P<n>\d{1,6})\b",
+        _FILE + r"[\"'`)]? ?:(?P<n>\d{1,6})\b",
         _FILE + r"[\"'`)]?[:,]? (?:on |at |in )?(?:line|行|第)[ :]{0,2}(?P<n>\d{1,6})\b",
         r"(?i)\bline (?P<n>\d{1,6}),? (?:of|in)(?: file)? [\"'`]?" + _FILE,
         r"(?P<f>[\w./\\:-]{1,200}\.php) (?P<n>\d{1,6})$",
@@ -106,9 +107,11 @@ _NONE_NAMED = re.compile(
     r"(?:ora|tns|pls|rman|my|ah|amq|cpf|ij|iw|mq|sqlstate)-?\d{4,6}[a-z]?|"
     r"eai_[a-z]{4,8}|e(?:notfound|conn(?:refused|reset|aborted)|timedout|hostunreach|netunreach"
     r"|acces|perm|noent|exist|addrinuse|addrnotavail|mfile|nfile|nospc|rofs|pipe)|"
-    r"segmentation fault|start-limit-hit|\d{1,6} tests? \w{4,10}|number:[\w./-]{1,120}\.c:\d{1,6}|"
+    r"segmentation fault|start-limit-hit|and/or|nonetype|gmt[+-]\d\d:?\d\d|0x[\da-f]{8}/\d{4,5}|"
+    r"\d{1,6} tests? \w{4,10}|number:[\w./-]{1,120}\.c:\d{1,6}|"
     r"(?:info|warn|warning|error|fatal|debug|err)/[\w-]+|[\w-]+/(?:info|warn|error|fatal|debug)|"
-    r"\d{1,3}/[a-z-]{3,20}|\d{1,2}[/-][a-z]{3}[/-]\d{2,4}:?|[ewifd]\d{4}|(?:java|javax|sun)(?:\.[a-z]{1,20}){1,3}",
+    r"\d{1,3}/[a-z-]{3,20}|\d{1,2}[/-][a-z]{3}[/-]\d{2,4}:?|[ewifd]\d{4}|"
+    r"(?-i:(?:java|javax|sun)(?:\.[a-z]{1,20}){1,3})",
     re.I,
 )
 """Names of exceptions, of the system's errors, of channels of logs, of requests and of contents;
@@ -157,12 +160,12 @@ def opinions(name: str, lines: list[str], line: int, hint: str = "") -> Iterator
 
 
 def in_full(number: str, line: str) -> str:
-    """*number* as *line* tells it: a port with its address, a line as "line 7"."""
+    """*number* as *line* tells it: a port with its address, a line and a table with that word."""
     if not number.isdigit():
         return number
     found = re.search(rf"{_ADDRESS}:{number}(?![\w.])", line) if f":{number}" in line else None
     if not found and f" {number}" in line:
-        found = re.search(rf"(?:\b[Ll]ine|第) {number}\b(?: ?行)?", line)
+        found = re.search(rf"(?:\b(?:[Ll]ine|relation)|第) {number}\b(?: ?行)?", line)
     return found[0] if found else number
 
 
@@ -316,6 +319,8 @@ def trimmed(text: str) -> str:
     text = text.strip(_TRIM).rstrip(".:")
     if "://" in text:
         text = text.split("?", 1)[0]
+    if "\\_" in text and text.count("\\") == text.count("\\_"):  # as Markdown needs it
+        text = text.replace("\\_", "_")
     if "]:" in text and "[" not in text:
         text = f"[{text}"
     for begin, end in ("()", "[]"):
@@ -330,6 +335,11 @@ def named(text: str) -> str:
     return "" if names_nothing(text) else text
 
 
+def is_code(text: str) -> bool:
+    """Whether it is a code, the name of an exception, a channel or a version, and never a name."""
+    return bool(_NONE_NAMED.fullmatch(text))
+
+
 def names_nothing(text: str) -> bool:
     """Whether it is a word, a request's number or an exception, and no name."""
-    return text.lower() in _NO_NAMES or bool(_NONE_NAMED.fullmatch(text)) or text.endswith(_LEADS)
+    return text.lower() in _NO_NAMES or is_code(text) or text.endswith(_LEADS)

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from functools import cache, lru_cache
 from typing import NamedTuple
 
-from autoloop.core.reading.culprits import names_nothing
+from autoloop.core.reading.culprits import is_code, names_nothing
 from autoloop.core.reading.tables import BEFOREHAND
 
 LONGEST = 120
@@ -147,6 +147,12 @@ CALLED = frozenset(
 """Words behind which a name stands, even if it is a word as any."""
 
 
+_LEVELS = frozenset(
+    re.findall(r"\w+", "ERROR ERR WARN WARNING FATAL CRITICAL SEVERE ALERT EMERG INFO DEBUG NOTICE")
+)
+"""What a line begins with, and names nothing."""
+
+
 def _says_nothing(text: str, line: str, start: int, end: int) -> bool:
     """Whether it is a word as any, and nothing sets it off from the words around it."""
     if not text.isalpha() or (start and line[start - 1] != " "):
@@ -154,6 +160,8 @@ def _says_nothing(text: str, line: str, start: int, end: int) -> bool:
     if len(text) < 3 and not (text.isupper() and len(text) == 2):
         return True
     if text.lower() not in wordings() or line[end : end + 1] not in ("", " ", ".", ","):
+        return text in _LEVELS
+    if not text.islower() and not text[1:].islower() and not text.isupper():
         return False
     called = line[:start].rsplit(maxsplit=1)[-1:]
     return not (called and called[0].lower() in CALLED) or names_nothing(text)
@@ -248,6 +256,8 @@ def _entities(line: str, spans: list[tuple[tuple[int, int], str]]) -> Iterator[E
             or len(text) > LONGEST
             or (_KEY.fullmatch(text) and kind_of(text) == "other")
             or (line[start - 1 : start] == "[" and text.isupper() and names_nothing(text))
+            or is_code(text)
+            or (text.isdigit() and line[end : end + 1] == "." and not line[:start].strip(" #*-"))
         ):
             continue
         left = start

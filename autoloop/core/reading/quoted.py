@@ -41,7 +41,8 @@ def quoted(excerpt: Excerpt) -> set[int]:
     elif _RELEASE.match(low[0]):
         found |= _while(low, lambda line: line.startswith(_ITEM) or bool(_RELEASE.match(line)))
     elif _DEFINED.match(low[0]):
-        found |= _while(low, lambda line: line.startswith(_DEFINES))
+        ended = next((n for n, line in enumerate(low) if line.rstrip().endswith(";")), len(low))
+        found |= _while(low[: ended + 1], lambda line: line.startswith(_DEFINES))
     starred = [n for n, line in enumerate(low) if _DOCUMENTED.match(line)]
     return found | set(starred) if len(starred) > 1 else found
 
