@@ -159,12 +159,13 @@ def _says_nothing(text: str, line: str, start: int, end: int) -> bool:
         return False
     if len(text) < 3 and not (text.isupper() and len(text) == 2):
         return True
-    if text.lower() not in wordings() or line[end : end + 1] not in ("", " ", ".", ","):
-        return text in _LEVELS
     if not text.islower() and not text[1:].islower() and not text.isupper():
         return False
     called = line[:start].rsplit(maxsplit=1)[-1:]
-    return not (called and called[0].lower() in CALLED) or names_nothing(text)
+    is_called = bool(called) and called[0].lower() in CALLED
+    if text.lower() not in wordings() or line[end : end + 1] not in ("", " ", ".", ","):
+        return text in _LEVELS or (names_nothing(text) and not is_called)
+    return not is_called or names_nothing(text)
 
 
 def _is_thrown(text: str, before: str) -> bool:

@@ -2,9 +2,9 @@
 
 import pytest
 
-from autoloop.core.reading import text_engine
+from autoloop.core.reading import blame, text_engine
 from autoloop.core.reading.blame import Complaint, blamed, marked, weighed
-from autoloop.core.reading.culprits import agreed, names_nothing, plain
+from autoloop.core.reading.culprits import agreed, names_nothing, plain, trimmed
 from autoloop.core.reading.entities import entities, kind_of
 from autoloop.core.reading.excerpt import Excerpt
 from autoloop.core.reading.traces import trace_of
@@ -74,7 +74,7 @@ def test_the_place_of_an_exception_in_a_template_is_no_name() -> None:
         ("port %d of %s is taken", ["%d", "%s"]),
         ("no answer from {host}:{port}, tried {0} times", ["{host}:{port}", "{0}"]),
         ("cannot open ${base}/carts-#{day}.csv", ["${base}/carts-#{day}.csv"]),
-        ('{"used": {}, "free": 20%}', ["20%"]),
+        ('{"used": {}, "free": 20%}', []),
     ],
 )
 def test_what_a_template_fills_in_is_a_name(line: str, names: list[str]) -> None:
@@ -109,7 +109,13 @@ def test_what_patterns_think_weighs() -> None:
         assert ("told first",) in marked(asked, excerpt, trace_of(excerpt))[thought]
 
 
-@pytest.mark.parametrize("name", ["HTTP/1.1", "Mozilla/5.0", "ORA-01653", "42P01", "203/EXEC"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("HTTP/1.1", "Mozilla/5.0", "ORA-01653", "42P01", "203/EXEC"),
+        *("100%", "x509", "GMT+0000", "0x0000274D/10061"),
+    ],
+)
 def test_numbers_of_messages_and_protocols_are_no_names(name: str) -> None:
     """They are the same wherever the trouble is."""
     assert names_nothing(name)
@@ -158,6 +164,38 @@ def test_levels_in_brackets_are_no_names() -> None:
         "shop-cart",
         "basket-7",
     ]
+
+
+@pytest.mark.parametrize(
+    ("line", "names"),
+    [
+        ("ERROR: BasketMQ failed", ["BasketMQ"]),
+        ("### 7. basket-7 stopped", ["basket-7"]),
+        ("the files of basket-7 failed", ["basket-7"]),
+        ("disk of basket-7 is 100% full", ["basket-7"]),
+    ],
+)
+def test_words_as_any_are_no_names(line: str, names: list[str]) -> None:
+    """Nor are levels, numbers of a list and percentages."""
+    found = [one.text for one in entities(line) if one.kind != "word" or one.text in names]
+    assert found == names
+
+
+def test_a_name_for_which_hardly_anything_speaks_is_not_blamed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Of such names one in thirty was the culprit."""
+    text = "something went wrong with it, since ours is amber"
+    monkeypatch.setattr(blame, "LEAST", float("-inf"))
+    assert complaint(text)
+    monkeypatch.setattr(blame, "LEAST", float("inf"))
+    assert complaint(text) == ""
+
+
+def test_markdown_escapes_are_none_of_a_name() -> None:
+    """The folders of Windows are."""
+    assert trimmed(r"cart\_items") == "cart_items"
+    assert trimmed(r"C:\shop\_new") == r"C:\shop\_new"
 
 
 def test_who_logged_in_meanwhile_is_not_blamed() -> None:
