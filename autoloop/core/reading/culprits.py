@@ -108,7 +108,7 @@ _NONE_NAMED = re.compile(
     r"eai_[a-z]{4,8}|e(?:notfound|conn(?:refused|reset|aborted)|timedout|hostunreach|netunreach"
     r"|acces|perm|noent|exist|addrinuse|addrnotavail|mfile|nfile|nospc|rofs|pipe)|"
     r"segmentation fault|start-limit-hit|and/or|nonetype|gmt[+-]\d\d:?\d\d|0x[\da-f]{8}/\d{4,5}|"
-    r"x509|(?:non-)?superuser|\d{1,3}(?:\.\d{1,3})?%|"
+    r"x509|(?:non-)?superuser|back-?off|pam_unix|\d{1,3}(?:\.\d{1,3})?%|"
     r"\d{1,6} tests? \w{4,10}|number:[\w./-]{1,120}\.c:\d{1,6}|"
     r"(?:info|warn|warning|error|fatal|debug|err)/[\w-]+|[\w-]+/(?:info|warn|error|fatal|debug)|"
     r"\d{1,3}/[a-z-]{3,20}|\d{1,2}[/-][a-z]{3}[/-]\d{2,4}:?|[ewifd]\d{4}|"
