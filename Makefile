@@ -12,7 +12,7 @@ KEY := $(shell cat requirements-dev.lock pyproject.toml | cksum | tr ' ' '-')
 STAMP := .venv/installed-$(KEY)
 ENGINES := .engines/installed-$(shell cat requirements-engines.lock | cksum | tr ' ' '-')
 
-.PHONY: help setup run test test-slow test-provoked check signatures learned bench-start lock clean
+.PHONY: help setup run test test-units test-parts test-slow test-provoked check signatures learned bench-start lock clean
 
 help: ## list the targets
 	@echo "make TARGET, where TARGET is one of:"
@@ -65,8 +65,18 @@ test: setup $(ENGINES) ## all tests but the slow ones; those on throw-away hosts
 	@echo "test: that the optional engines give the same answers"
 	@PYTHONPATH=.engines $(BIN)/pytest -q -n auto -m engines \
 	    tests/unit/core/reading tests/unit/logs
-	@echo "test: everything else that is not marked slow"
-	@$(BIN)/pytest -m "not slow and not engines"
+	@echo "test: everything else that is not marked slow; units beside what needs whole parts"
+	@$(MAKE) --no-print-directory -j 2 test-units test-parts
+
+UNITS = tests/unit tests/contract tests/test_house.py
+
+test-units: setup
+	@mkdir -p build
+	@$(BIN)/pytest -q -m "not slow and not engines" --junitxml=build/units.xml $(UNITS) \
+	    > build/units.log 2>&1; status=$$?; tail -n 60 build/units.log; exit $$status
+
+test-parts: setup
+	@$(BIN)/pytest -m "not slow and not engines" $(UNITS:%=--ignore=%)
 
 test-slow: setup ## the long matrices
 	@echo "test-slow: everything that is marked slow"

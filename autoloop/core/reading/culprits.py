@@ -92,7 +92,7 @@ _NO_NAMES = frozenset(
         "ts type undefined unknown user using valid value warn warning was we web when while "
         "with worker you your account auth authentication client denied login pam_unix peer up "
         "down off gone ended exited preauth utc gmt cet cest gib mib kib read write files details "
-        "before after during sql values reason started finished restart skipped ago "
+        "before after during sql values reason started finished restart skipped ago within "
         "contents via primary accept accept4 pipe2 eventfd "
         "后端服务 前端服务 该服务 此服务 本服务 目标服务 远程服务 系统服务 相关服务",
     )
@@ -108,7 +108,7 @@ _NONE_NAMED = re.compile(
     r"eai_[a-z]{4,8}|e(?:notfound|conn(?:refused|reset|aborted)|timedout|hostunreach|netunreach"
     r"|acces|perm|noent|exist|addrinuse|addrnotavail|mfile|nfile|nospc|rofs|pipe)|"
     r"segmentation fault|start-limit-hit|and/or|nonetype|gmt[+-]\d\d:?\d\d|0x[\da-f]{8}/\d{4,5}|"
-    r"x509|(?:non-)?superuser|back-?off|pam_unix|\d{1,3}(?:\.\d{1,3})?%|"
+    r"x509|(?:non-)?superuser|(?:within|after) \S{1,20}|back-?off|pam_unix|\d{1,3}(?:\.\d{1,3})?%|"
     r"\d{1,6} tests? \w{4,10}|number:[\w./-]{1,120}\.c:\d{1,6}|"
     r"(?:info|warn|warning|error|fatal|debug|err)/[\w-]+|[\w-]+/(?:info|warn|error|fatal|debug)|"
     r"\d{1,3}/[a-z-]{3,20}|\d{1,2}[/-][a-z]{3}[/-]\d{2,4}:?|[ewifd]\d{4}|"
