@@ -88,11 +88,14 @@ class Child:
             self.start()
 
     def last_words(self) -> str:
-        """The last line of its log, without secrets."""
+        """The last line of its log, without secrets; empty where that is too long to be seen whole,
+        since a secret whose beginning is cut off is not known as one."""
         with contextlib.suppress(OSError), self.log.open("rb") as kept:
-            kept.seek(max(0, self.log.stat().st_size - LAST_WORDS))
+            before = max(0, self.log.stat().st_size - LAST_WORDS)
+            kept.seek(before)
             lines = kept.read(LAST_WORDS).decode("utf-8", "replace").split("\n")
-            return redact(next((line for line in reversed(lines) if line.strip()), ""))
+            whole = lines[1:] if before else lines
+            return redact(next((line for line in reversed(whole) if line.strip()), ""))
         return ""
 
 
@@ -157,7 +160,8 @@ class Platform:
             for child in watched:
                 child.watch()
                 if child.deaths >= DEATHS:
-                    what = f"its {child.name} ended {child.deaths} times: {child.last_words()}"
+                    said = child.last_words() or "it said nothing"
+                    what = f"its {child.name} ended {child.deaths} times: {said}"
                     raise HostUnreachable(url, what, f"read {child.log}")
             if time.monotonic() > end:
                 what = f"no answer within {seconds:g} s"

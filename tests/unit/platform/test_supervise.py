@@ -112,3 +112,19 @@ def test_a_child_that_ends_at_once_is_not_waited_for(
     with pytest.raises(HostUnreachable, match="its node ended 4 times: address in use") as told:
         platform.wait_for("http://127.0.0.1:9/healthz", 60, [child])
     assert "hunter22" not in str(told.value)
+
+
+@pytest.mark.parametrize(
+    ("log", "said"),
+    [
+        (b"starts\naddress in use\n\n", "address in use"),
+        (b"token=" + b"x" * supervise.LAST_WORDS, ""),
+        (b"x" * supervise.LAST_WORDS + b"\nport \xff taken", "port \ufffd taken"),
+        (b"", ""),
+    ],
+)
+def test_the_last_words_of_a_child(tmp_path: Path, log: bytes, said: str) -> None:
+    """Of a line that is not seen whole nothing is told: its beginning may say that it is secret."""
+    (tmp_path / "log").write_bytes(log)
+    assert Child("node", [], {}, tmp_path / "log").last_words() == said
+    assert Child("node", [], {}, tmp_path / "none").last_words() == ""
