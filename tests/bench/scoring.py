@@ -33,7 +33,7 @@ def scored(engine: TextEngine, gold: Sequence[Record]) -> dict[str, Any]:
     ]
     asked = [name for name in CLASSES if any(right == name for right, _ in classes)]
     named = [
-        (str(row["culprit"]).lower(), top.culprit.lower())
+        culprit_hit(str(row["culprit"]), top.culprit)
         for row, top in zip(gold, tops, strict=True)
         if row.get("culprit")
     ]
@@ -45,7 +45,7 @@ def scored(engine: TextEngine, gold: Sequence[Record]) -> dict[str, Any]:
         "subtype_with_also": share([name in (right, also) for right, also, name in said]),
         "ordinary_called_error": share([n != "NONE" for right, n in classes if right == "NONE"]),
         "error_called_ordinary": share([n == "NONE" for right, n in classes if right != "NONE"]),
-        "culprit": share([bool(told) and (gold in told or told in gold) for gold, told in named]),
+        "culprit": share(named),
     }
 
 
