@@ -5,8 +5,10 @@ All give the same lines. The quickest that is installed is used: the extra ``hyp
 """
 
 import importlib
+import os
 import re
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from typing import Any, Protocol
 
@@ -53,21 +55,44 @@ class Hyperscan:
         return found
 
 
+HALVED = 128 << 10
+"""Bytes of a block from which on it is worth a second thread."""
+
+
 class Re2:
-    """One automaton, linear in time; goes on after the line of each place."""
+    """One automaton, linear in time; goes on after the line of each place.
+
+    Large blocks, as they come while a log is caught up with, are searched by two threads, a half
+    each: RE2 lets go of the interpreter meanwhile.
+    """
 
     name = "re2"
 
-    def __init__(self, marks: Iterable[bytes] = MARKS) -> None:
+    def __init__(self, marks: Iterable[bytes] = MARKS, cores: int = 0) -> None:
         re2: Any = importlib.import_module("re2")
         options = re2.Options()
         options.encoding = re2.Options.Encoding.LATIN1
         options.never_capture = True
         options.max_mem = 64 << 20
         self._search = re2.compile(b"|".join(_spelled(mark) for mark in marks), options).search
+        self._cores, self._made_in = cores or len(os.sched_getaffinity(0)), 0
 
     def hits(self, block: bytes, start: int = 0, end: int | None = None) -> list[int]:
         """Places in *block*; the first byte of the first mark of each line."""
+        end = len(block) if end is None else end
+        middle = block.find(b"\n", (start + end) // 2, end)
+        if self._cores == 1 or end - start < HALVED or middle < 0:
+            return self._places(block, start, end)
+        rest = self._second().submit(self._places, block, middle, end)
+        return self._places(block, start, middle) + rest.result()
+
+    def _second(self) -> ThreadPoolExecutor:
+        """The second thread; a process that was forked has none, and makes its own."""
+        if self._made_in != os.getpid():
+            self._made_in, self._pool = os.getpid(), ThreadPoolExecutor(1, "marks")
+        return self._pool
+
+    def _places(self, block: bytes, start: int, end: int) -> list[int]:
         found: list[int] = []
         place = self._search(block, start, end)
         while place:

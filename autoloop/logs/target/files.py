@@ -14,7 +14,7 @@ from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 from autoloop.logs.target.folder import HEAD, File, Folder, Sight, beginning_of, number_of
 from autoloop.logs.target.records import BACK, LONGEST, may_go_on, open_ended, spans
 
-BLOCK = 256 << 10
+BLOCK = 512 << 10
 
 LEAST = 16
 """Bytes of a beginning by which content is known under another number."""

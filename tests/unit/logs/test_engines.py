@@ -1,6 +1,7 @@
 """Every engine finds marks in the same lines."""
 
 import importlib.util
+from functools import cache
 
 import pytest
 from hypothesis import given
@@ -8,7 +9,7 @@ from hypothesis import strategies as st
 
 from autoloop.core.errors import BadRequest
 from autoloop.core.reading.signatures import book
-from autoloop.logs.engines import ENGINES, engine
+from autoloop.logs.engines import ENGINES, HALVED, Re2, engine
 from autoloop.logs.target.marks import MARKS
 
 EVERY = [
@@ -64,6 +65,18 @@ def test_an_engine_finds_the_same_in_a_part_of_a_block(
     start, end = len(before), len(before) + len(block)
     found = engine(name).hits(before + block + after, start, end)
     assert found == [start + place for place in engine(name).hits(block)]
+
+
+re2 = cache(Re2)
+
+
+@pytest.mark.engines
+@pytest.mark.skipif(not importlib.util.find_spec("re2"), reason="re2 is not there")
+@given(block=blocks)
+def test_two_threads_find_what_one_finds(block: bytes) -> None:
+    """In a block so large that it is halved, wherever its middle falls."""
+    large = (block + b"\n") * (2 * HALVED // (len(block) + 1) + 1)
+    assert re2(cores=2).hits(large) == re2(cores=1).hits(large)
 
 
 def test_marks_do_not_cross_lines_and_are_in_lower_case() -> None:
