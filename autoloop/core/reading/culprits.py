@@ -75,6 +75,14 @@ _RUNTIME = re.compile(r"\(?node:internal/[\w./-]{1,120}:\d{1,6}(?::\d{1,6})?\)?"
 
 _ADDRESS = r"(?<![\w.:])(?:(?:\d{1,3}\.){3}\d{1,3}|\[[\da-f:]{2,40}\]|localhost|\*)"
 
+ANSWERED = {"CONFIG.wrong_port", "DATABASE.connection_error"} | {
+    f"SERVICE.{each}" for each in ("dns_failure", "service_down", "timeout", "tls_certificate")
+}
+"""Causes that lie with the host that an address names, whatever was asked of it."""
+
+LONG_ADDRESS = 60
+_AT_HOST = re.compile(r"[a-z]{2,8}://[^/\s]{1,120}")
+
 _FILE_NAME = re.compile(r"[\w@+-]{1,60}(?:\.[\w-]{1,20}){1,3}")
 _FOLDER = r"(?<![\w.:/-])(?:~|\.{1,2})?(?:/[\w.@+-]{1,60}){0,12}/"
 
@@ -93,7 +101,7 @@ _NO_NAMES = frozenset(
         "with worker you your account auth authentication client denied login pam_unix peer up "
         "down off gone ended exited preauth utc gmt cet cest gib mib kib read write files details "
         "before after during sql values reason started finished restart skipped ago within "
-        "contents via primary accept accept4 pipe2 eventfd "
+        "contents via primary accept accept4 pipe2 eventfd insert update delete select "
         "后端服务 前端服务 该服务 此服务 本服务 目标服务 远程服务 系统服务 相关服务",
     )
 )
@@ -111,12 +119,16 @@ _NONE_NAMED = re.compile(
     r"x509|(?:non-)?superuser|(?:within|after) \S{1,20}|back-?off|pam_unix|\d{1,3}(?:\.\d{1,3})?%|"
     r"\d{1,6} tests? \w{4,10}|number:[\w./-]{1,120}\.c:\d{1,6}|"
     r"(?:info|warn|warning|error|fatal|debug|err)/[\w-]+|[\w-]+/(?:info|warn|error|fatal|debug)|"
+    r"\d{1,7}#\d{1,7}|\d{1,6}[kmgt]i?b?/\d{1,6}[kmgt]i?b?|0x[c8][\da-f]{7}|"
+    r"(?:console|logg(?:er|ing)|log)\.(?:error|warn(?:ing)?|info|debug|log|exception|critical|fatalf?)|"
+    r"fmt\.(?:errorf|s?printf?|println)|errors\.(?:new|wrapf?|is|as)|(?:process|sys|os)\.exit|"
+    r"e(?:rr|rror|x)?\.(?:name|message|code|stack|msg)|"
     r"\d{1,3}/[a-z-]{3,20}|\d{1,2}[/-][a-z]{3}[/-]\d{2,4}:?|[ewifd]\d{4}|"
     r"(?-i:(?:java|javax|sun)(?:\.[a-z]{1,20}){1,3})",
     re.I,
 )
-"""Names of exceptions, of the system's errors, of channels of logs, of requests and of contents;
-numbers of messages, protocols and browsers."""
+"""Names of exceptions, of the system's errors, of channels of logs, of requests and of contents, of
+what code calls to tell of trouble; numbers of messages, protocols and browsers."""
 
 
 _LEADS = (" for", " of", " to", " in", " on", " with", " from", " at", " by", " as", " the", " a")
@@ -160,14 +172,26 @@ def opinions(name: str, lines: list[str], line: int, hint: str = "") -> Iterator
         yield "class", found
 
 
-def in_full(number: str, line: str) -> str:
-    """*number* as *line* tells it: a port with its address, a line and a table with that word."""
+def in_full(number: str, lines: Sequence[str]) -> str:
+    """*number* as the first of *lines* tells it that does: a port with its address, a line and a
+    table with that word."""
     if not number.isdigit():
         return number
-    found = re.search(rf"{_ADDRESS}:{number}(?![\w.])", line) if f":{number}" in line else None
-    if not found and f" {number}" in line:
-        found = re.search(rf"(?:\b(?:[Ll]ine|relation)|第) {number}\b(?: ?行)?", line)
-    return found[0] if found else number
+    for line in lines:
+        found = re.search(rf"{_ADDRESS}:{number}(?![\w.])", line) if f":{number}" in line else None
+        if not found and f" {number}" in line:
+            found = re.search(rf"(?:\b(?:[Ll]ine|relation)|第) {number}\b(?: ?行)?", line)
+        if found:
+            return found[0]
+    return number
+
+
+def at_host(culprit: str, name: str) -> str:
+    """*culprit* without the path of a long address, where cause *name* is of who answers there."""
+    if name not in ANSWERED or len(culprit) <= LONG_ADDRESS:
+        return culprit
+    found = _AT_HOST.match(culprit)
+    return found[0] if found else culprit
 
 
 def completed(name: str, line: str) -> str:

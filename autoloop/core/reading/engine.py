@@ -7,7 +7,15 @@ from typing import Protocol
 
 from autoloop.core.diagnosis import BENIGN, Cause, Evidence
 from autoloop.core.reading.blame import Complaint, blamed
-from autoloop.core.reading.culprits import completed, in_full, named, place_near, shown, vague
+from autoloop.core.reading.culprits import (
+    at_host,
+    completed,
+    in_full,
+    named,
+    place_near,
+    shown,
+    vague,
+)
 from autoloop.core.reading.excerpt import Excerpt, Level
 from autoloop.core.reading.gate import calm_cause, guessed, hides, is_setting
 from autoloop.core.reading.grammar import complains, grammar
@@ -126,7 +134,9 @@ def _cause(suspect: Suspect, excerpt: Excerpt, trace: Trace, weighs: bool) -> Ca
     if vague(hit.name, named_there, excerpt.text):
         named_there, hint = "", hint or named_there
     found = Complaint(hit.name, hit.line, hit.place, hit.place + hit.length, named_there)
-    culprit = in_full(blamed(found, excerpt, trace, hint, weighs=weighs), excerpt.lines[hit.line])
+    near = (excerpt.lines[hit.line], *excerpt.lines[max(hit.line - 1, 0) : hit.line + 2])
+    culprit = in_full(blamed(found, excerpt, trace, hint, weighs=weighs), near)
+    culprit = at_host(culprit, hit.name)
     signature, seen = hit.signature, evidence(excerpt, hit.line)
     told = [Evidence(source="meaning", excerpt=signature.words.say(language_of(excerpt)))]
     if signature.next:

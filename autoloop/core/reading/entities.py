@@ -147,6 +147,10 @@ CALLED = frozenset(
 """Words behind which a name stands, even if it is a word as any."""
 
 
+_STATUS = re.compile(r"[45]\d\d")
+_STATUS_OF = frozenset({"code", "error", "http", "response", "status", "statuscode", "码"})
+"""A status, and the words that stand before one."""
+
 _LEVELS = frozenset(
     re.findall(r"\w+", "ERROR ERR WARN WARNING FATAL CRITICAL SEVERE ALERT EMERG INFO DEBUG NOTICE")
 )
@@ -266,6 +270,8 @@ def _entities(line: str, spans: list[tuple[tuple[int, int], str]]) -> Iterator[E
             left -= 1
         words = _WORD.findall(line, max(0, left - 24), left) if left else []
         near = words and (line[left - 1].isalnum() or line[left - 1] == "_")
+        if near and _STATUS.fullmatch(text) and words[-1][-10:].lower() in _STATUS_OF:
+            continue
         right = end
         while right < len(line) and line[right] in _CLOSE:
             right += 1

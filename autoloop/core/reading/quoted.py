@@ -1,4 +1,5 @@
-"""What a text only tells of trouble: comments of source code, commits, release notes, tables."""
+"""What a text only tells of trouble: comments of source code, commits, release notes, tables,
+expressions."""
 
 import re
 from collections.abc import Callable
@@ -10,7 +11,8 @@ _SHOWN = re.compile(
     r"^\s*/[/*]{1,2}\s*(?:[=-]>|[\w.]{0,60}(?:error|exception|panic|fatal)\b[ \w]{0,20}:"
     r"|access to (?:fetch|xmlhttprequest|script|font|image) at '"
     r"|报错(?:信息)?(?:如下)?[:：]|报错 ?[a-z]"
-    r"|(?:执行|运行|输出|打印)结果|(?:output|prints?|result):)"
+    r"|(?:执行|运行|输出|打印)结果|(?:output|prints?|result):"
+    r"|[\"'`](?:[\w.]{0,60}(?:error|exception)|e[a-z]{4,10}): )"
 )
 """A comment that shows what was printed, as people write it below their code."""
 
@@ -25,6 +27,19 @@ _DOCUMENTED = re.compile(r"^\s{1,40}\*(?: |$)(?!.*(?:\[ ?fail|exception in threa
 
 _DEFINED = re.compile(r"^\s{0,20}create (?:table|type|view)\b")
 _DEFINES = (" ", "\t", ")", "(", "--")
+_RAISED = re.compile(
+    r"^\s{0,20}(?:(?:public|export|abstract|final|internal|sealed|default) ){0,4}class \w{2,80}"
+    r"(?:\(| extends | ?: ?)[\w.]{0,60}(?:exception|error)\b"
+)
+"""Where a class of exceptions is defined."""
+
+_EXPRESSION = re.compile(r"\(\?(?:p<|:|i\))|\\[dwss][+*{]|\[\^[^\]\n]{1,20}\][+*]")
+"""What a regular expression is written with."""
+
+_STATUS = re.compile(r"^\s*\|\s*[`*]{0,2}[1-5]\d\d\b")
+_STATUSES = 3
+"""Rows from which on a table of statuses explains them."""
+
 _ITEM = ("- ", "* ", "+ ", "#", "  ", "\t", "• ")
 
 _NUMBER = re.compile(r"-?\d[\d.,]{0,20}%?")
@@ -43,6 +58,12 @@ def quoted(excerpt: Excerpt) -> set[int]:
     elif _DEFINED.match(low[0]):
         ended = next((n for n, line in enumerate(low) if line.rstrip().endswith(";")), len(low))
         found |= _while(low[: ended + 1], lambda line: line.startswith(_DEFINES))
+    elif _RAISED.match(low[0]):
+        found |= _while(low, lambda line: line.startswith((" ", "\t", "}")))
+    found |= {n for n, line in enumerate(low) if len(_EXPRESSION.findall(line)) > 1}
+    statuses = {n: row[0] for n, line in enumerate(low) if (row := _STATUS.match(line))}
+    if len(set(statuses.values())) >= _STATUSES:
+        found |= statuses.keys()
     starred = [n for n, line in enumerate(low) if _DOCUMENTED.match(line)]
     return found | set(starred) if len(starred) > 1 else found
 

@@ -60,7 +60,7 @@ AGAIN = 3
 LOOP = "SERVICE.crash_loop"
 _ENDED = re.compile(r"\bexit|\bdied\b|\bcrashed\b|\bterminated\b|退出|崩溃")
 _DIGITS = re.compile(r"\d+|\b[0-9a-z]*\d[0-9a-z]*\b")
-_CLAUSE = re.compile(r"[,，;；。!！]|\. |\b(?:but|however)\b|但")
+_CLAUSE = re.compile(r"[,，;；。!！]|\. |：[`「“\"']|\b(?:but|however)\b|但")
 """Where another clause begins."""
 
 ELSEWHERE = 0.55

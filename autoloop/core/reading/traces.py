@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from autoloop.core.reading.excerpt import Excerpt
 
 _PYTHON = re.compile(
-    r'^(?:E |\d[\d:T.,/ -]{7,40}[^"\n]{0,60}[\]:] {1,8})?[\s|+-]*File "([^"]+)", line (\d+)(, in )?'
+    r'^(?:E |\d[\d:T.,/ -]{7,40}[^"\n]{0,60}[\]:] {1,8})?[\s|+>-]*[\'"`]?\s*'
+    r'File "([^"]+)", line (\d+)(, in )?'
 )
 _JAVA = re.compile(r"^\s*at ([\w.$/@<>-]+)\(([\w$]+\.(?:java|kt|scala|groovy)):(\d+)\)")
 _JAVA_ANY = re.compile(r"^\s*at [\w.$/@<>`-]+ ?\(|^\s*\.\.\. \d+ (?:more|common)")
@@ -46,9 +47,10 @@ _STANDARD = re.compile(
 """The path of a module that comes with Python."""
 
 _FOREIGN_JAVA = re.compile(
-    r"^(?:java|javax|jdk|sun|com\.sun|jakarta|kotlin|scala|groovy|reactor|feign|okhttp3|"
-    r"org\.(?!example)|io\.(?:netty|grpc|vertx|micro|quarkus|undertow|lettuce|reactivex)|"
-    r"com\.(?:zaxxer|mysql|mongodb|fasterxml|google|alibaba|microsoft|oracle|github|squareup))[./]"
+    r"^(?:java|javax|jdk|sun|com\.sun|jakarta|kotlin|scala|groovy|reactor|feign|okhttp3|junit|rx|akka|"
+    r"org\.(?!example)\w+|io\.(?:netty|grpc|vertx|micro\w*|quarkus|undertow|lettuce|reactivex|jsonwebtoken)|"
+    r"com\.(?:zaxxer|mysql|mongodb|fasterxml|google|alibaba|microsoft|oracle|github|squareup|auth0|nimbusds"
+    r"|amazonaws|netflix|baomidou|ibm|typesafe)|ch\.qos|net\.sf|cn\.hutool|redis\.clients)[./]"
 )
 Frame = tuple[str, Callable[[str], re.Match[str] | None]]
 _FRAMES: tuple[Frame, ...] = (

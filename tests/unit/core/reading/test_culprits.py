@@ -5,6 +5,7 @@ import pytest
 from autoloop.core.reading import text_engine
 from autoloop.core.reading.culprits import (
     _patterns,
+    at_host,
     completed,
     in_full,
     named,
@@ -17,6 +18,7 @@ from autoloop.core.reading.culprits import (
     taken,
     vague,
 )
+from autoloop.core.reading.entities import entities
 from autoloop.core.reading.patterns import clues, compiled, faults, may_match
 from autoloop.core.reading.signatures import book
 from autoloop.core.reading.tables import table
@@ -185,7 +187,29 @@ def test_what_is_stated_goes_before_what_is_told() -> None:
 )
 def test_a_number_as_its_line_tells_it(number: str, line: str, whole: str) -> None:
     """A port with its address, a line as such."""
-    assert in_full(number, line) == whole
+    assert in_full(number, [line]) == whole
+
+
+def test_a_port_has_the_address_that_a_line_beside_it_tells() -> None:
+    """The line that complains may hold neither."""
+    text = "WARNING:  localhost:9703\nDETAIL:  Cannot assign requested address: port 9703"
+    assert text_engine().read(text)[0].culprit == "localhost:9703"
+
+
+def test_of_a_long_address_the_host_is_told_where_it_does_not_answer() -> None:
+    """But all of it where a proxy asked for it."""
+    address = "http://basket:8090/api/v1/carts/4711/items/23/prices/with/taxes"
+    assert at_host(address, "SERVICE.timeout") == "http://basket:8090"
+    assert at_host(address, "SERVICE.upstream_unreachable") == address
+    assert at_host("http://basket:8090/carts", "SERVICE.timeout") == "http://basket:8090/carts"
+
+
+@pytest.mark.parametrize(
+    "line", ["HTTP error 403: no", "response code: 500 from there", "状态码 502"]
+)
+def test_a_status_is_no_name(line: str) -> None:
+    assert [one.text for one in entities(line) if one.text.isdigit()] == []
+    assert "443" in [one.text for one in entities("nothing on port 443")]
 
 
 def test_yaml_is_wrong_where_its_parser_was_stopped() -> None:

@@ -19,6 +19,10 @@ from autoloop.core.reading import SignatureEngine
         " * Sets the OOM score of a worker.\n * Throws an error when it is refused.",
         "create table failed_orders (\n  reason text not null\n);",
         "        precision    recall\n   error     0.91     0.80     0.85     310",
+        '    "^Failed password for (?P<user>\\w+) from (?P<ip>[\\d.]+) port \\d+",',
+        "| 401 | token expired |\n| 403 | permission denied |\n| 500 | internal server error |",
+        'class CartLost extends RuntimeException {\n  super("Cannot find cart " + id);\n}',
+        "[ 43.09] Freezing user space processes ... (elapsed 0.003 seconds) done.",
     ],
 )
 def test_what_is_only_told_of_is_no_error(text: str) -> None:
@@ -30,6 +34,7 @@ def test_what_is_only_told_of_is_no_error(text: str) -> None:
     [
         "// Error: connect ECONNREFUSED 127.0.0.1:5432",
         "x = y  // the next line fails\n// 报错 TypeError: x is not a function",
+        "// what it died with:\n// \"ENOENT: no such file or directory, open '/srv/shop.conf'\"",
         "x = y\n// 报错信息如下：\n// TypeError: x is not a function",
         ' * Exception in thread "cart-1" java.lang.OutOfMemoryError\n * as it was seen',
         "// Access to fetch at 'https://shop.example/cart' has been blocked by CORS policy",
@@ -96,6 +101,9 @@ def test_what_a_program_printed_counts_beside_it(text: str) -> None:
         "server closed. exiting: out of memory",
         "Could not connect to Redis at 10.0.0.7:6379, falling back to memory",
         "failed to open /srv/x.log: permission denied, using stdout instead",
+        "见 `shop/stderr.log`：`Error: ENOSPC: no space left on device, write`",
+        "npm warn tar TAR_ENTRY_ERROR ENOSPC: no space left on device, write",
+        "Account is locked for user anna. No login until the account is unlocked.",
     ],
 )
 def test_a_calm_word_beside_it_does_not_hide_trouble(text: str) -> None:

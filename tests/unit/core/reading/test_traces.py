@@ -101,9 +101,25 @@ SyntaxError: invalid syntax
 """
 
 
+JUNIT = """\
+java.lang.AssertionError: expected:<1> but was:<2>
+\tat org.junit.Assert.fail(Assert.java:88)
+\tat org.junit.Assert.assertEquals(Assert.java:555)
+\tat net.shop.cart.CartTest.total(CartTest.java:41)
+"""
+
+IN_SOURCE = """\
+    "Traceback (most recent call last):\\n"
+    '  File "/srv/shop/cart.py", line 22, in total\\n'
+    "KeyError: 'price'"
+"""
+
+
 @pytest.mark.parametrize(
     ("text", "name", "culprit"),
     [
+        (JUNIT, "CODE.logic_error", "CartTest.java:41"),
+        (IN_SOURCE, "CODE.runtime_error", "/srv/shop/cart.py:22"),
         (CHAINED, "CODE.runtime_error", "/srv/shop/prices.py:12"),
         (GROUP, "CODE.import_error", "yamlx"),
         (JAVA, "CONFIG.missing_file", "/etc/shop/rates.csv"),
@@ -118,7 +134,19 @@ SyntaxError: invalid syntax
         (STANDARD, "CODE.encoding_error", r"C:\Python311\lib\site-packages\pdf\build.py:118"),
     ],
     ids=[
-        *("chained", "group", "java", "node", "go", "php", "ruby", "rust", "dotnet"),
+        *(
+            "junit",
+            "in source",
+            "chained",
+            "group",
+            "java",
+            "node",
+            "go",
+            "php",
+            "ruby",
+            "rust",
+            "dotnet",
+        ),
         *("no symbols", "syntax"),
         "standard library",
     ],
