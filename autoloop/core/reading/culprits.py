@@ -102,6 +102,7 @@ _NO_NAMES = frozenset(
         "down off gone ended exited preauth utc gmt cet cest gib mib kib read write files details "
         "before after during sql values reason started finished restart skipped ago within "
         "contents via primary accept accept4 pipe2 eventfd insert update delete select "
+        "as due nor neither "
         "后端服务 前端服务 该服务 此服务 本服务 目标服务 远程服务 系统服务 相关服务",
     )
 )
@@ -111,11 +112,12 @@ _NO_NAMES = frozenset(
 _NONE_NAMED = re.compile(
     r"[\w.$:]*(?:error|exception|warning|emergency|critical|fatal)s?|"
     r"[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}|"
-    r"(?:https?|mozilla|applewebkit|chrome|safari|gecko|firefox)/[\d.]+|hy000|\d\d[a-z]\d\d|"
+    r"(?:https?|mozilla|applewebkit|chrome|safari|gecko|firefox)/[\d.]+|hy\d{3}(?:/\d{4})?|\d\d[a-z]\d\d|"
     r"(?:ora|tns|pls|rman|my|ah|amq|cpf|ij|iw|mq|sqlstate)-?\d{4,6}[a-z]?|"
     r"eai_[a-z]{4,8}|e(?:notfound|conn(?:refused|reset|aborted)|timedout|hostunreach|netunreach"
     r"|acces|perm|noent|exist|addrinuse|addrnotavail|mfile|nfile|nospc|rofs|pipe)|"
-    r"segmentation fault|start-limit-hit|and/or|nonetype|gmt[+-]\d\d:?\d\d|0x[\da-f]{8}/\d{4,5}|"
+    r"segmentation fault|start-limit-hit|and/or|e\.g|i\.e|nonetype|"
+    r"gmt[+-]\d\d:?\d\d|0x[\da-f]{8}/\d{4,5}|"
     r"x509|(?:non-)?superuser|(?:within|after) \S{1,20}|back-?off|pam_unix|\d{1,3}(?:\.\d{1,3})?%|"
     r"\d{1,6} tests? \w{4,10}|number:[\w./-]{1,120}\.c:\d{1,6}|"
     r"(?:info|warn|warning|error|fatal|debug|err)/[\w-]+|[\w-]+/(?:info|warn|error|fatal|debug)|"

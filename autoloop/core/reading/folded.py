@@ -64,7 +64,7 @@ COLUMN = 30
 _BEGINS = re.compile(
     rf"(?:{'|'.join(_TIMES)})|[\[<{{(|#*>$-]|\s{{2}}|\t|[\w.-]{{1,40}}(?:\[\d{{1,9}}\])?: "
     r"|(?:Caused by|Traceback|at |File |During handling|The above)|[A-Z]{4,}\b|\d{1,3}[.)] "
-    r"|/[\w./-]{3,200}:\d"
+    r"|/[\w./-]{3,200}:\d|[A-Z][\w ]{2,30}:$"
 )
 """What begins a line of its own, and goes on with no other."""
 

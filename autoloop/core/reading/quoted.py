@@ -22,8 +22,11 @@ _RELEASE = re.compile(
     r"(?:\d{4}-\d\d-\d\d)?\)?(?: ?(?:更新日志|变更日志|更新内容|changelog|release notes))?:?\s*$"
     r"|^#{0,4} ?(?:changelog|release notes|unreleased|更新日志|变更日志|\[unreleased\]):?\s*$"
 )
-_DOCUMENTED = re.compile(r"^\s{1,40}\*(?: |$)(?!.*(?:\[ ?fail|exception in thread \"))")
-"""A line within a comment of several lines, and none of what a start script of a system prints."""
+_DOCUMENTED = re.compile(
+    r"^\t{0,8}(?:  ){0,16} \*(?: |$)(?!\s*\*\*)(?!.*(?:\[ ?fail|exception in thread \"))"
+)
+"""A line within a comment of several lines, and none of what a start script of a system prints, nor
+of a list in a list, which Markdown sets off by an even number of blanks."""
 
 _DEFINED = re.compile(r"^\s{0,20}create (?:table|type|view)\b")
 _DEFINES = (" ", "\t", ")", "(", "--")
