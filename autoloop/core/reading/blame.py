@@ -68,6 +68,7 @@ STEPS = (3, 22, 60)
 """Characters from which on a name stands farther from a complaint."""
 
 _ENDING = re.compile(r"\.([a-z]\w{0,6})(?::\d+)*$")
+_LETTERS = re.compile(r"[a-z]{2,16}")
 _PARTS = re.compile(r"[-/]")
 _PLACED = ("line", "行", "第")
 
@@ -290,6 +291,7 @@ def _between(before: str, after: str, like: str, family: str) -> Marks:
         f"before {before} {family}",
         f"before {before} {like}",
         f"after {after}",
+        f"after {after} {like}",
     )
 
 
@@ -366,6 +368,7 @@ def _looks(text: str, how: str = "") -> Marks:
         marks.append("digits")
     if found := _ENDING.search(text):
         marks.append(f"ending {found[1]}")
+    marks += {f"holds {part}" for part in _LETTERS.findall(text.lower())[:8]}
     return tuple(marks)
 
 
