@@ -60,9 +60,9 @@ _LIKE = {
 ENOUGH = 2.0
 """The weight of a name from which on the lines around are not read for others."""
 
-LEAST = -2.0
-"""The weight below which nothing is blamed: of such names one in thirty was the culprit, and of the
-texts they were found in nine in ten show none."""
+LEAST = -1.0
+"""The weight below which nothing is blamed: of the names that weigh most in a text and weigh less
+than this, one in fifty or fewer is the culprit, and nearly all of their texts show none."""
 
 STEPS = (3, 22, 60)
 """Characters from which on a name stands farther from a complaint."""

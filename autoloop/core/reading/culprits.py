@@ -25,7 +25,7 @@ _TIME = re.compile(
 _TIMED = re.compile(r"[\da-z][-/:]\d\d[-/:]\d\d|\d/\d{6} \(")
 """What is in every time: soon found, or not."""
 
-_TRIM = " \t'\"`,;()[]<>「」“”‘’"
+_TRIM = " \t'\"`,;()[]<>「」“”‘’（）【】，。；"
 
 PLACES = {"CONFIG.invalid_config_file", "SERVICE.memory_leak"} | {
     f"CODE.{each}_error" for each in ("syntax", "runtime", "encoding", "logic")
@@ -116,7 +116,8 @@ _NONE_NAMED = re.compile(
     r"(?:ora|tns|pls|rman|my|ah|amq|cpf|ij|iw|mq|sqlstate)-?\d{4,6}[a-z]?|"
     r"eai_[a-z]{4,8}|e(?:notfound|conn(?:refused|reset|aborted)|timedout|hostunreach|netunreach"
     r"|acces|perm|noent|exist|addrinuse|addrnotavail|mfile|nfile|nospc|rofs|pipe)|"
-    r"segmentation fault|start-limit-hit|and/or|e\.g|i\.e|nonetype|"
+    r"segmentation fault|start-limit-hit|due to \S.{0,120}|"
+    r"net::err_\w{2,60}|and/or|e\.g|i\.e|nonetype|"
     r"gmt[+-]\d\d:?\d\d|0x[\da-f]{8}/\d{4,5}|"
     r"x509|(?:non-)?superuser|(?:within|after) \S{1,20}|back-?off|pam_unix|\d{1,3}(?:\.\d{1,3})?%|"
     r"\d{1,6} tests? \w{4,10}|number:[\w./-]{1,120}\.c:\d{1,6}|"
