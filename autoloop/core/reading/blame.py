@@ -69,6 +69,9 @@ STEPS = (3, 22, 60)
 
 _ENDING = re.compile(r"\.([a-z]\w{0,6})(?::\d+)*$")
 _LETTERS = re.compile(r"[a-z]{2,16}")
+PARTS = 8
+"""Words that a name is made of which are marks of it, at most."""
+
 _PARTS = re.compile(r"[-/]")
 _PLACED = ("line", "行", "第")
 
@@ -368,7 +371,7 @@ def _looks(text: str, how: str = "") -> Marks:
         marks.append("digits")
     if found := _ENDING.search(text):
         marks.append(f"ending {found[1]}")
-    marks += {f"holds {part}" for part in _LETTERS.findall(text.lower())[:8]}
+    marks += [f"holds {part}" for part in dict.fromkeys(_LETTERS.findall(text.lower())[:PARTS])]
     return tuple(marks)
 
 

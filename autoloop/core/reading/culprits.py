@@ -175,18 +175,17 @@ def opinions(name: str, lines: list[str], line: int, hint: str = "") -> Iterator
         yield "class", found
 
 
-def in_full(number: str, lines: Sequence[str]) -> str:
-    """*number* as the first of *lines* tells it that does: a port with its address, a line and a
-    table with that word."""
+def in_full(number: str, line: str, beside: Sequence[str] = ()) -> str:
+    """*number* as *line* tells it, a line and a table with that word; or as it or one *beside* it
+    does, a port with its address."""
     if not number.isdigit():
         return number
-    for line in lines:
-        found = re.search(rf"{_ADDRESS}:{number}(?![\w.])", line) if f":{number}" in line else None
-        if not found and f" {number}" in line:
-            found = re.search(rf"(?:\b(?:[Ll]ine|relation)|第) {number}\b(?: ?行)?", line)
-        if found:
+    for each in (line, *beside):
+        port = rf"{_ADDRESS}:{number}(?![\w.])"
+        if f":{number}" in each and (found := re.search(port, each)):
             return found[0]
-    return number
+    found = re.search(rf"(?:\b(?:[Ll]ine|relation)|第) {number}\b(?: ?行)?", line)
+    return found[0] if found else number
 
 
 def at_host(culprit: str, name: str) -> str:

@@ -134,8 +134,8 @@ def _cause(suspect: Suspect, excerpt: Excerpt, trace: Trace, weighs: bool) -> Ca
     if vague(hit.name, named_there, excerpt.text):
         named_there, hint = "", hint or named_there
     found = Complaint(hit.name, hit.line, hit.place, hit.place + hit.length, named_there)
-    near = (excerpt.lines[hit.line], *excerpt.lines[max(hit.line - 1, 0) : hit.line + 2])
-    culprit = in_full(blamed(found, excerpt, trace, hint, weighs=weighs), near)
+    line, beside = excerpt.lines[hit.line], excerpt.lines[max(hit.line - 1, 0) : hit.line + 2]
+    culprit = in_full(blamed(found, excerpt, trace, hint, weighs=weighs), line, beside)
     culprit = at_host(culprit, hit.name)
     signature, seen = hit.signature, evidence(excerpt, hit.line)
     told = [Evidence(source="meaning", excerpt=signature.words.say(language_of(excerpt)))]

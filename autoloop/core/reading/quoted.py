@@ -12,7 +12,8 @@ _SHOWN = re.compile(
     r"|access to (?:fetch|xmlhttprequest|script|font|image) at '"
     r"|报错(?:信息)?(?:如下)?[:：]|报错 ?[a-z]"
     r"|(?:执行|运行|输出|打印)结果|(?:output|prints?|result):"
-    r"|[\"'`](?:[\w.]{0,60}(?:error|exception)|e[a-z]{4,10}): )"
+    r"|[\"'`](?:[\w.]{0,60}(?:error|exception)"
+    r"|e(?:noent|acces|perm|exist|mfile|nospc|rofs|pipe|addr\w+|conn\w+|timedout|notfound)): )"
 )
 """A comment that shows what was printed, as people write it below their code."""
 
@@ -36,8 +37,10 @@ _RAISED = re.compile(
 )
 """Where a class of exceptions is defined."""
 
-_EXPRESSION = re.compile(r"\(\?(?:p<|:|i\))|\\[dwss][+*{]|\[\^[^\]\n]{1,20}\][+*]")
-"""What a regular expression is written with."""
+_EXPRESSION = re.compile(r"\(\?(?:p<|:|i\))|\\[dws][+*{]|\[\^[^\]\n]{1,20}\][+*]")
+_LITERAL = re.compile(r"^\s*(?:[\w.]{1,40} ?[=:(] ?){0,2}r?[\"'`/^]")
+"""What a regular expression is written with; and a line that is one, or gives it a name.
+What only holds one, such as "no route matches '^/cart/(?P<id>\\d+)$'", may complain of it."""
 
 _STATUS = re.compile(r"^\s*\|\s*[`*]{0,2}[1-5]\d\d\b")
 _STATUSES = 3
@@ -63,7 +66,7 @@ def quoted(excerpt: Excerpt) -> set[int]:
         found |= _while(low[: ended + 1], lambda line: line.startswith(_DEFINES))
     elif _RAISED.match(low[0]):
         found |= _while(low, lambda line: line.startswith((" ", "\t", "}")))
-    found |= {n for n, line in enumerate(low) if len(_EXPRESSION.findall(line)) > 1}
+    found |= {n for n, line in enumerate(low) if _is_expression(line)}
     statuses = {n: row[0] for n, line in enumerate(low) if (row := _STATUS.match(line))}
     if len(set(statuses.values())) >= _STATUSES:
         found |= statuses.keys()
@@ -73,6 +76,10 @@ def quoted(excerpt: Excerpt) -> set[int]:
 
 def _is_comment(low: str) -> bool:
     return low.lstrip().startswith(_COMMENT) and not _SHOWN.match(low)
+
+
+def _is_expression(low: str) -> bool:
+    return bool(_LITERAL.match(low)) and len(_EXPRESSION.findall(low)) > 1
 
 
 def _while(low: list[str], belongs: Callable[[str], bool]) -> set[int]:

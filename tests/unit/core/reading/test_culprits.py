@@ -187,7 +187,7 @@ def test_what_is_stated_goes_before_what_is_told() -> None:
 )
 def test_a_number_as_its_line_tells_it(number: str, line: str, whole: str) -> None:
     """A port with its address, a line as such."""
-    assert in_full(number, [line]) == whole
+    assert in_full(number, line) == whole
 
 
 def test_a_port_has_the_address_that_a_line_beside_it_tells() -> None:

@@ -43,6 +43,7 @@ def test_what_is_only_told_of_is_no_error(text: str) -> None:
         " * Starting shop\n * Starting basket: permission denied [fail]",
         "create table orders (\n  id int\n);\nERROR:  permission denied for schema public",
         "create table cart (id int);\n\tERROR 1290 (HY000): The server is running with --read-only",
+        "NoReverseMatch: Reverse for 'cart' not found. Tried: ['cart/(?P<id>\\w+)/(?P<n>\\d+)$']",
         "# touch /srv/x\ntouch: cannot touch '/srv/x': No space left on device",
         "5.5版本慢查询日志\n# Query_time: 4.06  Lock_time: 0.0\nSELECT name FROM orders",
     ],
