@@ -236,7 +236,7 @@ class Excerpt:
     def __init__(self, text: str) -> None:
         self.lines = _lines(text)
         self.text = "\n".join(self.lines)
-        self.low = meaning(lower(self.text))
+        self.low = meaning(lower(self.text).replace("’", "'"))
         self.low_lines = self.low.split("\n")
         self._levels: dict[int, Level] = {}
         self._starts = [0, *accumulate(len(line) + 1 for line in self.lines)]

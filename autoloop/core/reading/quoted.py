@@ -8,7 +8,8 @@ from autoloop.core.reading.excerpt import Excerpt
 
 _COMMENT = ("// ", "/// ", "/* ", "/** ", "* @return ", "* @param ", "* @throws ")
 _SHOWN = re.compile(
-    r"^\s*/[/*]{1,2}\s*(?:[=-]>|[\w.]{0,60}(?:error|exception|panic|fatal)\b[ \w]{0,20}:"
+    r"^\s*/[/*]{1,2}\s*(?:[=-]>|[\w.]{0,60}(?:error|exception|panic|fatal)\b[ \w]{0,40}:"
+    r"|(?:e\.?[gx]\.?:? )?\[?\d{4}[-/]\d\d[-/]\d\d[t ]\d\d:"
     r"|access to (?:fetch|xmlhttprequest|script|font|image) at '"
     r"|报错(?:信息)?(?:如下)?[:：]|报错 ?[a-z]"
     r"|(?:执行|运行|输出|打印)结果|(?:output|prints?|result):"

@@ -67,7 +67,7 @@ MARKS = tuple(
         "degradedarray", "unreadable (", "uncorrectable", "rabbit on node", "shrinking isr",
         "fault state", "been active for [", "kod rate", "process_limit", " gc in ",
         "last successful send", "heartbeat has been", "node-left", "will be fenced", "flow control",
-        "replication slots", "not configured", "gpu hang", "free memory below",
+        "replication slots", "not configured", "gpu hang", "free memory below", "consuming 9",
         "nf_conntrack: table", "not authenticated",
         "stuck", "abnormal", "limiting re", "delaying re", "https client", "soft lockup",
         # codes
