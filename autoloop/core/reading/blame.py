@@ -61,8 +61,8 @@ ENOUGH = 2.0
 """The weight of a name from which on the lines around are not read for others."""
 
 LEAST = -1.0
-"""The weight below which nothing is blamed: of the names that weigh most in a text and weigh less
-than this, one in fifty or fewer is the culprit, and nearly all of their texts show none."""
+"""The weight below which nothing is blamed: of 1,161 labelled texts 37 had no name that weighed
+more than about this; none of these was the culprit, and 36 of the texts show none."""
 
 STEPS = (3, 22, 60)
 """Characters from which on a name stands farther from a complaint."""
