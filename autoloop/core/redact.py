@@ -2,6 +2,8 @@
 
 import re
 
+from autoloop.core.commands import without_secrets
+
 HIDDEN = "‹hidden›"
 _SECRET_KEY = re.compile(
     r"(?i)(pass(word|wd|phrase)?|pwd|secret|token|api[_-]?key|private|credential|auth|cookie|dsn|salt)"
@@ -42,7 +44,7 @@ _RULES = (
         rf"\1 {HIDDEN}",
     ),
     (
-        ("passw", "passphrase", "pwd", "secret", "token", "api", "cookie"),
+        ("passw", "passphrase", "pwd", "secret", "token", "api", "cookie", "密码", "口令"),
         re.compile(
             r"(?i)((?:passw(?:or)?d|passphrase|pwd|secret|token|api[_-]?key|cookie|密码|口令)"
             r"[\w.-]{0,60}[\"']?\s{0,20}[=:：]\s{0,20})"
@@ -53,6 +55,56 @@ _RULES = (
     (
         ("password", "passphrase", "secret", "token"),
         re.compile(r"(?i)(\s--?[\w-]{0,40}(?:password|passphrase|secret|token)\s+)[^\s-]\S*"),
+        rf"\1{HIDDEN}",
+    ),
+    # positions in commands: rabbitmqctl add_user USER PASSWORD; sqlplus USER/PASSWORD@SERVICE
+    (
+        ("rabbitmqctl",),
+        re.compile(
+            r"(?i)(\brabbitmqctl (?:-\S{1,60} ){0,4}(?:add_user|change_password|authenticate_user)"
+            r"\s{1,4}[^\s-]\S{0,80}\s{1,4})[^\s-]\S{0,200}"
+        ),
+        rf"\1{HIDDEN}",
+    ),
+    (
+        ("sqlplus", "expdp", "impdp", "rman"),
+        re.compile(
+            r"(?i)(\b(?:sqlplus|expdp|impdp|rman)\b[^\n/@]{0,60}\s[\w.\"']{1,60}/)[^\s@/\"']{1,200}"
+        ),
+        rf"\1{HIDDEN}",
+    ),
+    (
+        ("chpasswd",),
+        re.compile(
+            r"(?i)([\w.-]{1,60}:)[^\s\"'|:]{1,200}([\"']?\s{0,4}\|\s{0,4}(?:sudo )?chpasswd)"
+        ),
+        rf"\1{HIDDEN}\2",
+    ),
+    # statements and settings of databases
+    (
+        ("identified", "password '"),
+        re.compile(
+            r"(?i)(\bidentified (?:(?:with|via) [\w.\"'`]{1,60} )?(?:by|using|as) (?:password )?"
+            r"|\bpassword )(?:'[^'\n]{1,300}'|\"[^\"\n]{1,300}\")"
+        ),
+        rf"\1{HIDDEN}",
+    ),
+    (
+        ("requirepass", "masterauth"),
+        re.compile(r"(?im)((?:^\s{0,20}|\bset [\"']?)(?:requirepass|masterauth)[\"']?\s{1,20})\S+"),
+        rf"\1{HIDDEN}",
+    ),
+    # keys and signatures in addresses
+    (
+        ("key=", "sig=", "signature="),
+        re.compile(
+            r"(?i)([?&](?:key|sig|sign(?:ature)?|x-amz-signature|api-?key|app-?key)=)[^\s&\"'#]{6,}"
+        ),
+        rf"\1{HIDDEN}",
+    ),
+    (
+        ("hooks.slack.com", "/api/webhooks/"),
+        re.compile(r"(?i)(hooks\.slack\.com/[\w-]{1,20}/|/api/webhooks/\d{1,30}/)[\w/-]{8,200}"),
         rf"\1{HIDDEN}",
     ),
     (
@@ -71,10 +123,18 @@ _RULES = (
         re.compile(r"\b(ghp|gho|ghs|github_pat|sk|xox[bap])[-_][A-Za-z0-9_-]{16,500}"),
         HIDDEN,
     ),
+    (
+        ("glpat-", "npm_", "aiza", "hf_", "dop_v1_", "shpat_", "pypi-"),
+        re.compile(r"\b(glpat-|npm_|AIza|hf_|dop_v1_|shpat_|pypi-)[A-Za-z0-9_-]{20,500}"),
+        HIDDEN,
+    ),
     (("$2",), re.compile(r"\$2[aby]\$\d\d\$[./A-Za-z0-9]{53}"), HIDDEN),  # bcrypt
 )
-"""Words of which one is in every text of ASCII, in lower case, that a pattern matches; the pattern;
-what is put in its place."""
+"""Words of which one is in every text, in lower case, that a pattern matches; the pattern; what is
+put in its place."""
+
+_LIKE = (("\u0130", "i"), ("\u0131", "i"), ("\u017f", "s"), ("\u212a", "k"))
+"""Letters that a pattern without regard to case takes for others."""
 
 _CONTROL = re.compile(
     r"(?:\x1b\[|\x9b)[0-9:;<=>?]{0,64}[ -/]{0,8}[@-~]"
@@ -96,11 +156,19 @@ def harmless(text: str) -> str:
 def redact(text: str) -> str:
     """*text* without passwords, tokens, keys and what `harmless` takes out."""
     text = harmless(text)
-    low = text.lower() if text.isascii() else ""
+    low = text.lower() if text.isascii() else _folded(text)
     for words, pattern, put in _RULES:
-        if not low or _holds(low, words):
+        if _holds(low, words):
             text = pattern.sub(put, text)
-    return text
+    return without_secrets(text, HIDDEN)
+
+
+def _folded(text: str) -> str:
+    """*text* in lower case, with letters of ASCII for those that a pattern takes for them."""
+    for letter, plain in _LIKE:
+        if letter in text:
+            text = text.replace(letter, plain)
+    return text.lower()
 
 
 def _holds(low: str, words: tuple[str, ...]) -> bool:

@@ -41,6 +41,33 @@ JWT = "eyJhbGciOiJIUzI1.eyJzdWIiOiIxMjM0.c2lnbmF0dXJl"
         "AKIA" + "A" * 16,
         "ghp_" + "hunter2" * 5,
         "$2b$12$" + "a" * 53,
+        "glpat-" + "hunter2" * 4,
+        "AIza" + "hunter2" * 5,
+        "https://chat.example/send?key=hunter2-1",
+        "https://hooks.slack.com/services/T00/hunter2/hunter2",
+        "CREATE USER 'shop'@'%' IDENTIFIED BY 'hunter2'",
+        "ALTER USER shop IDENTIFIED WITH caching_sha2_password BY 'hunter2'",
+        "CREATE ROLE shop LOGIN PASSWORD 'hunter2'",
+        "CONFIG SET requirepass hunter2",
+        "rabbitmqctl add_user shop hunter2",
+        "sqlplus scott/hunter2@shop",
+        "echo 'root:hunter2' | chpasswd",
+        "/usr/bin/ldapsearch -x -D cn=shop -w hunter2 uid=ann",
+        "redis-cli -h cache -a hunter2 ping",
+        "mysql -u root -phunter2 shop",
+        "mysqldump -u root -p'hunter2 hunter2' shop",
+        '["mysql", "-uroot", "-phunter2"]',
+        "mysql -u zip -phunter2; redis-cli -a hunter2",
+        "sshpass -p hunter2 ssh shop@h",
+        "mongosh -u shop -p hunter2 h",
+        "docker login -u shop -p hunter2 registry.example",
+        "curl -s -u shop:hunter2 http://h",
+        'curl --user "shop:hunter2" http://h',
+        "smbclient //h/shop -U shop%hunter2 -c ls",
+        "openssl pkcs12 -in x.p12 -passin pass:hunter2",
+        "htpasswd -bc /etc/shop.users ann hunter2",
+        "snmpwalk -v2c -c hunter2 10.0.0.4",
+        "运行 mysql -phunter2 失败",
     ],
 )
 def test_secrets_are_hidden(text: str) -> None:
@@ -62,6 +89,14 @@ def test_secrets_are_hidden(text: str) -> None:
         "http://a:80/b",
         "at Shop.Login() in ChangePassword.cs:41",
         "src/token.go:17:3: undefined: x",
+        "mysql -u root -p -h db shop",
+        "docker run -p 8080:80 nginx",
+        "nginx -p /srv/shop -c nginx.conf",
+        "curl: (7) Failed to connect to h port 80",
+        "curl -u shop http://h",
+        "ssh -p 2222 h",
+        "mkdir -p /srv/shop; zip - shop",
+        "identified by 3 checks",
     ],
 )
 def test_ordinary_words_stay(text: str) -> None:
@@ -106,6 +141,7 @@ def test_twice_is_once(text: str) -> None:
 
 PIECES = ["a", "a.", "a-", "eyJ-", "password", "://", "a://b:", "--token ", "bearer ", 'password="']
 PIECES += ["-----BEGIN PRIVATE KEY", "sk-", " ", "\\", "\x1b[", "密码"]
+PIECES += ["mysql -p", " -pa", "curl -u a", "htpasswd -b a ", "ldapadd -w '", "a: | chpasswd"]
 
 
 @pytest.mark.timeout(60)
@@ -155,7 +191,7 @@ def test_escapes_without_an_end_do_not_hold_it_up(part: str) -> None:
 SECRETS = st.sampled_from(
     ["Password", "=", " --", "TOKEN ", "api-key: ", "http://a:b@c ", "Bearer ", "a" * 20, f" {JWT}",
      "AKIA", "A" * 16, "sk-", "xoxb-", "-----BEGIN PRIVATE KEY-----", "$2a$10$" + "x" * 53,
-     "密码：", "\n", "\x1b[0m", "é", "ſecret=", "\t"]
+     "密码：", "\n", "\x1b[0m", " IDENTİFIED BY 'a'", "?KEY=aaaaaaa", "é", "ſecret=", "\t"]
 )  # fmt: skip
 
 
