@@ -88,10 +88,9 @@ PROGRAMS = apache2,bind9,ca-certificates,cron,curl,dovecot-imapd,etcd-server,gcc
 test-provoked: setup ## break real programs in a Debian of their own, and read them; for root
 	@test -d $(PROVOKED) || { echo "test-provoked: making $(PROVOKED), about 3 GB"; \
 	    mmdebstrap --variant=apt --include=$(PROGRAMS) bookworm $(PROVOKED); }
-	@mountpoint -q $(PROVOKED)/proc || mount -t proc proc $(PROVOKED)/proc
-	@mountpoint -q $(PROVOKED)/dev || mount --bind /dev $(PROVOKED)/dev
-	@AUTOLOOP_PROVOKED_ROOT="$(CURDIR)/$(PROVOKED)" $(BIN)/pytest -m slow tests/provoked; \
-	    status=$$?; umount $(PROVOKED)/proc $(PROVOKED)/dev; exit $$status
+	@AUTOLOOP_PROVOKED_ROOT="$(CURDIR)/$(PROVOKED)" unshare --mount --pid --fork --kill-child \
+	    --mount-proc sh -c 'mount -t proc proc $(PROVOKED)/proc && \
+	    mount --bind /dev $(PROVOKED)/dev && $(BIN)/pytest -m slow tests/provoked; exit $$?'
 
 check: setup ## format, lint, types, imports, unit tests but the matrices: under a minute
 	@echo "check: format"

@@ -83,6 +83,8 @@ _HEAD = re.compile(
 """The machine and the process in a line of a system's log, without its time."""
 
 
+_PROCESS = re.compile(r"(?i)pid[:= ]{0,2}\d{1,10}")
+
 Marks = tuple[str, ...]
 """Marks that come together, again and again."""
 
@@ -116,6 +118,8 @@ def blamed(
     if not told and found.name in PLACES:
         told = place_near(excerpt.lines, found.line)
     told = told or stated_near(found.name, excerpt.lines, found.line)
+    if trace.own and _PROCESS.fullmatch(told):
+        return trace.own  # where it was when it was ended tells more than which it was
     if told:
         return told
     said = opinions(found.name, excerpt.lines, found.line, hint)

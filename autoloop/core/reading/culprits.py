@@ -80,6 +80,15 @@ ANSWERED = {"CONFIG.wrong_port", "DATABASE.connection_error"} | {
 }
 """Causes that lie with the host that an address names, whatever was asked of it."""
 
+OF_COLUMNS = frozenset({"DATABASE.schema_mismatch", "CODE.encoding_error", "CODE.logic_error"})
+_COLUMN = re.compile(r"[A-Za-z_]\w{0,40}")
+_CALLED_COLUMN = re.compile(r"(?i)\b(?:column|field)[ '\"`\\(]{1,4}(\w{1,41})")
+_STATEMENT = re.compile(
+    r"(?i)\b(?:insert (?:ignore )?into|replace into|delete from|alter table(?: only)?"
+    r"|update(?= \S{1,80} set\b)|select\b[^\n;]{1,300}?\bfrom) {1,4}[`\"\[]?([A-Za-z_][\w.]{0,60})"
+)
+"""A statement and the first table that it names."""
+
 LONG_ADDRESS = 60
 _AT_HOST = re.compile(r"[a-z]{2,8}://[^/\s]{1,120}")
 
@@ -116,6 +125,7 @@ _NONE_NAMED = re.compile(
     r"(?:ora|tns|pls|rman|my|ah|amq|cpf|ij|iw|mq|sqlstate)-?\d{4,6}[a-z]?|"
     r"eai_[a-z]{4,8}|e(?:notfound|conn(?:refused|reset|aborted)|timedout|hostunreach|netunreach"
     r"|acces|perm|noent|exist|addrinuse|addrnotavail|mfile|nfile|nospc|rofs|pipe)|"
+    r"[\w./-]{1,120}:(?:na|\?)|req-[\da-f-]{36}|"
     r"segmentation fault|start-limit-hit|due to \S.{0,120}|"
     r"net::err_\w{2,60}|and/or|e\.g|i\.e|nonetype|"
     r"gmt[+-]\d\d:?\d\d|0x[\da-f]{8}/\d{4,5}|"
@@ -186,6 +196,20 @@ def in_full(number: str, line: str, beside: Sequence[str] = ()) -> str:
             return found[0]
     found = re.search(rf"(?:\b(?:[Ll]ine|relation)|第) {number}\b(?: ?行)?", line)
     return found[0] if found else number
+
+
+def of_table(column: str, name: str, lines: Sequence[str]) -> str:
+    """*column* with its table, where cause *name* is of data, a line says that it is a column, and
+    the statements in *lines* name one table."""
+    if name not in OF_COLUMNS or not _COLUMN.fullmatch(column):
+        return column
+    told = (found[1] for line in lines for found in _CALLED_COLUMN.finditer(line))
+    if column not in told:
+        return column
+    tables = {found[1] for line in lines for found in _STATEMENT.finditer(line)}
+    if len(tables) != 1 or column in tables:
+        return column
+    return f"{tables.pop()}.{column}"
 
 
 def at_host(culprit: str, name: str) -> str:

@@ -12,6 +12,7 @@ from autoloop.core.reading.culprits import (
     completed,
     in_full,
     named,
+    of_table,
     place_near,
     shown,
     vague,
@@ -136,7 +137,7 @@ def _cause(suspect: Suspect, excerpt: Excerpt, trace: Trace, weighs: bool) -> Ca
     found = Complaint(hit.name, hit.line, hit.place, hit.place + hit.length, named_there)
     line, beside = excerpt.lines[hit.line], excerpt.lines[max(hit.line - 1, 0) : hit.line + 2]
     culprit = in_full(blamed(found, excerpt, trace, hint, weighs=weighs), line, beside)
-    culprit = at_host(culprit, hit.name)
+    culprit = at_host(of_table(culprit, hit.name, (line, *beside)), hit.name)
     signature, seen = hit.signature, evidence(excerpt, hit.line)
     told = [Evidence(source="meaning", excerpt=signature.words.say(language_of(excerpt)))]
     if signature.next:

@@ -9,7 +9,10 @@ from autoloop.core.reading.excerpt import Excerpt
 _COMMENT = ("// ", "/// ", "/* ", "/** ", "* @return ", "* @param ", "* @throws ")
 _SHOWN = re.compile(
     r"^\s*/[/*]{1,2}\s*(?:[=-]>|[\w.]{0,60}(?:error|exception|panic|fatal)\b[ \w]{0,40}:"
-    r"|(?:e\.?[gx]\.?:? )?\[?\d{4}[-/]\d\d[-/]\d\d[t ]\d\d:"
+    r"|(?:e\.?[gx]\.?:? )?\[?(?:\d{4}[-/]\d\d[-/]\d\d|\d\d-[a-z]{3}-\d{4})[t ]\d\d:"
+    r"|php (?:fatal |parse |recoverable )?(?:error|warning):"
+    r"|\(\d{1,6},\d{1,6}\): (?:error|warning) "
+    r"|[①-⑩ ]{0,3}error \d{3,5}:"
     r"|access to (?:fetch|xmlhttprequest|script|font|image) at '"
     r"|报错(?:信息)?(?:如下)?[:：]|报错 ?[a-z]"
     r"|(?:执行|运行|输出|打印)结果|(?:output|prints?|result):"
@@ -25,7 +28,8 @@ _RELEASE = re.compile(
     r"|^#{0,4} ?(?:changelog|release notes|unreleased|更新日志|变更日志|\[unreleased\]):?\s*$"
 )
 _DOCUMENTED = re.compile(
-    r"^\t{0,8}(?:  ){0,16} \*(?: |$)(?!\s*\*\*)(?!.*(?:\[ ?fail|exception in thread \"))"
+    r"^\t{0,8}(?:  ){0,16} \*(?: |$)"
+    r"(?!\s*(?:\*\*|\[?\d{4}-\d\d-\d\d[t ]\d\d:))(?!.*(?:\[ ?fail|exception in thread \"))"
 )
 """A line within a comment of several lines, and none of what a start script of a system prints, nor
 of a list in a list, which Markdown sets off by an even number of blanks."""

@@ -8,10 +8,13 @@ from autoloop.core.reading.excerpt import Excerpt
 
 _PYTHON = re.compile(
     r'^(?:E |\d[\d:T.,/ -]{7,40}[^"\n]{0,60}[\]:] {1,8})?[\s|+>-]*[\'"`]?\s*'
-    r'File "([^"]+)", line (\d+)(, in )?'
+    r'File "([^"]+)", line (\d+)(,? in )?'
 )
-_JAVA = re.compile(r"^\s*at ([\w.$/@<>-]+)\(([\w$]+\.(?:java|kt|scala|groovy)):(\d+)\)")
-_JAVA_ANY = re.compile(r"^\s*at [\w.$/@<>`-]+ ?\(|^\s*\.\.\. \d+ (?:more|common)")
+_QUOTED = r"^\s*(?:[\"'`]?(?:\\[nt]|\s)*)"
+"""What stands before a frame; of a literal in source code, its quote and what it escapes."""
+
+_JAVA = re.compile(_QUOTED + r"at ([\w.$/@<>-]+)\(([\w$]+\.(?:java|kt|scala|groovy)):(\d+)\)")
+_JAVA_ANY = re.compile(_QUOTED + r"at [\w.$/@<>`-]+ ?\(|^\s*\.\.\. \d+ (?:more|common)")
 _NODE = re.compile(r"^\s*at (?:.{0,200}\()?(?:file://)?([\w./@\\ :\[\]-]+?):(\d+):\d+\)?\s*$")
 _NODE_HEAD = re.compile(r"^(?:file://)?(/?[\w./@\\:-]+\.[cm]?[jt]sx?):(\d+)$")
 _GO = re.compile(r"^\s+(\S.{0,200}?\.go):(\d+)(?:\s|$)")
@@ -77,7 +80,7 @@ _MARKS = ("at ", ".go:", ".rb:", ".rs:", ".php", ".dart:", ".ex", "caused by")
 _CHAINED = re.compile(
     r"^[\s|]*(?:The above exception was the direct cause|During handling of the above exception)"
 )
-_CAUSED = re.compile(r"^\s*(?:Caused by: |\[cause\]: | ?---> )")
+_CAUSED = re.compile(r"^\s*[\"'`]?(?:Caused by: |\[cause\]: | ?---> )")
 _EXCEPTION = re.compile(
     r"^[\s|]*[\w.$]+(?:Error|Exception|Exit|Interrupt|Warning|Group)?\b(?:: |$)"
 )
@@ -130,6 +133,8 @@ def _python(lines: list[str]) -> Trace:
     )
     told = {n for n, line in enumerate(lines) if n > (root or 0) and _EXCEPTION.match(line)}
     wrappers = told if ends else set()
+    if any("most recent call first" in line for line in lines):  # as faulthandler writes them
+        first = first[::-1]
     return Trace(root, frozenset(wrappers), frozenset(quoted), _own_python(first))
 
 

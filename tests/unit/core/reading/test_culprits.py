@@ -196,6 +196,31 @@ def test_a_port_has_the_address_that_a_line_beside_it_tells() -> None:
     assert text_engine().read(text)[0].culprit == "localhost:9703"
 
 
+@pytest.mark.parametrize(
+    ("text", "culprit"),
+    [
+        (
+            "mysql> insert into carts values (7, 'x');\n"
+            "ERROR 1366 (HY000): Incorrect string value: '\\xBC\\xD6' for column 'note' at row 1",
+            "carts.note",
+        ),
+        (
+            "Column not found: 1054 Unknown column \\'note\\' in \\'field list\\' "
+            "(SQL: insert into `carts` (`id`) values (7))",
+            "carts.note",
+        ),
+        (
+            "Unknown column 'note' in 'field list'\n"
+            "SELECT a.note FROM carts a; DELETE FROM items WHERE id = 7",
+            "note",
+        ),
+    ],
+)
+def test_a_column_is_told_with_its_table(text: str, culprit: str) -> None:
+    """Where the statements beside it name one table, and no more."""
+    assert text_engine().read(text)[0].culprit == culprit
+
+
 def test_of_a_long_address_the_host_is_told_where_it_does_not_answer() -> None:
     """But all of it where a proxy asked for it."""
     address = "http://basket:8090/api/v1/carts/4711/items/23/prices/with/taxes"

@@ -27,6 +27,19 @@ Traceback (most recent call last):
     path += name
 UnicodeDecodeError: 'ascii' codec can't decode byte 0x83 in position 3: ordinal not in range(128)
 """
+JAVA_IN_SOURCE = """\
+    String seen = "2026-07-25T14:13:21 [Worker-17] the job ended\\n" +
+            "java.lang.ArithmeticException: Division by zero\\n" +
+            "\\tat java.math.BigDecimal.divide(BigDecimal.java:1745) ~[?:17]\\n" +
+            "\\tat shop.cart.Total.sum(Total.java:22) ~[classes/:?]\\n" +
+"""
+HUNG = """\
+[2026-09-22 22:18:03 +0000] [1] [CRITICAL] WORKER TIMEOUT (pid:104)
+Current thread 0x000075a11f250b80 (most recent call first):
+  File "/usr/lib/python3.11/ssl.py", line 293 in read
+  File "/srv/shop/prices.py", line 74 in fetch
+  File "/srv/shop/views.py", line 30 in cart
+"""
 GROUP = """\
   + Exception Group Traceback (most recent call last):
   |   File "/srv/shop/main.py", line 9, in <module>
@@ -119,6 +132,8 @@ IN_SOURCE = """\
     ("text", "name", "culprit"),
     [
         (JUNIT, "CODE.logic_error", "CartTest.java:41"),
+        (JAVA_IN_SOURCE, "CODE.runtime_error", "Total.java:22"),
+        (HUNG, "SERVICE.timeout", "/srv/shop/prices.py:74"),
         (IN_SOURCE, "CODE.runtime_error", "/srv/shop/cart.py:22"),
         (CHAINED, "CODE.runtime_error", "/srv/shop/prices.py:12"),
         (GROUP, "CODE.import_error", "yamlx"),
@@ -136,6 +151,8 @@ IN_SOURCE = """\
     ids=[
         *(
             "junit",
+            "java in source",
+            "hung",
             "in source",
             "chained",
             "group",
