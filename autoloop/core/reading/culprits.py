@@ -54,6 +54,9 @@ _SOURCE = re.compile(
 _SOURCES = (".go:", ".c:", ".c.", ".cc:", ".cpp:", ".h:", ".erl:", ".rs:")
 """Where in the source of a program a line was written, and what must be there for it."""
 
+_BROWSER = re.compile(r'"Mozilla/\d[^"\n]{0,300}"')
+"""What a browser says of itself, in the line of an access log."""
+
 _NUMBERS = re.compile(
     r"(?<=[\w)])\[\d{1,9}\](?=: )"
     r"|(?<![\w./-])[\da-fA-F]{8}(?:-[\da-fA-F]{4}){3}-[\da-fA-F]{12}(?![\w/-]|\.\w)"
@@ -119,13 +122,13 @@ _NO_NAMES = frozenset(
 
 
 _NONE_NAMED = re.compile(
-    r"[\w.$:]*(?:error|exception|warning|emergency|critical|fatal)s?|"
+    r"object\.assign|x\d{1,6}|[\w.$:]*(?:error|exception|warning|emergency|critical|fatal)s?|"
     r"[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}|"
     r"(?:https?|mozilla|applewebkit|chrome|safari|gecko|firefox)/[\d.]+|hy\d{3}(?:/\d{4})?|\d\d[a-z]\d\d|"
     r"(?:ora|tns|pls|rman|my|ah|amq|cpf|ij|iw|mq|sqlstate)-?\d{4,6}[a-z]?|"
     r"eai_[a-z]{4,8}|e(?:notfound|conn(?:refused|reset|aborted)|timedout|hostunreach|netunreach"
     r"|acces|perm|noent|exist|addrinuse|addrnotavail|mfile|nfile|nospc|rofs|pipe)|"
-    r"[\w./-]{1,120}:(?:na|\?)|req-[\da-f-]{36}|"
+    r"[\w./-]{1,120}:(?:na|\?)|req-[\da-f-]{36}|(?:\\x[\da-f]{2}){1,40}|"
     r"segmentation fault|start-limit-hit|due to \S.{0,120}|"
     r"net::err_\w{2,60}|and/or|e\.g|i\.e|nonetype|"
     r"gmt[+-]\d\d:?\d\d|0x[\da-f]{8}/\d{4,5}|"
@@ -268,11 +271,14 @@ def place_near(lines: list[str], line: int) -> str:
 
 @lru_cache(maxsize=64)
 def plain(line: str) -> str:
-    """*line* without times, numbers of processes and requests, and what its logger tells."""
+    """*line* without times, numbers of processes and requests, what its logger tells, and what a
+    browser says of itself."""
     if _TIMED.search(line):
         line = _TIME.sub("", line)
     if _tells_who(line):
         line = _WHO_LOGS.sub("", line)
+    if '"Mozilla/' in line:
+        line = _BROWSER.sub("", line)
     if _numbered(line):
         line = _NUMBERS.sub("", line)
     return _SOURCE.sub("", line) if any(each in line for each in _SOURCES) else line
@@ -287,6 +293,8 @@ def cleared(line: str) -> str:
         line = _WHO_LOGS.sub(_blank, line)
     if any(each in line for each in _SOURCES):
         line = _SOURCE.sub(_blank, line)
+    if '"Mozilla/' in line:
+        line = _BROWSER.sub(_blank, line)
     if _numbered(line):
         line = _NUMBERS.sub(_blank, line)
     return line

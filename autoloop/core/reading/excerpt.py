@@ -35,6 +35,9 @@ _WORDS = {
     Level.ALARM: "error err eror severe critical crit fatal ftl fail alert emerg emergency panic "
     "crash supervisor e f c 50 60 0 1 2 3",
 }
+_PASSED_ON = re.compile(r"[:=(\[\"'] ?(?:FATAL|PANIC): {1,2}\w|\bstderr=\[?(?:WARN|ERROR|FATAL)\b")
+"""What another program said, in a line of one that only records it."""
+
 AMBIGUOUS = ("0", "1", "2")
 """Numbers of a "level" that is the gravest to some programs, and the least grave to others."""
 
@@ -126,6 +129,14 @@ def level_of(line: str) -> Level:
         return _LEVELS.get(told, Level.NONE)
     head = line[:160]
     return _level_of_head(head if "%" in head else alike(head).decode())
+
+
+def _told_level(line: str) -> Level:
+    """The level of a line; that of what it passes on, where its own program finds that calm."""
+    level = level_of(line)
+    if Level.DEBUG <= level <= Level.CALM and _PASSED_ON.search(line):
+        return Level.ALARM
+    return level
 
 
 @lru_cache(REMEMBERED)
@@ -246,7 +257,9 @@ class Excerpt:
         known = self._levels.get(number)
         if known is None:
             first = number
-            while (level := level_of(self.lines[first])) is Level.NONE and self._continues(first):
+            while (level := _told_level(self.lines[first])) is Level.NONE and self._continues(
+                first
+            ):
                 first -= 1
                 if first in self._levels:
                     level = self._levels[first]

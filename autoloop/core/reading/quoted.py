@@ -10,6 +10,7 @@ _COMMENT = ("// ", "/// ", "/* ", "/** ", "* @return ", "* @param ", "* @throws 
 _SHOWN = re.compile(
     r"^\s*/[/*]{1,2}\s*(?:[=-]>|[\w.]{0,60}(?:error|exception|panic|fatal)\b[ \w]{0,40}:"
     r"|(?:e\.?[gx]\.?:? )?\[?(?:\d{4}[-/]\d\d[-/]\d\d|\d\d-[a-z]{3}-\d{4})[t ]\d\d:"
+    r"|(?:gives |throws )?(?:error )?exception in thread"
     r"|php (?:fatal |parse |recoverable )?(?:error|warning):"
     r"|\(\d{1,6},\d{1,6}\): (?:error|warning) "
     r"|[①-⑩ ]{0,3}error \d{3,5}:"

@@ -33,6 +33,11 @@ _DOTNET_CALL = re.compile(
 )
 """A method without its file, as .NET writes it where no symbols are; and one that waits."""
 
+_ASP = re.compile(
+    r"^\s{2,}(?!System\.)(?:[A-Z]\w*\.){1,20}([A-Z]\w*)\.()([A-Za-z]\w*)\([^()]*\) \+\d"
+)
+"""A method as a page of ASP.NET shows it."""
+
 _ELIXIR = re.compile(r"^\s+(?:\([\w. ]{1,60}\) )?([\w./-]{1,200}\.(?:exs?|erl)):(\d+): ")
 _DART = re.compile(r"^#\d+\s.{1,200}\((?:file://|package:)?([\w./:-]+\.dart):(\d+)")
 
@@ -179,6 +184,8 @@ def _other(excerpt: Excerpt) -> Trace:
     )
     if not found and "   at " in text:
         own = next((_method(call) for call in map(_DOTNET_CALL.match, lines) if call), "")
+    elif not found and ") +" in text:
+        own = next((_method(call) for call in map(_ASP.match, lines) if call), "")
     first = next(iter(sorted(quoted)), 0)
     wrappers = {*caused[:-1], max(first - 1, 0)} if root is not None else set()
     return Trace(

@@ -6,6 +6,7 @@ from autoloop.core.reading import text_engine
 from autoloop.core.reading.culprits import (
     _patterns,
     at_host,
+    cleared,
     completed,
     in_full,
     named,
@@ -194,6 +195,12 @@ def test_a_port_has_the_address_that_a_line_beside_it_tells() -> None:
     """The line that complains may hold neither."""
     text = "WARNING:  localhost:9703\nDETAIL:  Cannot assign requested address: port 9703"
     assert text_engine().read(text)[0].culprit == "localhost:9703"
+
+
+def test_what_a_browser_says_of_itself_names_nothing() -> None:
+    """Nor do the numbers in it."""
+    line = '10.0.0.9 - - "POST /carts HTTP/1.1" 401 36 "-" "Mozilla/5.0 (Android 10; rv:91.0)"'
+    assert plain(line).endswith('36 "-" ') and cleared(line).rstrip().endswith('36 "-"')
 
 
 @pytest.mark.parametrize(

@@ -261,6 +261,7 @@ def test_what_is_exactly_worded_is_trouble_as_information_too(text: str, name: s
             "CONFIG.auth_failed",
         ),
         ("succeeded with 0 errors, 0 failures", BENIGN),
+        ("Failed: Authentication failed: 535 5.7.0 Invalid login", "CONFIG.auth_failed"),
         ("parser.add_argument('--wait', help='seconds, then the connection timed out')", BENIGN),
     ],
 )

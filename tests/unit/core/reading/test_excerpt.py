@@ -47,6 +47,19 @@ def test_levels_of_programs(line: str, level: Level) -> None:
     assert level_of(line) is level
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "[10:00:00] [DEBUG] no connection: server at 10.0.0.7 failed: FATAL:  slots are reserved",
+        'time="10:00" level=info msg="stderr=[WARN: invalid page checksums found in file cart]"',
+    ],
+)
+def test_what_a_calm_line_passes_on_has_its_own_level(line: str) -> None:
+    """The program that records it is calm; the one that said it was not."""
+    assert Excerpt(line).level(0) is Level.ALARM
+    assert Excerpt("[DEBUG] a line that is FATAL or PANIC by name").level(0) is Level.DEBUG
+
+
 def test_what_continues_a_line_has_its_level() -> None:
     """A stack trace under an INFO line is no alarm by itself."""
     excerpt = Excerpt("INFO x\n    at y\nERROR z\n\tat w")

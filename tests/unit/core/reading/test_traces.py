@@ -101,6 +101,12 @@ System.InvalidOperationException: Sequence contains no elements
    at Shop.Carts.CartHandler.<Total>d__6.MoveNext()
    at Shop.Web.Program.Main(String[] args)
 """
+ASP = """\
+[NullReferenceException: Object reference not set to an instance of an object.]
+   System.Web.HttpApplication.ExecuteStep() +12
+   Shop.Web.CartPage.Total() +202
+   Shop.Web.CartPage.Load(Object sender, EventArgs e) +13
+"""
 DOTNET = """\
 System.NullReferenceException: Object reference not set to an instance of an object.
    at System.Linq.Enumerable.Sum()
@@ -144,6 +150,7 @@ IN_SOURCE = """\
         (RUBY, "CODE.runtime_error", "app/models/cart.rb:12"),
         (RUST, "CODE.runtime_error", "src/cart.rs:14"),
         (DOTNET, "CODE.runtime_error", "/srv/shop/Cart.cs:27"),
+        (ASP, "CODE.runtime_error", "CartPage.Total"),
         (NO_SYMBOLS, "CODE.runtime_error", "CartHandler.Total"),
         (SYNTAX, "CODE.syntax_error", "/srv/shop/app.py:3"),
         (STANDARD, "CODE.encoding_error", r"C:\Python311\lib\site-packages\pdf\build.py:118"),
@@ -164,7 +171,7 @@ IN_SOURCE = """\
             "rust",
             "dotnet",
         ),
-        *("no symbols", "syntax"),
+        *("asp", "no symbols", "syntax"),
         "standard library",
     ],
 )
