@@ -7,7 +7,7 @@ environment and options that name a password are known everywhere (`autoloop/cor
 
 import re
 
-_VALUE = r"(?:\"[^\"\n]{1,200}\"|'[^'\n]{1,200}'|[^\s\"'\-,;|&)\]][^\s\"',;|&)\]]{0,200})"
+_VALUE = r"(?:\"[^\"\n]{1,2000}\"|'[^'\n]{1,2000}'|[^\s\"'-][^\s\"']{0,2000})"
 _BEFORE = r"(?<=[\s\"',\[])"
 _APART, _NEAR = r"[\s\"',=]{1,4}", r"[\s\"',=]{0,4}"
 _USER = r"[\"']?[^\s:\"'%/-][^\s:\"'%]{0,100}"

@@ -82,7 +82,7 @@ _RULES = (
     ),
     # statements and settings of databases
     (
-        ("identified", "password '"),
+        ("identified", "password '", 'password "'),
         re.compile(
             r"(?i)(\bidentified (?:(?:with|via) [\w.\"'`]{1,60} )?(?:by|using|as) (?:password )?"
             r"|\bpassword )(?:'[^'\n]{1,300}'|\"[^\"\n]{1,300}\")"

@@ -55,6 +55,8 @@ JWT = "eyJhbGciOiJIUzI1.eyJzdWIiOiIxMjM0.c2lnbmF0dXJl"
         "/usr/bin/ldapsearch -x -D cn=shop -w hunter2 uid=ann",
         "redis-cli -h cache -a hunter2 ping",
         "mysql -u root -phunter2 shop",
+        '["mysql", "-pa,b;hunter2"]',
+        'ALTER ROLE shop PASSWORD "hunter2"',
         "mysqldump -u root -p'hunter2 hunter2' shop",
         '["mysql", "-uroot", "-phunter2"]',
         "mysql -u zip -phunter2; redis-cli -a hunter2",
