@@ -53,8 +53,11 @@ _RULES = (
         _hidden,
     ),
     (
-        ("password", "passphrase", "secret", "token"),
-        re.compile(r"(?i)(\s--?[\w-]{0,40}(?:password|passphrase|secret|token)\s+)[^\s-]\S*"),
+        ("pass", "pwd", "secret", "token", "key"),
+        re.compile(
+            r"(?i)(\s--?(?:[\w-]{0,40}(?:password|passphrase|passwd|requirepass|secret|token)"
+            r"|(?:[\w-]{0,40}-)?(?:pass|pwd|api-?key))\s+)[^\s-]\S*"
+        ),
         rf"\1{HIDDEN}",
     ),
     # positions in commands: rabbitmqctl add_user USER PASSWORD; sqlplus USER/PASSWORD@SERVICE

@@ -84,6 +84,7 @@ _HEAD = re.compile(
 
 
 _PROCESS = re.compile(r"(?i)pid[:= ]{0,2}\d{1,10}")
+"""The number of a process, which is gone when somebody looks for it."""
 
 Marks = tuple[str, ...]
 """Marks that come together, again and again."""

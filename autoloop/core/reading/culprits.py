@@ -84,6 +84,8 @@ ANSWERED = {"CONFIG.wrong_port", "DATABASE.connection_error"} | {
 """Causes that lie with the host that an address names, whatever was asked of it."""
 
 OF_COLUMNS = frozenset({"DATABASE.schema_mismatch", "CODE.encoding_error", "CODE.logic_error"})
+"""Causes that lie with a column."""
+
 _COLUMN = re.compile(r"[A-Za-z_]\w{0,40}")
 _CALLED_COLUMN = re.compile(r"(?i)\b(?:column|field)[ '\"`\\(]{1,4}(\w{1,41})")
 _STATEMENT = re.compile(

@@ -34,7 +34,7 @@ _DOTNET_CALL = re.compile(
 """A method without its file, as .NET writes it where no symbols are; and one that waits."""
 
 _ASP = re.compile(
-    r"^\s{2,}(?!System\.)(?:[A-Z]\w*\.){1,20}([A-Z]\w*)\.()([A-Za-z]\w*)\([^()]*\) \+\d"
+    r"^\s{2,}(?!System\.)(?:[A-Z]\w*\.){1,20}([A-Z]\w*)\.([A-Za-z]\w*)\([^()]*\) \+\d"
 )
 """A method as a page of ASP.NET shows it."""
 

@@ -57,7 +57,7 @@ MARKS = tuple(
         "circuit breaker", "circuitbreaker", "keeps growing", "%cpu(s): 9", "%cpu(s):100",
         "cpuhog", "already in use", "not completed",
         "no mapping found", "no admin", "no default user", "slow sql", "http request to https",
-        "cpu used", "当前 cpu", "处理时间",
+        "cpu used", "当前 cpu", "时间超过",
         "rate-limiting", "not renewed", "not restored", "nospace", "to [red]", "pause full",
         "slow_query", "state down", "defining a bean", " deny network-", "没有可安装",
         "memory limit", "no available", "no live upstream", "curl: (", "no matching process",

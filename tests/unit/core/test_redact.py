@@ -49,6 +49,8 @@ JWT = "eyJhbGciOiJIUzI1.eyJzdWIiOiIxMjM0.c2lnbmF0dXJl"
         "ALTER USER shop IDENTIFIED WITH caching_sha2_password BY 'hunter2'",
         "CREATE ROLE shop LOGIN PASSWORD 'hunter2'",
         "CONFIG SET requirepass hunter2",
+        "redis-server *:6379 --requirepass hunter2",
+        "shop --db-pass hunter2 --api-key hunter2",
         "rabbitmqctl add_user shop hunter2",
         "sqlplus scott/hunter2@shop",
         "echo 'root:hunter2' | chpasswd",
@@ -99,6 +101,7 @@ def test_secrets_are_hidden(text: str) -> None:
         "ssh -p 2222 h",
         "mkdir -p /srv/shop; zip - shop",
         "identified by 3 checks",
+        "make --bypass cart",
     ],
 )
 def test_ordinary_words_stay(text: str) -> None:

@@ -332,3 +332,22 @@ def test_what_ends_in_the_same_way_again_and_again_is_a_loop() -> None:
     assert text_engine().read(same)[0].name == "SERVICE.crash_loop"
     others = "shop_web exited with code 1\nshop_db exited with code 1\nshop_mq exited with code 1"
     assert text_engine().read(others)[0].name == "SERVICE.service_down"
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("web-3 磁盘使用率 45.95%", BENIGN),
+        ("web-3 磁盘使用率已达 95%", "SERVICE.disk_full"),
+        ("web-3 内存使用率: 12.91%", BENIGN),
+        ("web-3 内存使用率: 97%", "SERVICE.memory_leak"),
+        ("web-3 CPU 使用率 7.99% 持续 10 分钟", BENIGN),
+        ("web-3 CPU 使用率 99% 持续 10 分钟", "SERVICE.cpu_overload"),
+        ("CPU usage: 12.99%, disk usage 45.95%, memory usage 33.97%", BENIGN),
+        ("condition DiskPressure: False (KubeletHasNoDiskPressure)", BENIGN),
+        ("The node was low on resource. Condition: [DiskPressure]", "SERVICE.disk_full"),
+    ],
+)
+def test_how_much_is_used_is_trouble_only_when_it_is_much(text: str, name: str) -> None:
+    """The digits behind a point say nothing of it."""
+    assert SignatureEngine().read(text)[0].name == name
