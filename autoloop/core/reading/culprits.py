@@ -94,8 +94,8 @@ _STATEMENT = re.compile(
 )
 """A statement and the first table that it names."""
 
-LONG_ADDRESS = 60
-_AT_HOST = re.compile(r"[a-z]{2,8}://[^/\s]{1,120}")
+LONG_ADDRESS = 40
+_AT_HOST = re.compile(r"[a-z]{2,8}://(?!unix:)[^/\s\\]{1,120}")
 
 _FILE_NAME = re.compile(r"[\w@+-]{1,60}(?:\.[\w-]{1,20}){1,3}")
 _FOLDER = r"(?<![\w.:/-])(?:~|\.{1,2})?(?:/[\w.@+-]{1,60}){0,12}/"
@@ -140,7 +140,7 @@ _NONE_NAMED = re.compile(
     r"\d{1,7}#\d{1,7}|\d{1,6}[kmgt]i?b?/\d{1,6}[kmgt]i?b?|0x[c8][\da-f]{7}|"
     r"(?:console|logg(?:er|ing)|log)\.(?:error|warn(?:ing)?|info|debug|log|exception|critical|fatalf?)|"
     r"fmt\.(?:errorf|s?printf?|println)|errors\.(?:new|wrapf?|is|as)|(?:process|sys|os)\.exit|"
-    r"e(?:rr|rror|x)?\.(?:name|message|code|stack|msg)|"
+    r"e(?:rr|rror|x)?\.(?:name|message|code|stack|msg)|res(?:p|ponse)?\.(?:status|json|send|end)|"
     r"\d{1,3}/[a-z-]{3,20}|\d{1,2}[/-][a-z]{3}[/-]\d{2,4}:?|[ewifd]\d{4}|"
     r"(?-i:(?:java|javax|sun)(?:\.[a-z]{1,20}){1,3})",
     re.I,

@@ -100,6 +100,8 @@ def ranked(hits: list[Hit], excerpt: Excerpt, trace: Trace) -> list[Suspect]:
         if hit.line in typed_wrong and hit.name == MISTYPED:
             continue
         if hit.line in passed and hit.name.startswith(PASSING):
+            if excerpt.level(hit.line) is Level.WARN:
+                continue  # its own program calls it no error, and it has passed
             hit = hit._replace(weight=hit.weight * SETTLED)
         known = by_name.get(hit.name)
         if known is None or _ranks(hit) > _ranks(known) + (0 if not known.culprit else 0.02):

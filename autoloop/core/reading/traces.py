@@ -79,7 +79,7 @@ _FRAMES: tuple[Frame, ...] = (
 )
 """What a line holds that is a frame of a language, and the frame."""
 
-_MARKS = ("at ", ".go:", ".rb:", ".rs:", ".php", ".dart:", ".ex", "caused by")
+_MARKS = ("at ", ".go:", ".rb:", ".rs:", ".php", ".dart:", ".ex", "caused by", ") +")
 """What a text holds that may have a trace, but for Python's."""
 
 _CHAINED = re.compile(

@@ -234,6 +234,10 @@ def test_of_a_long_address_the_host_is_told_where_it_does_not_answer() -> None:
     assert at_host(address, "SERVICE.timeout") == "http://basket:8090"
     assert at_host(address, "SERVICE.upstream_unreachable") == address
     assert at_host("http://basket:8090/carts", "SERVICE.timeout") == "http://basket:8090/carts"
+    cut = "https://basket:8090/carts/4711/items/23/prices"
+    assert at_host(cut, "SERVICE.timeout") == "https://basket:8090"
+    socket = "fastcgi://unix:/run/php/php8.2-fpm-of-the-shop.sock"
+    assert at_host(socket, "SERVICE.timeout") == socket
 
 
 @pytest.mark.parametrize(

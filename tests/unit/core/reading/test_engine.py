@@ -189,6 +189,16 @@ def test_what_has_recovered_counts_less() -> None:
     assert top("ERROR connection refused by 10.0.0.7:9000").confidence > top(text).confidence
 
 
+def test_what_was_only_warned_of_and_succeeded_is_ordinary() -> None:
+    """As a client tells of attempts; what its program calls an error stays one."""
+    text = (
+        "[{}] Attempt 1/3 failed: FetchTimeout: Connection timed out. Retrying in 2.0s...\n"
+        "[INFO] Fetch succeeded after 1 retry"
+    )
+    assert top(text.format("WARNING")).name == BENIGN
+    assert top(text.format("ERROR")).name == "SERVICE.timeout"
+
+
 def test_what_recovered_and_failed_again_counts() -> None:
     """One attempt that succeeds settles nothing if trouble follows."""
     text = (

@@ -103,7 +103,7 @@ System.InvalidOperationException: Sequence contains no elements
 """
 ASP = """\
 [NullReferenceException: Object reference not set to an instance of an object.]
-   System.Web.HttpApplication.ExecuteStep() +12
+   System.Web.UI.Control.LoadRecursive() +12
    Shop.Web.CartPage.Total() +202
    Shop.Web.CartPage.Load(Object sender, EventArgs e) +13
 """
