@@ -59,6 +59,9 @@ AGAIN = 3
 
 LOOP = "SERVICE.crash_loop"
 _ENDED = re.compile(r"\bexit|\bdied\b|\bcrashed\b|\bterminated\b|退出|崩溃")
+_ATTEMPT = re.compile(r"\b(?:attempt|retr(?:y|ies|ying)|try(?:ing)? again|reconnect)|重试|重连")
+"""What tells that it was, or will be, tried again."""
+
 _DIGITS = re.compile(r"\d+|\b[0-9a-z]*\d[0-9a-z]*\b")
 _CLAUSE = re.compile(r"[,，;；。!！]|\. |：[`「“\"']|\b(?:but|however)\b|但")
 """Where another clause begins."""
@@ -100,8 +103,9 @@ def ranked(hits: list[Hit], excerpt: Excerpt, trace: Trace) -> list[Suspect]:
         if hit.line in typed_wrong and hit.name == MISTYPED:
             continue
         if hit.line in passed and hit.name.startswith(PASSING):
-            if excerpt.level(hit.line) is Level.WARN:
-                continue  # its own program calls it no error, and it has passed
+            warned = excerpt.level(hit.line) is Level.WARN
+            if warned and _ATTEMPT.search(excerpt.low_lines[hit.line]):
+                continue  # its own program calls it no error, and tried again
             hit = hit._replace(weight=hit.weight * SETTLED)
         known = by_name.get(hit.name)
         if known is None or _ranks(hit) > _ranks(known) + (0 if not known.culprit else 0.02):

@@ -197,6 +197,8 @@ def test_what_was_only_warned_of_and_succeeded_is_ordinary() -> None:
     )
     assert top(text.format("WARNING")).name == BENIGN
     assert top(text.format("ERROR")).name == "SERVICE.timeout"
+    other = "[WARN] disk /srv is 97% full\n[INFO] db: connection re-established"
+    assert top(other).name == "SERVICE.disk_full"
 
 
 def test_what_recovered_and_failed_again_counts() -> None:
