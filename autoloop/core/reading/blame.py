@@ -18,17 +18,27 @@ from autoloop.core.reading.culprits import (
     TELLING,
     WELL,
     agreed,
-    cleared,
-    names_nothing,
     opinions,
     place_in,
     place_near,
-    plain,
     stated,
     stated_near,
 )
-from autoloop.core.reading.entities import CALLED, PLACEHOLDER, Entity, entities, wordings
+from autoloop.core.reading.entities import PLACEHOLDER, Entity, entities, wordings
 from autoloop.core.reading.excerpt import Excerpt
+from autoloop.core.reading.features import (
+    LIKE,
+    Marks,
+    headed,
+    looks,
+    of_kind,
+    overlapping,
+    placed,
+    set_off,
+    stands,
+    words_around,
+)
+from autoloop.core.reading.plain import cleared, plain
 from autoloop.core.reading.traces import Trace, foreign
 from autoloop.core.redact import HIDDEN, redact
 
@@ -36,26 +46,6 @@ WEIGHTS = "blame.json"
 WHOLE, REACH = 6, 1
 """Lines of a text that is read as a whole; lines to either side that are, of a longer one."""
 
-_LIKE = {
-    kind: family
-    for family, kinds in {
-        "path": "path file",
-        "place": "place",
-        "address": "ip:port ip host:port ipv6",
-        "url": "url",
-        "name": "dotted snake dashed camel class method named caps",
-        "word": "word Word",
-        "number": "number amount hex version",
-        "setting": "setting variable option",
-        "unit": "unit",
-        "mail": "mail",
-        "exception": "exception frame",
-        "phrase": "phrase other",
-        PLACEHOLDER: PLACEHOLDER,
-    }.items()
-    for kind in kinds.split()
-}
-"""Families of kinds, which have many of their weights in common."""
 
 ENOUGH = 2.0
 """The weight of a name from which on the lines around are not read for others."""
@@ -67,12 +57,7 @@ more than about this; none of these was the culprit, and 36 of the texts show no
 STEPS = (3, 22, 60)
 """Characters from which on a name stands farther from a complaint."""
 
-_ENDING = re.compile(r"\.([a-z]\w{0,6})(?::\d+)*$")
-_LETTERS = re.compile(r"[a-z]{2,16}")
-PARTS = 8
-"""Words that a name is made of which are marks of it, at most."""
 
-_PARTS = re.compile(r"[-/]")
 _PLACED = ("line", "行", "第")
 
 
@@ -85,9 +70,6 @@ _HEAD = re.compile(
 
 _PROCESS = re.compile(r"(?i)pid[:= ]{0,2}\d{1,10}")
 """The number of a process, which is gone when somebody looks for it."""
-
-Marks = tuple[str, ...]
-"""Marks that come together, again and again."""
 
 
 class Complaint(NamedTuple):
@@ -202,27 +184,27 @@ def _gathered(
                     found[one.text].append(("again",))
                 continue
             seen[one.kind] += 1
-            like = _LIKE[one.kind]
+            like = LIKE[one.kind]
             found[one.text] = marks = [
-                _looks(one.text, _set_off(one)),
-                _stands(one.kind, one.sign, bool(one.quote), one.last, name),
-                _between(one.before, one.after, like, family),
-                _where(
+                looks(one.text, set_off(one)),
+                stands(one.kind, one.sign, bool(one.quote), one.last, name),
+                words_around(one.before, one.after, like, family),
+                placed(
                     like,
                     far,
                     min(seen[one.kind], 3),
                     min(place, 4),
                     _beside(one, complaint, clear) if here else "",
-                    _within(one, names[max(place - 3, 0) : place + 4]),
+                    overlapping(one, names[max(place - 3, 0) : place + 4]),
                     name,
                 ),
             ]
             if template and one.kind != PLACEHOLDER:
                 marks.append(("template",))
             if head and one.start < head.end():
-                marks.append(_headed(one, head, name))
+                marks.append(headed(one, head, name))
         if any(word in line for word in _PLACED) and (at := place_in(plain(line))):
-            found.setdefault(at, [("numbered", far), _is("place", name), _looks(at)])
+            found.setdefault(at, [("numbered", far), of_kind("place", name), looks(at)])
     return found
 
 
@@ -235,7 +217,7 @@ def _told(
     name = complaint.name
     family = name.split(".")[0]
     if trace.own and (family == "CODE" or not foreign(trace.own)):
-        found.setdefault(trace.own, [_is("place", name), _looks(trace.own)]).append(("own",))
+        found.setdefault(trace.own, [of_kind("place", name), looks(trace.own)]).append(("own",))
     first = True
     names = {text: text.lower() for text in found}
     for source, text in complaint.thought:
@@ -272,72 +254,6 @@ def _away(step: int) -> str:
     return ("+" if step > 0 else "-") + ("1" if abs(step) == 1 else "2")
 
 
-def _is(kind: str, name: str) -> Marks:
-    return f"kind {kind}", f"kind {kind} {name.split('.')[0]}", f"kind {kind} {name}"
-
-
-@lru_cache(maxsize=4096)
-def _stands(kind: str, sign: str, quoted: bool, last: bool, name: str) -> Marks:
-    """Marks of where a name of this kind stands: between which signs, at the end or not."""
-    like = _LIKE[kind]
-    marks = [
-        *_is(kind, name),
-        f"sign {sign}",
-        f"{like} sign {sign[:2]}",
-        f"{like} {'quoted' if quoted else 'bare'}",
-    ]
-    if last:
-        marks += ["last", f"{like} last", f"last sign {sign[:2]}"]
-    return tuple(marks)
-
-
-@lru_cache(maxsize=4096)
-def _between(before: str, after: str, like: str, family: str) -> Marks:
-    """Marks of the words before and behind a name."""
-    return (
-        f"before {before}",
-        f"before {before} {family}",
-        f"before {before} {like}",
-        f"after {after}",
-        f"after {after} {like}",
-    )
-
-
-@lru_cache(maxsize=4096)
-def _where(like: str, far: str, nth: int, place: int, beside: str, within: str, name: str) -> Marks:
-    """Marks of the place of a name: in the text, in its line, by the complaint, in other names."""
-    marks = [far, f"{like} {far[:6]}", f"nth {nth}", f"place {place}"]
-    if beside:
-        marks += [beside, f"{beside} {like}", f"{beside} {name}"]
-    if within:
-        marks += [within, f"{within} {like}"]
-    return tuple(marks)
-
-
-def _within(one: Entity, others: tuple[Entity, ...]) -> str:
-    """Whether a name is a part of another, or another a part of it."""
-    for other in others:
-        if other is not one and other.start < one.end and one.start < other.end:
-            inner = one.end - one.start < other.end - other.start
-            return "inside" if inner else "holds"
-    return ""
-
-
-def _headed(one: Entity, head: re.Match[str], name: str) -> Marks:
-    """Marks of a name in the head of a line of a system's log."""
-    for part in ("host", "proc"):
-        if one.start == head.start(part):
-            return f"head {part}", f"head {part} {name}"
-    return ("head",)
-
-
-def _set_off(one: Entity) -> str:
-    """What sets a name off from the words around it: quotes, a word that says it is one."""
-    if one.quote and one.quote not in "[(<{":
-        return "set off"
-    return "called" if one.before in CALLED else ""
-
-
 def _wording(complaint: Complaint, excerpt: Excerpt) -> set[str]:
     """What only repeats what was found: phrases of it or around it, words of it that are no
     names."""
@@ -354,30 +270,6 @@ def _is_wording(one: Entity, complaint: Complaint, line: str) -> bool:
     quoted = one.quote and line.startswith(one.quote, one.end)
     word = one.text.lower() if one.text.istitle() else one.text
     return inside and not quoted and word in wordings()
-
-
-@lru_cache(maxsize=4096)
-def _looks(text: str, how: str = "") -> Marks:
-    """Marks of how a name looks; *how* tells what sets it off from the words around it."""
-    marks = [how] if how else []
-    if names_nothing(text):
-        marks.append(f"common {how}")
-    if len(text) < 3:
-        marks.append("short")
-    elif len(text) > 60:
-        marks.append("long")
-    if " " in text:
-        marks.append(f"words {min(text.count(' '), 4)}")
-    elif all(part in wordings() for part in _PARTS.split(text.lower())):
-        marks.append(f"wording {how}")
-    if foreign(text):
-        marks.append("foreign")
-    if not text.isalpha() and any(map(str.isdigit, text)):
-        marks.append("digits")
-    if found := _ENDING.search(text):
-        marks.append(f"ending {found[1]}")
-    marks += [f"holds {part}" for part in dict.fromkeys(_LETTERS.findall(text.lower())[:PARTS])]
-    return tuple(marks)
 
 
 def _beside(one: Entity, complaint: Complaint, line: str) -> str:

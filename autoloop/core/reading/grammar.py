@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from autoloop.core.reading.index import Filed, WordIndex
+from autoloop.core.reading.index import WordIndex
 from autoloop.core.reading.patterns import branches, is_found_anywhere, needs
+from autoloop.core.reading.pieces import Filed
 from autoloop.core.reading.tables import made, table
 
 LONGEST = 600

@@ -7,17 +7,16 @@ logs, so what they hold is remembered; and the same lines but for their digits, 
 looked at anew.
 """
 
-import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache, partial
 from itertools import chain
-from operator import add
 from threading import Lock
 from typing import Any
 
 from autoloop.core.reading.excerpt import Excerpt, alike
 from autoloop.core.reading.patterns import LONGEST, RUN
+from autoloop.core.reading.pieces import DIGIT, Filed, by_rarest_pair, filed_words, pieces_of
 
 REMEMBERED = 20_000
 """Runs, and lines by what is in them, that are remembered. What is remembered of a line is of a
@@ -29,22 +28,6 @@ REMEMBERED_LINE = 400
 OCCURRENCES = 60
 """Lines with the same word that are looked at."""
 
-EDGES = 3, 2
-"""Characters of a run at its beginning or its end that are a piece."""
-
-_KINDS = (
-    (re.compile(r"[\u4e00-\u9fff]{2,40}"), 2),
-    (re.compile(r"[a-z]{4,40}|[0-9]{4,40}"), 4),
-    (re.compile(r"[a-z]{3}"), 3),
-    (RUN, 2),
-)
-"""Runs of characters, and the size of the pieces of them under which words are filed.
-
-What has no more than three letters must stand alone: "url" is not in "curl".
-"""
-
-Filed = dict[str, list[str]]
-"""Words by the piece under which they are filed; under an empty one those that have none."""
 
 Numbered = tuple[bytes, str]
 """A word with digits in it: alike, and as it is."""
@@ -65,8 +48,6 @@ Needed = tuple[Sequence[str], Sequence[Sequence[str]]]
 
 _ONLY_DIGITS = bytes(byte if chr(byte) in "0123456789\n" else ord(" ") for byte in range(256))
 """What makes blanks of all but digits, in lines."""
-
-_DIGIT = re.compile("[0-9]")
 
 
 class Rows:
@@ -129,7 +110,7 @@ class Runs(dict[str, int]):
         return tuple(frozenset[str]().union(*[self.holds[number][0] for number in numbers]))
 
     def __missing__(self, run: str) -> int:
-        pieces, ends = _pieces(run), f" {run} "
+        pieces, ends = pieces_of(run), f" {run} "
         words = [word for piece in pieces & self._filed.keys() for word in self._filed[piece]]
         also = {each for pair in pieces & self._pieces.keys() for each in self._pieces[pair]}
         held = ANY if len(run) >= LONGEST else self._rows.bits([e for e in also if e in ends])
@@ -255,8 +236,8 @@ class WordIndex:
         tireless: int | None = None,
     ) -> None:
         self._rows = Rows(needed, tireless)
-        self.filed = filed or _filed(self._rows.of, texts)
-        self._pieces = _by_rarest_pair(self._rows.pieces)
+        self.filed = filed or filed_words(self._rows.of, texts)
+        self._pieces = by_rarest_pair(self._rows.pieces)
         self._arranged = arranged
         self._memory = self._fresh()
 
@@ -293,7 +274,7 @@ def _by_digits(words: Iterable[str]) -> tuple[tuple[str, ...], tuple[Numbered, .
     """*words* without digits, and those with them."""
     plain, numbered = [], []
     for word in words:
-        if _DIGIT.search(word):
+        if DIGIT.search(word):
             numbered.append((alike(word), word))
         else:
             plain.append(word)
@@ -322,82 +303,3 @@ def _goes_on(word: str, run: str) -> bool:
         ):
             return True
     return False
-
-
-def _pieces(run: str) -> set[str]:
-    """The pieces of a run: with a blank where it begins or ends."""
-    first, second = EDGES
-    return {
-        run,
-        f" {run} ",
-        f" {run[:first]}",
-        f" {run[:second]}",
-        f"{run[-first:]} ",
-        f"{run[-second:]} ",
-        *[run[at : at + 2] for at in range(len(run) - 1)],
-        *[run[at : at + 4] for at in range(len(run) - 3)],
-    }
-
-
-def _pieces_across(word: str) -> Iterator[str]:
-    """Pieces of the runs of *word* that are at their ends wherever the word stands."""
-    for run in RUN.finditer(word):
-        begins, ends = run.start() > 0, run.end() < len(word)
-        if begins and ends:
-            yield f" {run[0]} "
-        elif begins:
-            yield f" {run[0][: EDGES[0]]}"
-        elif ends:
-            yield f"{run[0][-EDGES[0] :]} "
-
-
-def _filed(words: Iterable[str], texts: Iterable[str]) -> Filed:
-    runs = chain.from_iterable(map(RUN.findall, texts))
-    common = Counter(chain.from_iterable(map(_pieces, runs)))
-    left = sorted(set(words))
-    filed: Filed = {}
-    for run, size in _KINDS:
-        pieces = {
-            word: [part[at : at + size] for part in run.findall(word)
-                   for at in range(len(part) - size + 1)]
-            for word in left
-        }  # fmt: skip
-        left = [word for word in left if not pieces[word]]
-        found = {
-            word: [*of_word, *(_pieces_across(word) if size != 3 else ())]
-            for word, of_word in pieces.items() if of_word
-        }  # fmt: skip
-        for piece, its in _by_rarest(found, common).items():
-            filed.setdefault(piece, []).extend(its)
-    return filed | {"": left}
-
-
-def _by_rarest(pieces: dict[str, list[str]], common: Counter[str]) -> Filed:
-    """Words by the rarest of their *pieces*, of those as rare in texts by the one that few have; by
-    one of digits only for want of others, since there is no end to the numbers in logs."""
-    shared = Counter(chain.from_iterable(pieces.values()))
-    filed: dict[str, list[str]] = defaultdict(list)
-    for word, of_word in pieces.items():
-        keys = ((bool(_DIGIT.search(each)), common[each], shared[each], each) for each in of_word)
-        filed[min(keys)[3]].append(word)
-    return dict(filed)
-
-
-def _by_rarest_pair(pieces: Collection[str]) -> Filed:
-    """Pieces of runs by the rarest two characters in each, or by the end that it has in common with
-    its run."""
-    held = {piece: _ends(piece) or list(map(add, piece, piece[1:])) for piece in pieces}
-    common = Counter(chain.from_iterable(held.values()))
-    filed: dict[str, list[str]] = defaultdict(list)
-    for piece, of_piece in held.items():
-        filed[min(of_piece, key=common.__getitem__)].append(piece)
-    return dict(filed)
-
-
-def _ends(piece: str) -> list[str]:
-    """The pieces of ends of a run, where *piece* has a blank there."""
-    run, size = piece.strip(), EDGES[0]
-    begins, ends = piece[:1] == " ", piece[-1:] == " "
-    if begins and ends:
-        return [piece]
-    return [f" {run[:size]}"] * begins + [f"{run[-size:]} "] * ends

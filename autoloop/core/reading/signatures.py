@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from autoloop.core.diagnosis import BENIGN
 from autoloop.core.reading.excerpt import Excerpt, Level
 from autoloop.core.reading.grammar import complains
-from autoloop.core.reading.index import Filed, WordIndex
+from autoloop.core.reading.index import WordIndex
 from autoloop.core.reading.names import names
 from autoloop.core.reading.patterns import (
     also,
@@ -27,6 +27,7 @@ from autoloop.core.reading.patterns import (
     needs,
     rarest,
 )
+from autoloop.core.reading.pieces import Filed
 from autoloop.core.reading.tables import made, table
 from autoloop.core.words import Words
 

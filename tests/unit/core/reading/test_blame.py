@@ -4,9 +4,10 @@ import pytest
 
 from autoloop.core.reading import blame, text_engine
 from autoloop.core.reading.blame import Complaint, blamed, marked, weighed
-from autoloop.core.reading.culprits import agreed, names_nothing, plain, trimmed
+from autoloop.core.reading.culprits import agreed, names_nothing, trimmed
 from autoloop.core.reading.entities import entities, kind_of
 from autoloop.core.reading.excerpt import Excerpt
+from autoloop.core.reading.plain import plain
 from autoloop.core.reading.traces import trace_of
 
 

@@ -6,13 +6,11 @@ from autoloop.core.reading import text_engine
 from autoloop.core.reading.culprits import (
     _patterns,
     at_host,
-    cleared,
     completed,
     in_full,
     named,
     place_in,
     place_near,
-    plain,
     shown,
     stated,
     stated_near,
@@ -21,6 +19,7 @@ from autoloop.core.reading.culprits import (
 )
 from autoloop.core.reading.entities import entities
 from autoloop.core.reading.patterns import clues, compiled, faults, may_match
+from autoloop.core.reading.plain import cleared, plain
 from autoloop.core.reading.signatures import book
 from autoloop.core.reading.tables import table
 from autoloop.core.redact import HIDDEN
