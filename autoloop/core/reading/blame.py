@@ -72,6 +72,21 @@ _PROCESS = re.compile(r"(?i)pid[:= ]{0,2}\d{1,10}")
 """The number of a process, which is gone when somebody looks for it."""
 
 
+_FIGURE = re.compile(r"#?\d+(?:/\d+)?|\d+(?:\.\d+)? ?(?:[nµm]?s|%|[KMG]i?B)")
+NUMBERED = (
+    "LOGIN.",
+    "CONFIG.wrong_port",
+    "DATABASE.deadlock_or_lock_timeout",
+    "SERVICE.cpu_overload",
+    "SERVICE.port_blocked",
+    "SERVICE.service_down",
+    "SERVICE.timeout",
+)
+"""How the names of those causes begin whose culprit may be a bare number: a user, a port, a process.
+Of others it is a code, a count, a time: of 2,900 labelled texts such a number was blamed in 28 and
+right in one."""
+
+
 class Complaint(NamedTuple):
     """A cause, the line and the place in it where it was found, and its culprit if that is told.
 
@@ -123,17 +138,22 @@ def weighed(complaint: Complaint, excerpt: Excerpt, trace: Trace) -> str:
     wording = _wording(complaint, excerpt)
     near = _near(complaint.line, len(excerpt.lines))
     found = _gathered({}, near[:1], complaint, excerpt, trace)
-    best, most = _heaviest(_told(found, complaint, trace), wording)
+    numbered = complaint.name.startswith(NUMBERED)
+    best, most = _heaviest(_told(found, complaint, trace), wording, numbered)
     if most >= ENOUGH:
         return best
     if len(near) > 1:
         found = _gathered(found, near[1:], complaint, excerpt, trace)
-        best, most = _heaviest(_told(found, complaint, trace), wording)
+        best, most = _heaviest(_told(found, complaint, trace), wording, numbered)
     return best if most >= LEAST else ""
 
 
-def _heaviest(found: dict[str, list[Marks]], wording: set[str]) -> tuple[str, float]:
+def _heaviest(
+    found: dict[str, list[Marks]], wording: set[str], numbered: bool
+) -> tuple[str, float]:
     names = (each for each in found.items() if each[0] not in wording)
+    if not numbered:
+        names = (each for each in names if not _FIGURE.fullmatch(each[0]))
     weights = {text: sum(map(_weight, marks)) for text, marks in names}
     best = max(weights, key=weights.__getitem__, default="")
     return best, weights.get(best, float("-inf"))

@@ -38,6 +38,13 @@ _WORDS = {
 _PASSED_ON = re.compile(r"[:=(\[\"'] ?(?:FATAL|PANIC): {1,2}\w|\bstderr=\[?(?:WARN|ERROR|FATAL)\b")
 """What another program said, in a line of one that only records it."""
 
+_GIVES_REASON = re.compile(
+    r"""(?:\bmsg=["']?|"msg": ?"|"message": ?"|\b(?i:info|notice)\b[\]:>| -]{1,4})"""
+    r"(?i:failed to|unable to|could not|cannot) [^\n:]{3,160}: [A-Za-z]"
+)
+"""A message that begins with what failed and goes on with the reason: no information, whatever its
+level."""
+
 AMBIGUOUS = ("0", "1", "2")
 """Numbers of a "level" that is the gravest to some programs, and the least grave to others."""
 
@@ -136,6 +143,8 @@ def _told_level(line: str) -> Level:
     level = level_of(line)
     if Level.DEBUG <= level <= Level.CALM and _PASSED_ON.search(line):
         return Level.ALARM
+    if level is Level.CALM and _GIVES_REASON.search(line):
+        return Level.WARN
     return level
 
 

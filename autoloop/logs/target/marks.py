@@ -36,7 +36,7 @@ MARKS = tuple(
         "accepting_conns 0", "overlaps found", "unreadable", "has not returned", "not responding",
         "query is slow", "is newer than", "not yet been applied", "too much memory", "not ready",
         "taking over", "degraded", "unresponsive", "to restarting", "to failing", "below the",
-        "connections reached", "not absolute",
+        "connections reached", "not absolute", "already tried",
         # what is not as it must be
         "readonly", "read-only", "read only", "unbound", "not set", "not match", "enotfound",
         "there is no ", "there is already", "already exists", "not specified", "wrongtype",
