@@ -100,6 +100,12 @@ _SOURCE = re.compile(
 )
 """What ``docker compose`` writes before the lines of a container, and Kubernetes on a node."""
 
+_JOURNAL = re.compile(
+    r"^\s{0,8}(?:[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d|\d{4}-\d\d-\d\dT[\d:.]{8,15}\S{0,6}) "
+    r"[\w.-]{1,80} [\w@./()-]{1,80}\[\d{1,9}\]: (?=[ \t])"
+)
+"""What the journal writes before a line that continues another: a frame of a trace, its source."""
+
 _HTML = re.compile(r"&(?:quot|lt|gt|nbsp|#39|#x27|#34);")
 _DRIVE = re.compile(r"[A-Za-z]:\\")
 """A path of Windows, in which what looks like the end of a line may begin a name."""
@@ -207,6 +213,8 @@ def _lines(text: str) -> list[str]:
     text = _ANSI.sub("", text).replace('\\"', '"').replace("\r", "\n").replace("\0", " ")
     found: list[str] = []
     for line in uncut(unmarked(text.split("\n"))):
+        if "]:  " in line or "]: \t" in line:
+            line = _JOURNAL.sub("", line)
         if "\\n" in line and ('{"' in line or not _DRIVE.search(line)):
             found += line.replace("\\t", "\t").split("\\n")
         elif len(line) > FOLDED:

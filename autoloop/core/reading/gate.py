@@ -112,9 +112,15 @@ def guessed(excerpt: Excerpt, trace: Trace, hits: list[Hit]) -> Cause | None:
     calm = {hit.line for hit in hits if hit.name == BENIGN} | mistyped(hits) | quoted(excerpt)
     calm |= settled(hits)
     alarming = _alarming(excerpt, calm)
+    if not alarming and _is_torn_off(excerpt, trace):
+        alarming = [max(trace.frames)]
     if not alarming:
         return None
-    if trace.own or _EXCEPTION.search(excerpt.low_lines[alarming[0]]):
+    if (
+        trace.own
+        or trace.frames.issuperset(alarming[:1])
+        or _EXCEPTION.search(excerpt.low_lines[alarming[0]])
+    ):
         number, name = alarming[0], "CODE.runtime_error"
     else:
         number, name = _complaint(excerpt, alarming)
@@ -124,6 +130,11 @@ def guessed(excerpt: Excerpt, trace: Trace, hits: list[Hit]) -> Cause | None:
     culprit = blamed(Complaint(name, number, told=trace.own), excerpt, trace)
     culprit = shown(culprit, seen.excerpt, excerpt.lines)
     return Cause(name=name, culprit=culprit, confidence=_GUESS, evidence=(seen,))
+
+
+def _is_torn_off(excerpt: Excerpt, trace: Trace) -> bool:
+    """Whether it is the middle of a trace of Python, which prints frames only of what failed."""
+    return ", line " in excerpt.low and 2 * len(trace.frames) > len(excerpt.lines)
 
 
 def _complaint(excerpt: Excerpt, alarming: list[int]) -> tuple[int, str]:

@@ -183,6 +183,13 @@ def test_what_names_a_state_or_complains_is_trouble(line: str, name: str) -> Non
     assert top(line).name == name
 
 
+def test_the_middle_of_a_trace_is_trouble() -> None:
+    """Python prints frames only of what failed; which exception it was stands elsewhere."""
+    frames = '  File "/srv/shop/cart.py", line 7, in total\n    return sum(prices)\n'
+    guess = top(frames * 2)
+    assert (guess.name[:5], guess.culprit) == ("CODE.", "/srv/shop/cart.py:7")
+
+
 def test_what_has_recovered_counts_less() -> None:
     """The later line speaks."""
     text = "ERROR connection refused by 10.0.0.7:9000\nINFO connection to 10.0.0.7:9000 restored"

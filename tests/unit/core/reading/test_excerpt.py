@@ -60,6 +60,22 @@ def test_what_a_calm_line_passes_on_has_its_own_level(line: str) -> None:
     assert Excerpt("[DEBUG] a line that is FATAL or PANIC by name").level(0) is Level.DEBUG
 
 
+def test_a_failure_with_its_reason_is_no_information() -> None:
+    """Whatever its program calls it; what only says that something failed may be."""
+    assert Excerpt('level=info msg="failed to renew lease shop: timed out"').level(0) is Level.WARN
+    assert Excerpt("INFO: Could not reach the shop: refused").level(0) is Level.WARN
+    assert Excerpt('level=info msg="failed to log to file, using stderr"').level(0) is Level.CALM
+    assert Excerpt('level=info msg="retried: failed"').level(0) is Level.CALM
+
+
+def test_a_trace_out_of_the_journal_is_one_trace() -> None:
+    """The frames without what the journal writes before each; other lines keep it."""
+    head = "Nov 24 12:00:00 web1 gunicorn[7]: "
+    lines = Excerpt(f'{head}Traceback:\n{head}  File "/srv/a.py", line 7, in f\n{head}KeyError: 1')
+    assert lines.lines[1] == '  File "/srv/a.py", line 7, in f'
+    assert [line.startswith(head) for line in lines.lines] == [True, False, True]
+
+
 def test_what_continues_a_line_has_its_level() -> None:
     """A stack trace under an INFO line is no alarm by itself."""
     excerpt = Excerpt("INFO x\n    at y\nERROR z\n\tat w")
