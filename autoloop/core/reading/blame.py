@@ -68,8 +68,8 @@ _HEAD = re.compile(
 """The machine and the process in a line of a system's log, without its time."""
 
 
-_PROCESS = re.compile(r"(?i)pid[:= ]{0,2}\d{1,10}")
-"""The number of a process, which is gone when somebody looks for it."""
+_PASSING = re.compile(r"(?i)pid[:= ]{0,2}\d{1,10}|main")
+"""The number of a process, which is gone when somebody looks for it; the thread all begin with."""
 
 
 _FIGURE = re.compile(r"#?\d+(?:/\d+)?|\d+(?:\.\d+)? ?(?:[nµm]?s|%|[KMG]i?B)")
@@ -116,7 +116,7 @@ def blamed(
     if not told and found.name in PLACES:
         told = place_near(excerpt.lines, found.line)
     told = told or stated_near(found.name, excerpt.lines, found.line)
-    if trace.own and _PROCESS.fullmatch(told):
+    if trace.own and _PASSING.fullmatch(told):
         return trace.own  # where it was when it was ended tells more than which it was
     if told:
         return told

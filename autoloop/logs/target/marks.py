@@ -37,6 +37,7 @@ MARKS = tuple(
         "query is slow", "is newer than", "not yet been applied", "too much memory", "not ready",
         "taking over", "degraded", "unresponsive", "to restarting", "to failing", "below the",
         "connections reached", "not absolute", "already tried",
+        "high re", "high query", "ib (9", "ib (100", "not issued",
         # what is not as it must be
         "readonly", "read-only", "read only", "unbound", "not set", "not match", "enotfound",
         "there is no ", "there is already", "already exists", "not specified", "wrongtype",
@@ -87,7 +88,7 @@ MARKS = tuple(
         "上限", "超出", "已存在", "没有写", "不在", "失效", "停用", "未注册", "不一致",
         "其他设备", "查无", "只有管理员", "请先登录", "中断", "报错", "占用", "不平",
         "錯誤", "失敗", "無法", "異常", "拒絕",
-        "未通过", "尚未配置",
+        "未通过", "尚未配置", "不以", "密码不同", "密码不相同",
         "未结束", "未完成", "熔断", "使用率达", "扩容", "获取不到", "流控",
         "未检测到", "未监听", "未读取到", "读取不到", "未安装", "未注册", "截断", "失联", "为空",
         "没有[", "没有记录", "无可用", "超过阈值", "强制终止", "重复",
