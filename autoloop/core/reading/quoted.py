@@ -35,6 +35,14 @@ _DOCUMENTED = re.compile(
 """A line within a comment of several lines, and none of what a start script of a system prints, nor
 of a list in a list, which Markdown sets off by an even number of blanks."""
 
+_PRINTED = re.compile(
+    r"^\s*\*\s+[`'\"]?(?:[ewf] [\w.]{1,40}: )?(?:caused by: )?(?:[\w$]{1,60}\.){2,10}\w{0,60}"
+    r"(?:error|exception): "
+    r"|^\s*\*\s+[`'\"]?(?:[ewf] [\w.]{1,40}: )?(?:caused by: |level=(?:error|fatal|panic)\b)"
+    r"|[` ](?:type|reference|range)error: "
+)
+"""What was printed, as people keep it in such a comment."""
+
 _DEFINED = re.compile(r"^\s{0,20}create (?:table|type|view)\b")
 _DEFINES = (" ", "\t", ")", "(", "--")
 _RAISED = re.compile(
@@ -77,7 +85,9 @@ def quoted(excerpt: Excerpt) -> set[int]:
     if len(set(statuses.values())) >= _STATUSES:
         found |= statuses.keys()
     starred = [n for n, line in enumerate(low) if _DOCUMENTED.match(line)]
-    return found | set(starred) if len(starred) > 1 else found
+    if len(starred) > 1 and not any(_PRINTED.search(low[n]) for n in starred):
+        found.update(starred)
+    return found
 
 
 def _is_comment(low: str) -> bool:

@@ -114,3 +114,11 @@ def test_what_a_program_printed_counts_beside_it(text: str) -> None:
 )
 def test_a_calm_word_beside_it_does_not_hide_trouble(text: str) -> None:
     assert SignatureEngine().read(text)[0].name != BENIGN
+
+
+def test_what_was_printed_counts_within_a_comment() -> None:
+    """People keep what they met above the code that mends it; what only explains is quoted."""
+    kept = " * Seen in production:\n * Caused by: java.net.BindException: Address already in use"
+    told = " * Throws what the driver throws,\n * if the address is already in use."
+    assert SignatureEngine().read(kept)[0].name == "SERVICE.port_blocked"
+    assert SignatureEngine().read(told)[0].name == BENIGN
