@@ -37,7 +37,7 @@ MARKS = tuple(
         "query is slow", "is newer than", "not yet been applied", "too much memory", "not ready",
         "taking over", "degraded", "unresponsive", "to restarting", "to failing", "below the",
         "connections reached", "not absolute", "already tried",
-        "high re", "high query", "ib (9", "ib (100", "not issued",
+        "high re", "high query", "not safe", "ib (9", "ib (100", "not issued",
         # what is not as it must be
         "readonly", "read-only", "read only", "unbound", "not set", "not match", "enotfound",
         "there is no ", "there is already", "already exists", "not specified", "wrongtype",
